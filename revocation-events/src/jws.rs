@@ -1,0 +1,236 @@
+//! Compact JWS (RFC 7515) with Ed25519 (RFC 8037), read strictly.
+//!
+//! One reader serves tokens and pages. What it does not take, on purpose: padding, other
+//! alphabets, non-zero trailing bits, more or fewer than two dots, `crit` and `b64`, any `alg` but
+//! `EdDSA`, any `typ` but the one that the caller names (RFC 8725, sections 3.1 and 3.11).
+
+use crate::id::KeyId;
+use crate::strict_json::{self, Members, Text};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use serde::de::{Error as _, MapAccess};
+
+/// Why a compact JWS was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Longer than the caller allows.
+    #[error("longer than allowed")]
+    TooLong,
+    /// Not three parts of unpadded base64url, or not strict JSON inside.
+    #[error("not a compact JWS")]
+    Malformed,
+    /// `alg` is not `EdDSA`, `typ` is not the one wanted, or the header selects a key or an
+    /// extension.
+    #[error("a header that is not accepted here")]
+    Header,
+    /// The signature does not verify under the key named.
+    #[error("the signature does not verify")]
+    Signature,
+}
+
+/// A JWS that was taken apart and whose header is right, but whose signature is not yet checked.
+#[derive(Debug)]
+pub struct Unverified<'a> {
+    signed: &'a [u8],
+    signature: Signature,
+    kid: KeyId,
+    payload: Vec<u8>,
+}
+
+impl<'a> Unverified<'a> {
+    /// Takes `text` apart.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] past `max_len` bytes, looked at before anything is decoded;
+    /// [`Error::Malformed`] and [`Error::Header`] as they say.
+    pub fn parse(text: &'a str, typ: &str, max_len: usize) -> Result<Self, Error> {
+        if text.len() > max_len {
+            return Err(Error::TooLong);
+        }
+        let (signed, signature) = text.rsplit_once('.').ok_or(Error::Malformed)?;
+        let (header, payload) = signed.split_once('.').ok_or(Error::Malformed)?;
+        if payload.contains('.') {
+            return Err(Error::Malformed);
+        }
+        let header = decode(header)?;
+        let header: Header = strict_json::object(&header).map_err(|_| Error::Malformed)?;
+        let kid = header.accept(typ)?;
+        let signature = decode(signature)?
+            .as_slice()
+            .try_into()
+            .map(|bytes| Signature::from_bytes(bytes));
+        Ok(Self {
+            signed: signed.as_bytes(),
+            signature: signature.map_err(|_| Error::Malformed)?,
+            kid,
+            payload: decode(payload)?,
+        })
+    }
+
+    /// The key that it says it was signed with.
+    #[must_use]
+    pub const fn kid(&self) -> &KeyId {
+        &self.kid
+    }
+
+    /// The payload, before anything is known about it. Use it only to decide what *not* to do,
+    /// such as fetching keys for a token that is refused anyway.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
+    /// Checks the signature by `verify_strict` (RFC 8032, section 5.1.7, without the leniency of
+    /// cofactors) and gives the payload.
+    ///
+    /// # Errors
+    /// [`Error::Signature`].
+    pub fn verify(self, key: &VerifyingKey) -> Result<Vec<u8>, Error> {
+        key.verify_strict(self.signed, &self.signature)
+            .map_err(|_| Error::Signature)?;
+        Ok(self.payload)
+    }
+}
+
+fn decode(part: &str) -> Result<Vec<u8>, Error> {
+    // This engine refuses padding, foreign characters and non-zero trailing bits.
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| Error::Malformed)
+}
+
+#[derive(Default)]
+struct Header {
+    alg_is_eddsa: bool,
+    typ: Option<String>,
+    kid: Option<KeyId>,
+    selects: bool,
+}
+
+impl<'de> Members<'de> for Header {
+    fn member<A: MapAccess<'de>>(&mut self, name: &str, members: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "alg" => self.alg_is_eddsa = members.next_value::<Text<'de>>()?.0 == "EdDSA",
+            "typ" => self.typ = Some(members.next_value::<Text<'de>>()?.0.into_owned()),
+            "kid" => {
+                let kid = members.next_value::<Text<'de>>()?.0;
+                self.kid = Some(kid.parse().map_err(A::Error::custom)?);
+            }
+            // Extensions (RFC 7515, section 4.1.11; RFC 7797), keys that the token brings along
+            // (sections 4.1.2 to 4.1.8), compression: none has a meaning here.
+            "crit" | "b64" | "jwk" | "jku" | "x5u" | "x5c" | "x5t" | "x5t#S256" | "zip" => {
+                self.selects = true;
+                return Ok(false);
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+impl Header {
+    fn accept(self, typ: &str) -> Result<KeyId, Error> {
+        if !self.alg_is_eddsa || self.selects || self.typ.as_deref() != Some(typ) {
+            return Err(Error::Header);
+        }
+        self.kid.ok_or(Error::Header)
+    }
+}
+
+/// Signs `payload`.
+#[must_use]
+pub fn sign(typ: &str, kid: &KeyId, payload: &[u8], key: &SigningKey) -> String {
+    // `typ` is a constant of this workspace and a `kid` is printable ASCII; the formatter below
+    // escapes them like any JSON string.
+    let header = serde_json::json!({ "alg": "EdDSA", "typ": typ, "kid": kid.as_str() });
+    let mut text = URL_SAFE_NO_PAD.encode(header.to_string());
+    text.push('.');
+    URL_SAFE_NO_PAD.encode_string(payload, &mut text);
+    let signature = key.sign(text.as_bytes());
+    text.push('.');
+    URL_SAFE_NO_PAD.encode_string(signature.to_bytes(), &mut text);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> SigningKey {
+        SigningKey::from_bytes(&[7; 32])
+    }
+
+    fn with_header(header: &str) -> String {
+        let signed = format!(
+            "{}.{}",
+            URL_SAFE_NO_PAD.encode(header),
+            URL_SAFE_NO_PAD.encode("{}")
+        );
+        let signature = key().sign(signed.as_bytes());
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
+    }
+
+    fn read(text: &str) -> Result<Vec<u8>, Error> {
+        Unverified::parse(text, "t+jwt", 4096)?.verify(&key().verifying_key())
+    }
+
+    #[test]
+    fn what_was_signed_is_read() {
+        let kid: KeyId = "k1".parse().unwrap();
+        let text = sign("t+jwt", &kid, b"{}", &key());
+        assert_eq!(Unverified::parse(&text, "t+jwt", 4096).unwrap().kid(), &kid);
+        assert_eq!(read(&text).unwrap(), b"{}");
+        assert_eq!(read(&text.replacen("e30", "W10", 1)), Err(Error::Signature));
+    }
+
+    #[test]
+    fn a_good_signature_does_not_excuse_the_header() {
+        assert!(read(&with_header(r#"{"alg":"EdDSA","typ":"t+jwt","kid":"k"}"#)).is_ok());
+        assert!(
+            read(&with_header(
+                r#"{"alg":"EdDSA","typ":"t+jwt","kid":"k","foo":{"bar":1}}"#
+            ))
+            .is_ok()
+        );
+        for bad in [
+            r#"{"alg":"none","typ":"t+jwt","kid":"k"}"#,
+            r#"{"alg":"eddsa","typ":"t+jwt","kid":"k"}"#,
+            r#"{"alg":"Ed25519","typ":"t+jwt","kid":"k"}"#,
+            r#"{"alg":["EdDSA"],"typ":"t+jwt","kid":"k"}"#,
+            r#"{"typ":"t+jwt","kid":"k"}"#,
+            r#"{"alg":"EdDSA","typ":"T+JWT","kid":"k"}"#,
+            r#"{"alg":"EdDSA","typ":"application/t+jwt","kid":"k"}"#,
+            r#"{"alg":"EdDSA","kid":"k"}"#,
+            r#"{"alg":"EdDSA","typ":"t+jwt"}"#,
+            r#"{"alg":"EdDSA","typ":"t+jwt","kid":""}"#,
+            r#"{"alg":"EdDSA","typ":"t+jwt","kid":7}"#,
+            r#"{"alg":"EdDSA","typ":"t+jwt","kid":"a\nb"}"#,
+            r#"{"alg":"EdDSA","typ":"t+jwt","kid":"k","crit":[]}"#,
+            r#"{"alg":"EdDSA","typ":"t+jwt","kid":"k","b64":true}"#,
+            r#"{"alg":"EdDSA","typ":"t+jwt","kid":"k","jwk":{}}"#,
+            r#"{"alg":"EdDSA","typ":"t+jwt","kid":"k","zip":"DEF"}"#,
+            r#"{"alg":"EdDSA","alg":"EdDSA","typ":"t+jwt","kid":"k"}"#,
+        ] {
+            assert!(read(&with_header(bad)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn there_is_one_encoding() {
+        let good = with_header(r#"{"alg":"EdDSA","typ":"t+jwt","kid":"k"}"#);
+        for bad in [
+            format!("{good}="),
+            format!("{good}.e30"),
+            format!(" {good}"),
+            format!("{good}\n"),
+            good.replacen("e30", "e31", 1),
+            good.replacen('.', "..", 1),
+            good.rsplit_once('.').unwrap().0.to_owned(),
+            String::new(),
+            "..".to_owned(),
+        ] {
+            assert!(read(&bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(read(&"a".repeat(4097)), Err(Error::TooLong));
+    }
+}

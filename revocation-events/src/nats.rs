@@ -1,0 +1,1 @@
+//! Publishing to and subscribing from NATS.

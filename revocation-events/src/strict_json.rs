@@ -1,0 +1,414 @@
+//! JSON that leaves nothing to interpretation.
+//!
+//! `serde_json` with derived types skips what a type does not name: duplicates, deep nesting and
+//! broken text in there go unseen, and two parsers may then read two different tokens out of one
+//! text. Here every member of every object is looked at: names are unique (RFC 7515, section 4 and
+//! RFC 7519, section 4), nesting ends at [`MAX_DEPTH`], the text is UTF-8 throughout.
+
+use serde::Deserialize;
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+use std::{borrow::Cow, fmt};
+
+/// How many objects and arrays may lie inside each other.
+pub const MAX_DEPTH: usize = 16;
+
+/// How many members one object may have.
+pub const MAX_MEMBERS: usize = 64;
+
+/// What is wrong with a text. The reason is for logs and tests, never for a stranger.
+#[derive(Debug, thiserror::Error)]
+#[error("not strict JSON: {0}")]
+pub struct Error(#[from] serde_json::Error);
+
+/// A type that is filled member by member.
+pub trait Members<'de>: Default {
+    /// Takes the value of `name` out of `members` and answers `true`, or leaves it alone and
+    /// answers `false`: an unknown member, which is then checked and dropped.
+    ///
+    /// # Errors
+    /// Whatever reading the value gives.
+    fn member<A: MapAccess<'de>>(&mut self, name: &str, members: &mut A) -> Result<bool, A::Error>;
+}
+
+/// Reads one object, and nothing after it.
+///
+/// # Errors
+/// Anything that is not one object of unique members, nested no deeper than [`MAX_DEPTH`].
+pub fn object<'de, M: Members<'de>>(text: &'de [u8]) -> Result<M, Error> {
+    // One check for all of the text: serde_json does not look at the strings that it skips.
+    let text = std::str::from_utf8(text).map_err(serde_json::Error::custom)?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    let value = ObjectSeed::<M>::at_depth(1).deserialize(&mut json)?;
+    json.end()?;
+    Ok(value)
+}
+
+/// Reads an object where one is expected inside another: give it to `next_value_seed`.
+pub struct ObjectSeed<M> {
+    depth: usize,
+    members: std::marker::PhantomData<M>,
+}
+
+impl<M> ObjectSeed<M> {
+    /// The outermost object stands at depth 1.
+    #[must_use]
+    pub const fn at_depth(depth: usize) -> Self {
+        Self {
+            depth,
+            members: std::marker::PhantomData,
+        }
+    }
+}
+
+impl<'de, M: Members<'de>> DeserializeSeed<'de> for ObjectSeed<M> {
+    type Value = M;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<M, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de, M: Members<'de>> Visitor<'de> for ObjectSeed<M> {
+    type Value = M;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<M, A::Error> {
+        let mut value = M::default();
+        let mut seen = Seen::default();
+        while let Some(Name(name)) = map.next_key()? {
+            if !value.member(&name, &mut map)? {
+                map.next_value_seed(Skip { depth: self.depth })?;
+            }
+            seen.add(name)?;
+        }
+        Ok(value)
+    }
+}
+
+/// The names met so far in one object.
+#[derive(Default)]
+struct Seen<'de>(Vec<Cow<'de, str>>);
+
+impl<'de> Seen<'de> {
+    fn add<E: serde::de::Error>(&mut self, name: Cow<'de, str>) -> Result<(), E> {
+        // Linear, and quick, because the number of members is bounded.
+        if self.0.contains(&name) {
+            return Err(E::custom("a member stands twice"));
+        }
+        if self.0.len() == MAX_MEMBERS {
+            return Err(E::custom("too many members"));
+        }
+        self.0.push(name);
+        Ok(())
+    }
+}
+
+/// A member's name, borrowed where it has no escapes.
+struct Name<'de>(Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Name<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+/// Walks over a value that nobody asked for, with the same rules.
+///
+/// Give it to `next_value_seed` for a member that is read elsewhere or not at all.
+pub struct Skip {
+    /// The depth of the object or array that holds the value.
+    pub depth: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Skip {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Skip {
+    fn inside<E: serde::de::Error>(&self) -> Result<usize, E> {
+        if self.depth == MAX_DEPTH {
+            Err(E::custom("nested too deep"))
+        } else {
+            Ok(self.depth + 1)
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for Skip {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let depth = self.inside()?;
+        let mut seen = Seen::default();
+        while let Some(Name(name)) = map.next_key()? {
+            map.next_value_seed(Self { depth })?;
+            seen.add(name)?;
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let depth = self.inside()?;
+        while seq.next_element_seed(Self { depth })?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+/// An integer from 0 to 2^53 - 1, written as one: no fraction, no exponent, no sign, no string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Int53(u64);
+
+impl Int53 {
+    /// The number itself.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Int53 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Int;
+        impl Visitor<'_> for Int {
+            type Value = Int53;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an integer from 0 to 2^53 - 1")
+            }
+            fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Int53, E> {
+                if value < crate::position::LIMIT {
+                    Ok(Int53(value))
+                } else {
+                    Err(E::custom("an integer of 2^53 or more"))
+                }
+            }
+        }
+        deserializer.deserialize_u64(Int)
+    }
+}
+
+/// Text, borrowed where it has no escapes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text<'de>(pub Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Name::deserialize(deserializer).map(|Name(text)| Self(text))
+    }
+}
+
+/// A value that may be anything, of which only text and truth values are kept.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Scalar<'de> {
+    /// A string.
+    Text(Cow<'de, str>),
+    /// `true` or `false`.
+    Bool(bool),
+    /// Anything else; checked like the rest, then dropped.
+    Other,
+}
+
+/// Reads a [`Scalar`]: give it to `next_value_seed`.
+pub struct ScalarSeed {
+    /// The depth of the object that holds the value.
+    pub depth: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for ScalarSeed {
+    type Value = Scalar<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Scalar<'de>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ScalarSeed {
+    type Value = Scalar<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Scalar<'de>, A::Error> {
+        Skip { depth: self.depth }
+            .visit_map(map)
+            .map(|()| Scalar::Other)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Scalar<'de>, A::Error> {
+        Skip { depth: self.depth }
+            .visit_seq(seq)
+            .map(|()| Scalar::Other)
+    }
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(Cow::Borrowed(text)))
+    }
+    fn visit_str<E>(self, text: &str) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(Cow::Owned(text.to_owned())))
+    }
+    fn visit_bool<E>(self, value: bool) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Bool(value))
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Other)
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Other)
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Other)
+    }
+    fn visit_unit<E>(self) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Other)
+    }
+}
+
+/// Checks a whole text that is parsed elsewhere, such as a key set.
+///
+/// # Errors
+/// As [`object`], but any JSON value may stand at the top.
+pub fn check(text: &[u8]) -> Result<(), Error> {
+    let text = std::str::from_utf8(text).map_err(serde_json::Error::custom)?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    Skip { depth: 0 }.deserialize(&mut json)?;
+    json.end()?;
+    // Numbers past the range of f64 are refused by the walk; this keeps the two views the same.
+    serde_json::from_str::<IgnoredAny>(text)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default, Debug)]
+    struct One {
+        n: Option<u64>,
+    }
+
+    impl<'de> Members<'de> for One {
+        fn member<A: MapAccess<'de>>(
+            &mut self,
+            name: &str,
+            members: &mut A,
+        ) -> Result<bool, A::Error> {
+            if name == "n" {
+                self.n = Some(members.next_value::<Int53>()?.get());
+            }
+            Ok(name == "n")
+        }
+    }
+
+    fn n(text: &str) -> Option<u64> {
+        object::<One>(text.as_bytes()).ok().and_then(|one| one.n)
+    }
+
+    #[test]
+    fn unknown_members_are_passed_over() {
+        assert_eq!(n(r#"{"a":[1,{"b":null}],"n":7,"z":"\u00e9"}"#), Some(7));
+    }
+
+    #[test]
+    fn a_member_that_stands_twice_is_refused_wherever_it_is() {
+        for bad in [
+            r#"{"n":1,"n":1}"#,
+            r#"{"n":1,"\u006e":2}"#,
+            r#"{"n":1,"x":0,"x":0}"#,
+            r#"{"n":1,"x":{"y":0,"y":0}}"#,
+            r#"{"n":1,"x":[{"y":0,"\u0079":0}]}"#,
+        ] {
+            assert_eq!(n(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn nesting_ends_at_the_limit() {
+        let nested = |depth: usize| {
+            format!(
+                r#"{{"n":1,"x":{}{}}}"#,
+                "[".repeat(depth),
+                "]".repeat(depth)
+            )
+        };
+        assert_eq!(n(&nested(MAX_DEPTH - 1)), Some(1));
+        assert_eq!(n(&nested(MAX_DEPTH)), None);
+        assert_eq!(n(&nested(100_000)), None);
+    }
+
+    #[test]
+    fn integers_are_written_as_integers() {
+        for bad in [
+            "1.0",
+            "1e3",
+            "-1",
+            "\"1\"",
+            "null",
+            "true",
+            "[1]",
+            "9007199254740992",
+            "1e400",
+            "340282366920938463463374607431768211456",
+        ] {
+            assert_eq!(n(&format!(r#"{{"n":{bad}}}"#)), None, "{bad}");
+        }
+        assert_eq!(n(r#"{"n":9007199254740991}"#), Some(9_007_199_254_740_991));
+    }
+
+    #[test]
+    fn broken_text_is_refused_even_where_nobody_reads_it() {
+        assert!(object::<One>(b"{\"n\":1,\"x\":\"\xff\"}").is_err());
+        assert!(object::<One>(b"\xef\xbb\xbf{\"n\":1}").is_err());
+        assert_eq!(n(r#"{"n":1} {"n":1}"#), None);
+        assert_eq!(n(r#"[{"n":1}]"#), None);
+    }
+
+    #[test]
+    fn the_number_of_members_is_bounded() {
+        let members: Vec<String> = (0..=MAX_MEMBERS).map(|i| format!("\"m{i}\":0")).collect();
+        assert!(object::<One>(format!("{{{}}}", members.join(",")).as_bytes()).is_err());
+        assert!(object::<One>(format!("{{{}}}", members[1..].join(",")).as_bytes()).is_ok());
+    }
+}
