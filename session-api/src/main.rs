@@ -1,1 +1,6 @@
+//! The session service.
+
+mod session;
+mod store;
+
 fn main() {}
