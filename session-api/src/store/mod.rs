@@ -178,6 +178,8 @@ pub(crate) enum KeyState {
     Active,
     /// Signs no more; published until its last token has expired.
     Retired,
+    /// Its last token has expired: published no more.
+    Forgotten,
     /// Everything that it signed is dead.
     Revoked,
 }
@@ -278,9 +280,9 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// [`Tx::take_position`]).
     async fn cut(&self, replica: Replica, from: Position, seen: Position, limit: u32) -> Result<Cut>;
 
-    /// Counts up whenever a revocation may have been committed, by this process or another. A
-    /// hint: whoever depends on it polls as well.
-    fn wakeups(&self) -> tokio::sync::watch::Receiver<u64>;
+    /// The greatest position that is known to be committed, by this process or another. A hint:
+    /// whoever depends on it polls as well.
+    fn wakeups(&self) -> tokio::sync::watch::Receiver<Position>;
 
     /// Deletes revocations that no page and no floor needs any more, and replicas and statuses
     /// long silent; how many revocations.
@@ -314,6 +316,9 @@ pub(crate) trait Tx: Send {
 
     /// Locks the head without moving it, for what must happen once among all replicas.
     async fn lock_head(&mut self) -> Result<Head>;
+
+    /// The head, without a lock.
+    async fn head(&mut self) -> Result<Head>;
 
     /// Locks a user's row.
     async fn lock_user(&mut self, id: UserId) -> Result<Option<FoundUser>>;
