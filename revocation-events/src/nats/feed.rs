@@ -2,7 +2,7 @@
 
 use super::{Bus, Error, Health};
 use async_nats::Subscriber;
-use futures::{FutureExt as _, StreamExt as _};
+use futures::StreamExt as _;
 use tokio::sync::watch;
 
 /// Everyone's pages and heartbeats as they are published.
@@ -16,8 +16,6 @@ pub struct PageFeed {
     subjects: [String; 2],
     health: watch::Receiver<Health>,
     seen: Health,
-    /// A heartbeat that waits until the page that may have come before it is out.
-    held: Option<String>,
 }
 
 /// What comes out of a [`PageFeed`].
@@ -65,7 +63,6 @@ impl PageFeed {
             subjects,
             health,
             seen,
-            held: None,
         })
     }
 
@@ -75,20 +72,13 @@ impl PageFeed {
             if let Some(why) = self.news() {
                 return Some(FeedItem::Resync(why));
             }
-            // The two subscriptions are two queues. A heartbeat that was published after a page
-            // must not overtake it, or it would look as if the page were missing. So pages go
-            // first, and are looked for once more after a heartbeat was taken from its queue.
-            if let Some(page) = self.revocations.next().now_or_never() {
-                return page.as_ref().map(item);
-            }
-            if let Some(heartbeat) = self.held.take() {
-                return Some(FeedItem::Page(heartbeat));
-            }
+            // The two subscriptions are two queues. A heartbeat that overtakes the page before it
+            // makes the page look lost, and costs a catch-up; so pages go first.
             tokio::select! {
                 biased;
                 Ok(()) = self.health.changed() => {}
                 page = self.revocations.next() => return page.as_ref().map(item),
-                heartbeat = self.heartbeats.next() => self.held = Some(text(&heartbeat?)),
+                heartbeat = self.heartbeats.next() => return heartbeat.as_ref().map(item),
             }
         }
     }

@@ -3,36 +3,49 @@
 use super::*;
 use revocation_events::nats::StatusFeed;
 
-#[tokio::test]
-async fn a_feed_gets_pages_and_heartbeats_and_no_heartbeat_overtakes_a_page() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_feed_gets_all_in_order_and_no_heartbeat_overtakes_a_page() {
+    const PAIRS: u32 = 20_000;
     let server = Server::start();
     let (_bus, publisher) = service(&server).await;
     let bus = connect(&server.url()).await;
     let mut feed = live_feed(&bus, &publisher).await;
 
-    let publishing = async {
-        for number in 0..500_u32 {
-            publish(&publisher, &format!("p{number}"), &format!("k:{number}")).await;
-            publisher.heartbeat(format!("h{number}")).await.unwrap();
-        }
-    };
-    let reading = async {
-        let mut pages = 0;
-        loop {
-            let text = next_page(&mut feed).await;
-            let number: u32 = text[1..].parse().unwrap();
-            if text.starts_with('p') {
-                assert_eq!(number, pages);
-                pages += 1;
-            } else {
-                assert!(number < pages, "{text} came after {pages} pages");
-                if number == 499 {
-                    break;
-                }
+    let publishing = tokio::spawn(async move {
+        // Without waiting for acknowledgments, so that a page and its heartbeat come together.
+        let client = async_nats::connect(server.url()).await.unwrap();
+        for number in 0..PAIRS {
+            let (page, heartbeat) = (format!("p{number}"), format!("h{number}"));
+            client
+                .publish("sessions.v1.revocations", page.into())
+                .await
+                .unwrap();
+            client
+                .publish("sessions.v1.heartbeats", heartbeat.into())
+                .await
+                .unwrap();
+            if number % 50 == 0 {
+                // The reader gets ahead again.
+                client.flush().await.unwrap();
             }
         }
-    };
-    soon(async { tokio::join!(publishing, reading) }).await;
+        client.flush().await.unwrap();
+        server
+    });
+    let (mut pages, mut heartbeats) = (0, 0);
+    while heartbeats < PAIRS {
+        let text = next_page(&mut feed).await;
+        let number: u32 = text[1..].parse().unwrap();
+        if text.starts_with('p') {
+            assert_eq!(number, pages);
+            pages += 1;
+        } else {
+            assert_eq!(number, heartbeats);
+            heartbeats += 1;
+            assert!(number < pages, "{text} came after {pages} pages");
+        }
+    }
+    soon(publishing).await.unwrap();
 }
 
 #[tokio::test]
