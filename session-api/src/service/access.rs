@@ -6,7 +6,8 @@ use super::{Error, Result, Service};
 use crate::session::{CutOffs, OpenSession};
 use crate::store::FoundSession;
 use revocation_events::{SessionId, UnixMillis, UserId};
-use verifier_sdk::token::{AccessToken, Expected, Reason};
+use verifier_sdk::Reason;
+use verifier_sdk::token::{AccessToken, Expected};
 
 /// A caller whose session is alive, with the user as of now.
 #[derive(Clone, Debug)]

@@ -205,7 +205,7 @@ impl Inner {
         Ok(true)
     }
 
-    async fn ended(&self, revoked: Option<u64>, position: Position) -> Result<Ended> {
+    pub(super) async fn ended(&self, revoked: Option<u64>, position: Position) -> Result<Ended> {
         let published = self.relay.published(position).await;
         Ok(Ended { revoked, position, published, kept: None })
     }

@@ -18,11 +18,11 @@
 //! next statement on it is acknowledged and never seen by others. [`crate::service`] runs every use
 //! in a task of its own for that reason.
 
-pub(crate) mod postgres;
-pub(crate) mod sqlite;
 
-#[cfg(test)]
-mod contract;
+
+
+
+
 
 use crate::session::{Event, Session, User};
 use async_trait::async_trait;
