@@ -26,7 +26,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The text of a configuration file. Its address, port and store directory do not count.
+    /// The text of a configuration file. Its address and port do not count; its streams belong in
+    /// `$NATS_STORE_DIR`.
     #[must_use]
     pub fn config(mut self, text: &str) -> Self {
         self.config = Some(text.to_owned());
@@ -50,13 +51,13 @@ impl Settings {
         let port = port::free();
         let mut spec = Spec::new("nats-server", binary())
             .args(["--addr", "127.0.0.1", "--port", &port.to_string()])
-            .args(["--jetstream", "--store_dir"])
-            .arg(&store);
-        if let Some(text) = self.config {
-            let path = folder.path().join("nats.conf");
-            std::fs::write(&path, text).unwrap_or_else(|error| panic!("nats.conf: {error}"));
-            spec = spec.arg("--config").arg(path);
-        }
+            .env("NATS_STORE_DIR", &store.to_string_lossy());
+        let config = self
+            .config
+            .unwrap_or_else(|| "jetstream { store_dir: $NATS_STORE_DIR }".to_owned());
+        let path = folder.path().join("nats.conf");
+        std::fs::write(&path, config).unwrap_or_else(|error| panic!("nats.conf: {error}"));
+        spec = spec.arg("--config").arg(path);
         for (name, value) in &self.env {
             spec = spec.env(name, value);
         }
