@@ -1,1 +1,39 @@
-//! stub
+//! The harness: real servers on free ports in temporary folders, restartable, ended on drop.
+//!
+//! | module | what is in it |
+//! | --- | --- |
+//! | [`mod@eventually`] | waiting for a condition, with a bound |
+//! | [`process`] | a child process whose output is kept and whose end is certain |
+//! | [`server`] | a process that says when it is ready and can be started again |
+//! | [`folder`], [`port`] | places for servers that disturb nobody |
+//! | [`postgres`], [`nats`] | the servers that Portcullis stands on |
+//! | [`program`] | our own binaries, built before they run |
+//! | [`session_api`], [`gate`] | the session service and `verifier-gate`, with their settings |
+//! | [`user`], [`cookies`] | a person with a browser or a phone |
+//!
+//! Nothing here knows our crates, so each of them may use the harness in its own tests. What goes
+//! wrong here ends the test: the functions panic and say what was awaited and what the server said.
+//!
+//! To add a server: a [`process::Spec`] that starts it in a [`folder::Folder`], and the line of its
+//! log that makes it a [`server::Server`].
+
+pub mod cookies;
+pub mod eventually;
+pub mod folder;
+pub mod gate;
+pub mod nats;
+pub mod port;
+pub mod postgres;
+pub mod process;
+pub mod program;
+pub mod server;
+pub mod session_api;
+pub mod user;
+
+pub use eventually::{eventually, until};
+pub use gate::Gate;
+pub use nats::Nats;
+pub use postgres::{Database, Postgres};
+pub use program::Program;
+pub use session_api::SessionApi;
+pub use user::User;

@@ -1,0 +1,111 @@
+//! `verifier-gate`: the SDK as an HTTP server.
+
+use crate::program::Program;
+use crate::session_api::{Credential, SessionApi, is_ready};
+
+/// With what a gate is to run.
+#[derive(Clone, Debug)]
+pub struct Settings(Vec<(String, String)>);
+
+impl Settings {
+    /// Sets a flag, such as `--max-staleness` to `2s`.
+    #[must_use]
+    pub fn flag(mut self, name: &str, value: &str) -> Self {
+        self.0.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Takes the feed from NATS.
+    #[must_use]
+    pub fn nats(self, url: &str) -> Self {
+        self.flag("--nats-url", url)
+    }
+
+    /// Starts it and waits until it listens, ready or not.
+    ///
+    /// # Panics
+    /// When it does not listen within half a minute; with its log.
+    pub async fn listens(&self) -> Gate {
+        let flags = self.0.iter().flat_map(|(name, value)| [name, value]);
+        let spec = Program::spec("verifier-gate").args(flags);
+        Gate {
+            program: Program::start(spec).await,
+            http: reqwest::Client::new(),
+        }
+    }
+
+    /// Starts it and waits until it is ready: it has the whole list of revocations.
+    ///
+    /// # Panics
+    /// When it does not become ready within half a minute.
+    pub async fn start(&self) -> Gate {
+        let gate = self.listens().await;
+        gate.is_ready().await;
+        gate
+    }
+}
+
+/// One running verifier.
+#[derive(Debug)]
+pub struct Gate {
+    program: Program,
+    http: reqwest::Client,
+}
+
+impl Gate {
+    /// A gate that trusts the issuer of `service` and asks that replica, with `credential`.
+    #[must_use]
+    pub fn beside(service: &SessionApi, credential: &Credential) -> Settings {
+        Settings(Vec::new())
+            .flag("--listen", &format!("127.0.0.1:{}", crate::port::free()))
+            .flag("--issuer", service.issuer())
+            .flag("--audience", "api")
+            .flag("--service", &credential.client)
+            .flag("--service-url", service.url())
+            .flag("--client", &credential.client)
+            .flag("--client-secret", &credential.secret)
+    }
+
+    /// The status of its answer to `GET /verify` with `token` as a bearer.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn verdict(&self, token: &str) -> u16 {
+        let request = self.http.get(self.url("/verify")).bearer_auth(token);
+        match request.send().await {
+            Ok(answer) => answer.status().as_u16(),
+            Err(error) => panic!("the gate did not answer: {error}"),
+        }
+    }
+
+    /// Whether it lets `token` pass.
+    ///
+    /// # Panics
+    /// When it answers neither 200 nor 401: a gate that is stale or not ready says neither.
+    pub async fn accepts(&self, token: &str) -> bool {
+        match self.verdict(token).await {
+            200 => true,
+            401 => false,
+            other => panic!("neither 200 nor 401, but {other}"),
+        }
+    }
+
+    /// Waits until it is ready.
+    ///
+    /// # Panics
+    /// When it does not become ready within half a minute.
+    pub async fn is_ready(&self) {
+        is_ready(self.program.url()).await;
+    }
+
+    /// The address of one of its paths.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.program.url())
+    }
+
+    /// The program, to freeze, kill or restart it, or to read its log.
+    pub const fn program(&mut self) -> &mut Program {
+        &mut self.program
+    }
+}

@@ -1,0 +1,6 @@
+//! That the harness does what the other tests rely on.
+
+mod nats;
+mod orphans;
+mod postgres;
+mod process;

@@ -1,0 +1,11 @@
+//! The end-to-end tests: one binary, so that it links once and starts one Postgres.
+//!
+//! | module | what it shows |
+//! | --- | --- |
+//! | `harness` | that the harness does what the other tests rely on |
+//! | `permissions` | what each account of `deploy/nats.conf` may and may not do |
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+mod harness;
+mod permissions;

@@ -1,0 +1,145 @@
+//! What each account of `deploy/nats.conf` may and may not do, on a real server with that file.
+
+mod crossing;
+mod denied;
+mod events;
+
+use async_nats::jetstream::{self, stream::Stream};
+use async_nats::{Client, ConnectOptions, Event, Message, Subscriber};
+use futures::StreamExt as _;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tests::{Nats, eventually};
+
+const BOUND: Duration = Duration::from_secs(10);
+const CONFIG: &str = include_str!("../../../../deploy/nats.conf");
+const PAGES: &str = "sessions.v1.revocations";
+const HEARTBEATS: &str = "sessions.v1.heartbeats";
+const REPLAY: &str = "$JS.API.DIRECT.GET.SESSIONS_REVOCATIONS";
+
+async fn bus() -> Nats {
+    bus_with(CONFIG).await
+}
+
+/// Every user's password is the user's name with `-password`.
+async fn bus_with(config: &str) -> Nats {
+    ["session-api", "operator", "orders", "gate", "audit"]
+        .iter()
+        .fold(Nats::with().config(config), |settings, user| {
+            let name = user.to_uppercase().replace('-', "_");
+            settings.env(
+                &format!("NATS_{name}_PASSWORD"),
+                &format!("{user}-password"),
+            )
+        })
+        .start()
+        .await
+}
+
+/// A client of the bus, and what the server has complained of.
+struct Peer {
+    client: Client,
+    complaints: Arc<Mutex<Vec<String>>>,
+}
+
+impl Peer {
+    async fn connect(nats: &Nats, user: &str) -> Self {
+        let complaints = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&complaints);
+        let client =
+            ConnectOptions::with_user_and_password(user.to_owned(), format!("{user}-password"))
+                .custom_inbox_prefix(format!("_INBOX.{user}"))
+                .event_callback(move |event| {
+                    if let Event::ServerError(error) = event {
+                        heard
+                            .lock()
+                            .expect("never poisoned")
+                            .push(error.to_string());
+                    }
+                    std::future::ready(())
+                })
+                .connect(nats.url())
+                .await
+                .expect("the user is in the file");
+        Self { client, complaints }
+    }
+
+    fn jetstream(&self) -> jetstream::Context {
+        jetstream::new(self.client.clone())
+    }
+
+    /// Subscribes, and comes back once the server has taken it.
+    async fn hears(&self, subject: &str) -> Subscriber {
+        let subscriber = self.client.subscribe(subject.to_owned()).await;
+        self.round_trip().await;
+        subscriber.expect("the connection is open")
+    }
+
+    /// What was sent before has been dealt with: the server answers in order, and `flush` of the
+    /// client alone is no round trip.
+    async fn round_trip(&self) {
+        let before = self.client.new_inbox();
+        let mut echo = self.client.subscribe(before.clone()).await.expect("open");
+        // Nobody but JetStream answers the service; verifiers and auditors have no subject of their
+        // own inbox to publish to. So the complaint about this publish is the echo.
+        self.client
+            .publish(before.clone(), "".into())
+            .await
+            .expect("open");
+        eventually("an echo or a complaint", BOUND, async || {
+            self.complained(&before) || futures::poll!(std::pin::pin!(echo.next())).is_ready()
+        })
+        .await;
+    }
+
+    fn complained(&self, subject: &str) -> bool {
+        let complaints = self.complaints.lock().expect("never poisoned");
+        complaints.iter().any(|text| text.contains(subject))
+    }
+
+    async fn publishes(&self, subject: &str, text: &str) {
+        let sent = self
+            .client
+            .publish(subject.to_owned(), text.to_owned().into());
+        sent.await.expect("the connection is open");
+    }
+}
+
+async fn next(subscriber: &mut Subscriber) -> Message {
+    tokio::time::timeout(BOUND, subscriber.next())
+        .await
+        .expect("a message within the bound")
+        .expect("the connection is open")
+}
+
+async fn next_text(subscriber: &mut Subscriber) -> String {
+    String::from_utf8(next(subscriber).await.payload.to_vec()).expect("a text")
+}
+
+/// The stream of pages, as the service makes it.
+async fn pages(service: &Peer) -> Stream {
+    stream(service, "SESSIONS_REVOCATIONS", PAGES).await
+}
+
+async fn stream(service: &Peer, name: &str, subject: &str) -> Stream {
+    let config = jetstream::stream::Config {
+        name: name.to_owned(),
+        subjects: vec![subject.to_owned()],
+        allow_direct: true,
+        deny_delete: true,
+        deny_purge: true,
+        ..Default::default()
+    };
+    let created = service.jetstream().create_stream(config).await;
+    created.expect("the service may make its streams")
+}
+
+/// Publishes through JetStream and gives the sequence of the acknowledgment.
+async fn store(service: &Peer, subject: &str, text: &str) -> u64 {
+    let sent = service
+        .jetstream()
+        .publish(subject.to_owned(), text.to_owned().into())
+        .await
+        .expect("sent");
+    sent.await.expect("acknowledged").sequence
+}
