@@ -11,6 +11,9 @@ const BATCH: u32 = 500;
 /// How often [`Service::keep_house`] works.
 const INTERVAL: Duration = Duration::from_secs(60);
 
+/// How soon a rotation by another process is noticed. The standby was published long before.
+const KEY_INTERVAL: Duration = Duration::from_secs(2);
+
 /// How long after the last token of a retired key that key is still published, for clocks that
 /// differ and verifiers that read late.
 const KEY_SLACK: Duration = Duration::from_secs(600);
@@ -23,6 +26,23 @@ impl Service {
             tick.tick().await;
             if let Err(error) = self.housekeeping_step().await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "housekeeping failed; it is tried again in a minute");
+            }
+        }
+    }
+
+    /// Reads the keys again when another process has changed them, until the future is dropped.
+    pub(crate) async fn watch_keys(self) {
+        let mut tick = tokio::time::interval(KEY_INTERVAL);
+        let mut known = None;
+        loop {
+            tick.tick().await;
+            // A failure is told of by whoever needs the database; the keys of before still sign.
+            let Ok(rows) = self.store().keys().await else { continue };
+            if known.as_ref() != Some(&rows) {
+                match self.keys().reload(&rows) {
+                    Ok(_) => known = Some(rows),
+                    Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "the changed keys cannot be used"),
+                }
             }
         }
     }
