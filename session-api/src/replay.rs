@@ -197,7 +197,10 @@ pub(crate) async fn rebuild(store: &dyn Store, progress: impl Fn(u64)) -> Result
     let mut rebuilt = 0;
     loop {
         let event = events.next().await?;
-        let folded = event.as_ref().map_or_else(|| folder.finish(), |event| folder.take(event));
+        let folded = match &event {
+            Some(event) => folder.take(event),
+            None => folder.finish(),
+        };
         if let Some(Folded::Session(row)) = folded {
             rows.push(row);
         }

@@ -126,7 +126,7 @@ impl Issuer {
         let unverified = Unverified::parse(text, SESSION_TYP, MAX_LEN).map_err(|_| Invalid)?;
         let key = ring.session_key(unverified.kid()).ok_or(Invalid)?;
         let payload = unverified.verify(&key).map_err(|_| Invalid)?;
-        let claims: IncomingSession = strict_json::object(&payload).map_err(|_| Invalid)?;
+        let claims: IncomingSession<'_> = strict_json::object(&payload).map_err(|_| Invalid)?;
         claims.accept(&self.issuer, now).ok_or(Invalid)
     }
 }

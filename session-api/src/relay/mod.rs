@@ -208,6 +208,17 @@ impl Relay {
         Ok(pages.iter().map(|page| self.sign(page)).collect())
     }
 
+    /// Reads the keys again: the revocation of a key must not be signed with that key.
+    async fn reload_keys(&self) {
+        let reloaded = match self.shared.store.keys().await {
+            Ok(rows) => self.shared.keys.reload(&rows).map(|_| ()).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = reloaded {
+            tracing::error!(error, "the keys could not be read again");
+        }
+    }
+
     fn sign(&self, page: &Page) -> LivePage {
         let ring = self.shared.keys.ring();
         let kid = &ring.access.kid;

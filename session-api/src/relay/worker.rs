@@ -155,7 +155,7 @@ impl Worker {
             self.relay.shared.sent.send_replace(cut.from);
         }
         if cut.revoked.iter().any(|entry| matches!(entry.target, Target::Key(_))) {
-            self.reload_keys().await;
+            self.relay.reload_keys().await;
         }
         if self.tail.add_cut(&cut) == Err(Gap) {
             // The tail only grows, so a cut that began at its end cannot lie beyond it.
@@ -164,17 +164,6 @@ impl Worker {
         self.send(cut.at, cut.floor, cut.more).await;
         if cut.more || self.cut_again {
             self.cut();
-        }
-    }
-
-    /// A key's revocation must not be signed with that key.
-    async fn reload_keys(&self) {
-        let reloaded = match self.relay.shared.store.keys().await {
-            Ok(rows) => self.relay.shared.keys.reload(&rows).map(|_| ()).map_err(|e| e.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        if let Err(error) = reloaded {
-            tracing::error!(error, "the keys could not be read again");
         }
     }
 
