@@ -60,7 +60,7 @@ impl<'a> Unverified<'a> {
         let signature = decode(signature)?
             .as_slice()
             .try_into()
-            .map(|bytes| Signature::from_bytes(bytes));
+            .map(Signature::from_bytes);
         Ok(Self {
             signed: signed.as_bytes(),
             signature: signature.map_err(|_| Error::Malformed)?,

@@ -1,1 +1,12 @@
+//! The session service.
+
+mod clock;
+mod keys;
+mod password;
+mod relay;
+mod service;
+mod session;
+mod store;
+mod token;
+
 fn main() {}

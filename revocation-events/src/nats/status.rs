@@ -1,0 +1,74 @@
+//! What each verifier has applied.
+
+use super::{Bus, Error};
+use crate::status::Status;
+use crate::subject::is_token;
+use async_nats::Subscriber;
+use futures::StreamExt as _;
+
+/// The longest status that is read, in bytes.
+const MAX_LEN: usize = 4 * 1024;
+
+/// One verifier's report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reported {
+    /// The client that NATS let publish under this name.
+    pub client: String,
+    /// What it says.
+    pub status: Status,
+}
+
+/// Every verifier's reports.
+#[derive(Debug)]
+pub struct StatusFeed(Subscriber);
+
+impl Bus {
+    /// Reports as `client`, which is the name that this program's NATS user may publish under.
+    ///
+    /// # Errors
+    /// [`Error::InvalidStatus`], [`Error::NotConnected`], [`Error::Closed`].
+    pub async fn publish_status(&self, client: &str, status: &Status) -> Result<(), Error> {
+        if !is_token(client) || !status.is_valid() {
+            return Err(Error::InvalidStatus);
+        }
+        let subject = self.subjects.status(client, &status.instance);
+        let text = serde_json::to_vec(status).map_err(|_| Error::InvalidStatus)?;
+        self.send(subject, text.into()).await
+    }
+}
+
+impl StatusFeed {
+    /// Subscribes to the reports of all verifiers, now or when the server comes.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub async fn subscribe(bus: &Bus) -> Result<Self, Error> {
+        let subscribed = bus.client.subscribe(bus.subjects.every_status()).await;
+        subscribed.map(Self).map_err(|_| Error::Closed)
+    }
+
+    /// Waits for the next report; `None` once the bus was closed. Whatever is no valid report, or
+    /// one of another instance than its subject says, is passed over.
+    pub async fn next(&mut self) -> Option<Reported> {
+        loop {
+            let message = self.0.next().await?;
+            if let Some(reported) = read(&message.subject, &message.payload) {
+                return Some(reported);
+            }
+        }
+    }
+}
+
+fn read(subject: &str, payload: &[u8]) -> Option<Reported> {
+    if payload.len() > MAX_LEN {
+        return None;
+    }
+    let mut tokens = subject.rsplit('.');
+    let (instance, client) = (tokens.next()?, tokens.next()?);
+    let status: Status = serde_json::from_slice(payload).ok()?;
+    let valid = status.is_valid() && status.instance == instance && is_token(client);
+    valid.then(|| Reported {
+        client: client.to_owned(),
+        status,
+    })
+}

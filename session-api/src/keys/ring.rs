@@ -1,0 +1,136 @@
+//! The keys in use, opened and parsed once.
+
+use super::{Error, Sealer};
+use crate::store::{KeyPurpose, KeyRow, KeyState};
+use ed25519_dalek::{SigningKey, VerifyingKey};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use jsonwebtoken::EncodingKey;
+use revocation_events::jwk::{Jwk, JwkSet};
+use revocation_events::{KeyId, SessionId};
+use sha2::Sha256;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use zeroize::Zeroizing;
+
+/// A key that signs.
+pub(crate) struct Signer {
+    pub(crate) kid: KeyId,
+    /// For pages.
+    pub(crate) key: SigningKey,
+    /// For tokens.
+    pub(crate) encoding: EncodingKey,
+}
+
+/// All the keys of one moment.
+pub(crate) struct KeyRing {
+    /// Signs access tokens and pages.
+    pub(crate) access: Signer,
+    /// Signs session tokens.
+    pub(crate) session: Signer,
+    csrf: Zeroizing<Vec<u8>>,
+    access_keys: HashMap<KeyId, VerifyingKey>,
+    session_keys: HashMap<KeyId, VerifyingKey>,
+    published: JwkSet,
+}
+
+/// RFC 8410, section 7: an Ed25519 private key in PKCS #8 is this, then its 32 bytes.
+const PKCS8_PREFIX: [u8; 16] =
+    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+
+impl Signer {
+    fn new(row: &KeyRow, sealer: &Sealer) -> Result<Self, Error> {
+        let damaged = || Error::Damaged { kid: row.kid.to_string() };
+        let secret = sealer.open(&row.kid, &row.sealed)?;
+        let secret: &[u8; 32] = secret.as_slice().try_into().map_err(|_| damaged())?;
+        let key = SigningKey::from_bytes(secret);
+        if key.verifying_key().as_bytes().as_slice() != row.public {
+            return Err(damaged());
+        }
+        let der = Zeroizing::new([PKCS8_PREFIX.as_slice(), secret].concat());
+        Ok(Self { kid: row.kid.clone(), key, encoding: EncodingKey::from_ed_der(&der) })
+    }
+}
+
+impl KeyRing {
+    /// Opens the keys of the database.
+    pub(crate) fn open(rows: &[KeyRow], sealer: &Sealer) -> Result<Self, Error> {
+        let active = |purpose, name| {
+            let of_purpose = |row: &&KeyRow| row.purpose == purpose && row.state == KeyState::Active;
+            rows.iter().find(of_purpose).ok_or(Error::Missing(name))
+        };
+        let csrf = active(KeyPurpose::Csrf, "CSRF")?;
+        let access_keys = verifying(rows, KeyPurpose::Access)?;
+        Ok(Self {
+            access: Signer::new(active(KeyPurpose::Access, "access")?, sealer)?,
+            session: Signer::new(active(KeyPurpose::Session, "session")?, sealer)?,
+            csrf: sealer.open(&csrf.kid, &csrf.sealed)?,
+            published: JwkSet { keys: access_keys.values().map(Jwk::new).collect() },
+            access_keys,
+            session_keys: verifying(rows, KeyPurpose::Session)?,
+        })
+    }
+
+    /// The key set for verifiers: the active key, the standby, and those not yet forgotten.
+    pub(crate) const fn published(&self) -> &JwkSet {
+        &self.published
+    }
+
+    /// The key that an access token or a page may be signed with.
+    pub(crate) fn access_key(&self, kid: &KeyId) -> Option<VerifyingKey> {
+        self.access_keys.get(kid).copied()
+    }
+
+    /// The key that a session token may be signed with.
+    pub(crate) fn session_key(&self, kid: &KeyId) -> Option<VerifyingKey> {
+        self.session_keys.get(kid).copied()
+    }
+
+    /// The session's CSRF value: HMAC-SHA-256 over `csrf-v1:` and the session's id.
+    pub(crate) fn csrf_value(&self, session: SessionId) -> [u8; 32] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.csrf)
+            .unwrap_or_else(|_| unreachable!("HMAC takes a key of any length"));
+        mac.update(b"csrf-v1:");
+        mac.update(session.to_string().as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+}
+
+/// The keys of one purpose whose signatures count.
+fn verifying(rows: &[KeyRow], purpose: KeyPurpose) -> Result<HashMap<KeyId, VerifyingKey>, Error> {
+    let counts = |row: &&KeyRow| row.purpose == purpose && !matches!(row.state, KeyState::Forgotten | KeyState::Revoked);
+    let parse = |row: &KeyRow| {
+        let bytes: Option<[u8; 32]> = row.public.as_slice().try_into().ok();
+        let key = bytes.and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok());
+        let key = key.ok_or_else(|| Error::Damaged { kid: row.kid.to_string() })?;
+        Ok((row.kid.clone(), key))
+    };
+    rows.iter().filter(counts).map(parse).collect()
+}
+
+/// The keys of now: exchanged whole when the database's change.
+pub(crate) struct Keys {
+    sealer: Sealer,
+    ring: RwLock<Arc<KeyRing>>,
+}
+
+impl Keys {
+    pub(crate) fn new(sealer: Sealer, rows: &[KeyRow]) -> Result<Self, Error> {
+        let ring = KeyRing::open(rows, &sealer)?;
+        Ok(Self { sealer, ring: RwLock::new(Arc::new(ring)) })
+    }
+
+    pub(crate) fn ring(&self) -> Arc<KeyRing> {
+        // A ring is exchanged in one step, so a poisoned lock holds a whole one.
+        self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn reload(&self, rows: &[KeyRow]) -> Result<Arc<KeyRing>, Error> {
+        let ring = Arc::new(KeyRing::open(rows, &self.sealer)?);
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring.clone();
+        Ok(ring)
+    }
+
+    pub(crate) const fn sealer(&self) -> &Sealer {
+        &self.sealer
+    }
+}

@@ -1,0 +1,87 @@
+//! Which verifiers are there, by their own reports.
+//!
+//! Reports come over NATS to every replica, or by HTTP to one, which stores them for the others.
+
+use crate::store::{self, Store};
+use revocation_events::status::Status;
+use revocation_events::UnixMillis;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Reports that are remembered. A verifier more is not shown; none is refused for it.
+const MAX_VERIFIERS: usize = 20_000;
+
+/// The longest `max_staleness` that counts for how long a report stands.
+const MAX_STANDING: Duration = Duration::from_secs(3600);
+
+/// A live verifier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Verifier {
+    /// The credential that it reported with.
+    pub(crate) client: String,
+    pub(crate) status: Status,
+    pub(crate) seen_at: UnixMillis,
+}
+
+/// All verifiers heard of. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Fleet {
+    store: Arc<dyn Store>,
+    /// Those who report over NATS, by client and instance.
+    heard: Arc<Mutex<HashMap<(String, String), Verifier>>>,
+}
+
+impl Fleet {
+    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, heard: Arc::default() }
+    }
+
+    /// A report came over NATS.
+    pub(crate) fn heard(&self, client: String, status: Status, now: UnixMillis) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (client, status.instance.clone());
+        if status.goodbye {
+            heard.remove(&key);
+            return;
+        }
+        if heard.len() >= MAX_VERIFIERS {
+            heard.retain(|_, verifier| stands(&verifier.status, verifier.seen_at, now));
+        }
+        if heard.len() < MAX_VERIFIERS || heard.contains_key(&key) {
+            heard.insert(key.clone(), Verifier { client: key.0, status, seen_at: now });
+        }
+    }
+
+    /// A report came by HTTP.
+    pub(crate) async fn posted(&self, client: &str, status: &Status) -> store::Result<()> {
+        let report = serde_json::to_value(status)
+            .unwrap_or_else(|_| unreachable!("a status is made of strings and integers"));
+        self.store.put_status(client, &status.instance, &report).await
+    }
+
+    /// The live verifiers, by service and instance.
+    pub(crate) async fn live(&self, now: UnixMillis) -> store::Result<Vec<Verifier>> {
+        let mut live: Vec<Verifier> = {
+            let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+            heard.values().filter(|v| stands(&v.status, v.seen_at, now)).cloned().collect()
+        };
+        for row in self.store.statuses(MAX_STANDING).await? {
+            // A report of a newer version that does not read is one verifier less to show.
+            let Ok(status) = serde_json::from_value::<Status>(row.report) else { continue };
+            if !status.goodbye && stands(&status, row.seen_at, now) {
+                live.push(Verifier { client: row.client, status, seen_at: row.seen_at });
+            }
+        }
+        live.sort_by(|a, b| {
+            let key = |v: &Verifier| (v.status.service.clone(), v.status.instance.clone());
+            key(a).cmp(&key(b))
+        });
+        live.dedup_by(|a, b| a.client == b.client && a.status.instance == b.status.instance);
+        Ok(live)
+    }
+}
+
+fn stands(status: &Status, seen_at: UnixMillis, now: UnixMillis) -> bool {
+    now.since(seen_at) <= status.stands_for().min(MAX_STANDING)
+}

@@ -1,0 +1,213 @@
+//! From the log to the verifiers: cuts pages, signs them, and sends them out.
+//!
+//! ```text
+//!  commit ──► Committed ─┐
+//!  NOTIFY, poll ─────────┼─► Worker ─► Tail ─► signed pages ─┬─► live (SSE clients)
+//!  every 500 ms ─────────┘     ▲                             └─► NATS ─► PubAck: `stored`
+//!                              └── cuts read from the store
+//! ```
+//!
+//! | file | what |
+//! | --- | --- |
+//! | this one | [`Relay`]: the side that use cases and HTTP handlers see |
+//! | [`tail`] | the newest part of the log, held without a gap (pure) |
+//! | [`worker`] | the loop |
+//! | [`bus`] | NATS: acknowledgments, filling the stream again, other replicas' pages |
+//! | [`fleet`] | which verifiers are there |
+//!
+//! No replica leads: each cuts and publishes what it knows, and pages overlap harmlessly. A replica
+//! that dies between its commit and its publication costs the others' next heartbeat.
+
+pub(crate) mod bus;
+pub(crate) mod fleet;
+pub(crate) mod tail;
+pub(crate) mod worker;
+
+use crate::keys::Keys;
+use crate::store::{self, Store};
+use revocation_events::{Page, Position, Revocation, UnixMillis};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::{broadcast, mpsc, watch};
+
+/// How often a heartbeat goes out.
+pub(crate) const HEARTBEAT: Duration = Duration::from_millis(500);
+
+/// The most pages of one answer of `GET /revocations`.
+pub(crate) const MAX_PAGES: usize = 64;
+
+/// For so long a revoking call waits for the bus.
+const PUBLISH_WAIT: Duration = Duration::from_secs(1);
+
+/// Pages that a slow SSE client may be behind before it has to begin anew.
+const LIVE_CAPACITY: usize = 256;
+
+/// Revocations that were just committed by this process, in one transaction.
+#[derive(Clone, Debug)]
+pub(crate) struct Committed {
+    /// The clock before the head was locked.
+    pub(crate) at: UnixMillis,
+    /// The head before.
+    pub(crate) previous: Position,
+    /// In order; none where the transaction came to nothing that verifiers need to know.
+    pub(crate) revoked: Vec<Revocation>,
+}
+
+/// A signed page on its way to SSE clients.
+#[derive(Clone, Debug)]
+pub(crate) struct LivePage {
+    pub(crate) from: Position,
+    pub(crate) to: Position,
+    /// `kid:from:to`, by which JetStream drops a copy.
+    pub(crate) id: String,
+    pub(crate) text: Arc<str>,
+}
+
+/// The newest statement that this replica can make: at `at`, nothing lay after `to`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Latest {
+    pub(crate) at: UnixMillis,
+    pub(crate) to: Position,
+    pub(crate) floor: Position,
+}
+
+/// What the relay has done, for `/metrics` and `/readyz`.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) pages: AtomicU64,
+    pub(crate) heartbeats: AtomicU64,
+    pub(crate) publish_failures: AtomicU64,
+    pub(crate) cut_failures: AtomicU64,
+    pub(crate) foreign_pages_refused: AtomicU64,
+}
+
+/// The side that use cases and HTTP handlers see. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Relay {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    issuer: String,
+    store: Arc<dyn Store>,
+    keys: Arc<Keys>,
+    commits: mpsc::UnboundedSender<Committed>,
+    /// The greatest `to` seen in anyone's page.
+    seen: AtomicU64,
+    /// The greatest `to` that was sent to SSE clients.
+    sent: watch::Sender<Position>,
+    /// The greatest `to` that the bus has acknowledged.
+    stored: watch::Sender<Position>,
+    latest: watch::Sender<Option<Latest>>,
+    live: broadcast::Sender<LivePage>,
+    has_bus: bool,
+    bus_connected: AtomicBool,
+    counters: Counters,
+}
+
+impl Relay {
+    /// The handle, and the receiving end for the worker.
+    pub(crate) fn new(
+        issuer: String,
+        store: Arc<dyn Store>,
+        keys: Arc<Keys>,
+        has_bus: bool,
+    ) -> (Self, mpsc::UnboundedReceiver<Committed>) {
+        let (commits, committed) = mpsc::unbounded_channel();
+        let shared = Shared {
+            issuer,
+            store,
+            keys,
+            commits,
+            seen: AtomicU64::new(0),
+            sent: watch::Sender::new(Position::ZERO),
+            stored: watch::Sender::new(Position::ZERO),
+            latest: watch::Sender::new(None),
+            live: broadcast::Sender::new(LIVE_CAPACITY),
+            has_bus,
+            bus_connected: AtomicBool::new(false),
+            counters: Counters::default(),
+        };
+        (Self { shared: Arc::new(shared) }, committed)
+    }
+
+    /// Tells the worker what was committed; it publishes at once.
+    pub(crate) fn committed(&self, committed: Committed) {
+        // Without a worker the process is ending, and another replica or the next start publishes.
+        let _ending = self.shared.commits.send(committed);
+    }
+
+    /// Waits, a second at most, until everything up to `position` is published: acknowledged by the
+    /// bus, or sent to SSE clients where there is no bus.
+    pub(crate) async fn published(&self, position: Position) -> bool {
+        let done = if self.shared.has_bus { &self.shared.stored } else { &self.shared.sent };
+        let mut done = done.subscribe();
+        let reached = done.wait_for(|to| *to >= position);
+        tokio::time::timeout(PUBLISH_WAIT, reached).await.is_ok_and(|reached| reached.is_ok())
+    }
+
+    /// The greatest position seen in anyone's page.
+    pub(crate) fn seen(&self) -> Position {
+        // Only positions are stored there.
+        Position::new(self.shared.seen.load(Ordering::Relaxed)).unwrap_or_default()
+    }
+
+    fn note_seen(&self, to: Position) {
+        self.shared.seen.fetch_max(to.get(), Ordering::Relaxed);
+    }
+
+    /// The newest statement; waits for the first one after a start.
+    pub(crate) async fn latest(&self) -> Option<Latest> {
+        let mut latest = self.shared.latest.subscribe();
+        let first = latest.wait_for(Option::is_some);
+        let first = tokio::time::timeout(PUBLISH_WAIT, first).await.ok()?;
+        first.ok().and_then(|latest| *latest)
+    }
+
+    pub(crate) fn latest_now(&self) -> Option<Latest> {
+        *self.shared.latest.borrow()
+    }
+
+    /// Pages as they go out, heartbeats included.
+    pub(crate) fn live(&self) -> broadcast::Receiver<LivePage> {
+        self.shared.live.subscribe()
+    }
+
+    pub(crate) fn has_bus(&self) -> bool {
+        self.shared.has_bus
+    }
+
+    pub(crate) fn bus_connected(&self) -> bool {
+        self.shared.bus_connected.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    /// At most [`MAX_PAGES`] pages from `after` up to `latest`; from the floor where `after` is
+    /// absent or below it; a heartbeat where it is above. Writes nothing.
+    pub(crate) async fn pages_after(
+        &self,
+        after: Option<Position>,
+        latest: Latest,
+    ) -> store::Result<Vec<LivePage>> {
+        let Latest { at, to, floor } = latest;
+        let from = after.filter(|after| *after >= floor).unwrap_or(floor).min(to);
+        // One more than is answered, so that the last page knows that it has `more`.
+        let limit = u32::try_from(MAX_PAGES * revocation_events::page::MAX_REVOCATIONS + 1)
+            .unwrap_or_else(|_| unreachable!("64,001"));
+        let revoked = self.shared.store.revocations(from, to, limit).await?;
+        let mut pages = Page::cut(&self.shared.issuer, at, (from, to), floor, &revoked);
+        pages.truncate(MAX_PAGES);
+        Ok(pages.iter().map(|page| self.sign(page)).collect())
+    }
+
+    fn sign(&self, page: &Page) -> LivePage {
+        let ring = self.shared.keys.ring();
+        let kid = &ring.access.kid;
+        let text = page.sign(kid, &ring.access.key).into();
+        LivePage { from: page.from, to: page.to, id: page.message_id(kid), text }
+    }
+}

@@ -1,0 +1,273 @@
+//! The loop that cuts and sends.
+
+use super::bus::{BusSide, Heard};
+use super::tail::{Gap, Tail};
+use super::{Committed, HEARTBEAT, Latest, LivePage, Relay};
+use crate::store::{self, Cut, Replica};
+use futures::future::BoxFuture;
+use revocation_events::{Page, Position, Target, UnixMillis};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+/// Revocations that are read in one cut.
+const CUT_LIMIT: u32 = 10_000;
+
+/// Another replica's heartbeat stands in for ours while it is younger than this.
+const YOUNG: Duration = Duration::from_millis(400);
+
+/// Cuts pages and sends them until it is told to stop.
+pub(crate) struct Worker {
+    relay: Relay,
+    replica: Replica,
+    commits: mpsc::UnboundedReceiver<Committed>,
+    /// The greatest position that is known to be committed, by whomever.
+    wakeups: watch::Receiver<Position>,
+    bus: Option<BusSide>,
+    tail: Tail,
+    /// A cut on its way from the store.
+    cutting: Option<BoxFuture<'static, store::Result<Cut>>>,
+    /// Something happened while a cut was on its way: it may not hold it.
+    cut_again: bool,
+    /// Another replica's heartbeat came since our last.
+    relieved: bool,
+    failing: bool,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        relay: Relay,
+        commits: mpsc::UnboundedReceiver<Committed>,
+        replica: Replica,
+        bus: Option<BusSide>,
+    ) -> Self {
+        let wakeups = relay.shared.store.wakeups();
+        Self {
+            relay,
+            replica,
+            commits,
+            wakeups,
+            bus,
+            tail: Tail::default(),
+            cutting: None,
+            cut_again: false,
+            relieved: false,
+            failing: false,
+        }
+    }
+
+    /// Works until `stop`.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        let mut heartbeat = tokio::time::interval(HEARTBEAT);
+        heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut watching = true;
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                Some(committed) = self.commits.recv() => self.publish_committed(committed).await,
+                cut = async { self.cutting.as_mut().unwrap_or_else(|| unreachable!("looked at below")).await },
+                    if self.cutting.is_some() =>
+                {
+                    self.cutting = None;
+                    self.cut_came(cut).await;
+                }
+                heard = BusSide::hear(&mut self.bus), if self.bus.is_some() => self.heard(heard).await,
+                changed = self.wakeups.changed(), if watching => {
+                    watching = changed.is_ok();
+                    if *self.wakeups.borrow_and_update() > self.tail.to() {
+                        self.cut();
+                    }
+                }
+                _ = heartbeat.tick() => {
+                    if !std::mem::take(&mut self.relieved) {
+                        self.cut();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Straight from the commit to the wire, where it continues what is known.
+    async fn publish_committed(&mut self, first: Committed) {
+        let mut committed = first;
+        loop {
+            let floor = self.relay.latest_now().map(|latest| latest.floor);
+            let (Ok(()), Some(floor)) = (self.tail.add_committed(&committed), floor) else {
+                // Another replica committed before us, or nothing was cut yet.
+                return self.cut();
+            };
+            let key_revoked =
+                committed.revoked.iter().any(|entry| matches!(entry.target, Target::Key(_)));
+            // Whatever else is queued goes out in the same page; a key's goes alone, and in haste.
+            match self.commits.try_recv() {
+                Ok(next) if !key_revoked => committed = Committed { at: committed.at, ..next },
+                Ok(next) => {
+                    self.send(committed.at, floor, false).await;
+                    committed = next;
+                }
+                Err(_) => return self.send(committed.at, floor, false).await,
+            }
+        }
+    }
+
+    /// Begins a cut after the tail's end, or remembers to.
+    fn cut(&mut self) {
+        if self.cutting.is_some() {
+            self.cut_again = true;
+            return;
+        }
+        self.cut_again = false;
+        let store = self.relay.shared.store.clone();
+        let (replica, seen) = (self.replica, self.relay.seen());
+        // The first cut after a start has no tail to continue: it begins at the head of the moment.
+        let from = self.relay.latest_now().map(|_| self.tail.to());
+        // In a task of its own: this loop may end while the database is at work.
+        let cut = tokio::spawn(async move {
+            let from = match from {
+                Some(from) => from,
+                None => store.head().await?.position,
+            };
+            store.cut(replica, from, seen, CUT_LIMIT).await
+        });
+        self.cutting = Some(Box::pin(async move {
+            cut.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+        }));
+    }
+
+    async fn cut_came(&mut self, cut: store::Result<Cut>) {
+        let cut = match cut {
+            Ok(cut) => cut,
+            Err(error) => {
+                self.relay.shared.counters.cut_failures.fetch_add(1, Ordering::Relaxed);
+                if !std::mem::replace(&mut self.failing, true) {
+                    tracing::error!(error = &error as &dyn std::error::Error, "no page can be cut; verifiers will go stale");
+                }
+                return;
+            }
+        };
+        if std::mem::take(&mut self.failing) {
+            tracing::info!("pages are cut again");
+        }
+        if self.relay.latest_now().is_none() {
+            self.tail = Tail::starting_at(cut.from);
+            self.relay.shared.sent.send_replace(cut.from);
+        }
+        if cut.revoked.iter().any(|entry| matches!(entry.target, Target::Key(_))) {
+            self.reload_keys().await;
+        }
+        if self.tail.add_cut(&cut) == Err(Gap) {
+            // The tail only grows, so a cut that began at its end cannot lie beyond it.
+            unreachable!("a cut begins where the tail ended");
+        }
+        self.send(cut.at, cut.floor, cut.more).await;
+        if cut.more || self.cut_again {
+            self.cut();
+        }
+    }
+
+    /// A key's revocation must not be signed with that key.
+    async fn reload_keys(&self) {
+        let reloaded = match self.relay.shared.store.keys().await {
+            Ok(rows) => self.relay.shared.keys.reload(&rows).map(|_| ()).map_err(|e| e.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = reloaded {
+            tracing::error!(error, "the keys could not be read again");
+        }
+    }
+
+    /// Sends what SSE clients and the bus do not have yet.
+    async fn send(&mut self, at: UnixMillis, floor: Position, more: bool) {
+        let to = self.tail.to();
+        let shared = &self.relay.shared;
+        shared.latest.send_modify(|latest| {
+            // Two true statements make one: nothing lay after the greater `to` at the later `at`.
+            let before = latest.unwrap_or(Latest { at, to, floor });
+            let at = if more { before.at } else { at.max(before.at) };
+            *latest = Some(Latest { at, to: to.max(before.to), floor: floor.max(before.floor) });
+        });
+        self.relay.note_seen(to);
+        let sent = *shared.sent.borrow();
+        let stored = self.bus.as_ref().and_then(BusSide::stored);
+        let from = stored.map_or(sent, |stored| stored.min(sent)).min(to);
+        let Some(revoked) = self.tail.since(from) else {
+            // So much went out without an acknowledgment that the tail dropped its beginning.
+            if let Some(bus) = &mut self.bus {
+                bus.fill_again();
+            }
+            return;
+        };
+        let floor = floor.min(to);
+        let mut pages = Page::cut(&shared.issuer, at, (from, to), floor, &revoked);
+        if let Some(last) = pages.last_mut() {
+            last.more = more;
+        }
+        let signed: Vec<_> = pages.iter().map(|page| self.relay.sign(page)).collect();
+        for live in &signed {
+            let counter = if live.from == live.to { &shared.counters.heartbeats } else { &shared.counters.pages };
+            counter.fetch_add(1, Ordering::Relaxed);
+            // Without a receiver there is no SSE client.
+            let _nobody = shared.live.send(live.clone());
+        }
+        shared.sent.send_replace(to.max(sent));
+        if let Some(bus) = &mut self.bus {
+            bus.publish(&signed).await;
+        }
+        let needed = self.bus.as_ref().and_then(BusSide::stored).unwrap_or(to);
+        self.tail.trim(needed.min(to));
+    }
+
+    async fn heard(&mut self, heard: Heard) {
+        let shared = &self.relay.shared;
+        match heard {
+            Heard::Stored(to) => {
+                shared.stored.send_if_modified(|stored| to > *stored && { *stored = to; true });
+            }
+            Heard::PublishFailed => {
+                shared.counters.publish_failures.fetch_add(1, Ordering::Relaxed);
+            }
+            Heard::Connected(connected) => {
+                shared.bus_connected.store(connected, Ordering::Relaxed);
+            }
+            Heard::Page(text) => self.others_page(&text),
+        }
+    }
+
+    /// A page from the bus: another replica's, our own, or a stranger's.
+    fn others_page(&mut self, text: &str) {
+        let shared = &self.relay.shared;
+        let ring = shared.keys.ring();
+        let now = crate::clock::now();
+        let Ok(signed) = Page::verify(text, &shared.issuer, |kid| ring.access_key(kid)) else {
+            shared.counters.foreign_pages_refused.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        let page = &signed.page;
+        // As a verifier does: with a stolen key one page could otherwise end the order of positions.
+        let day = Duration::from_secs(24 * 60 * 60);
+        if page.to.get() > now.plus(day).get().saturating_mul(1_000) {
+            shared.counters.foreign_pages_refused.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        self.relay.note_seen(page.to);
+        if page.to > self.tail.to() {
+            return self.cut();
+        }
+        let newer = self.relay.latest_now().is_some_and(|latest| page.at > latest.at);
+        let complete = page.to == self.tail.to() && !page.more;
+        if newer && complete && now.since(page.at) < YOUNG && page.from <= *shared.sent.borrow() {
+            self.relieved = true;
+            shared.latest.send_modify(|latest| {
+                if let Some(latest) = latest {
+                    latest.at = page.at;
+                    latest.floor = latest.floor.max(page.floor);
+                }
+            });
+            let id = page.message_id(&signed.kid);
+            let live = LivePage { from: page.from, to: page.to, id, text: text.into() };
+            let _nobody = shared.live.send(live);
+        }
+    }
+}

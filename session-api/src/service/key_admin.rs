@@ -1,0 +1,155 @@
+//! The life of keys: made as a standby, published, put to use, retired, forgotten; or revoked.
+
+use super::revoke::{Ended, Revoking};
+use super::{Error, Inner, Result, Service};
+use crate::keys::{Keys, Sealer};
+use crate::session::{Event, Fact, Stream};
+use crate::store::{KeyPurpose, KeyRow, KeyState, Store, Tx};
+use ed25519_dalek::SigningKey;
+use revocation_events::{KeyId, UnixMillis, jwk};
+use zeroize::Zeroizing;
+
+/// What one key needs to come into being: random bytes, drawn at the edge.
+struct Seed {
+    secret: Zeroizing<[u8; 32]>,
+    nonce: [u8; 24],
+}
+
+impl Seed {
+    fn draw() -> Self {
+        let mut seed = Self { secret: Zeroizing::new([0; 32]), nonce: [0; 24] };
+        fill(&mut *seed.secret);
+        fill(&mut seed.nonce);
+        seed
+    }
+}
+
+/// Without randomness of the operating system nothing here is safe, so there is no error to handle.
+pub(crate) fn fill(bytes: &mut [u8]) {
+    getrandom::fill(bytes).unwrap_or_else(|error| panic!("the operating system gives no randomness: {error}"));
+}
+
+/// The keys of a database: made by whoever starts first.
+pub(crate) async fn open_keys(store: &dyn Store, sealer: Sealer) -> Result<Keys> {
+    if store.keys().await?.is_empty() {
+        let mut tx = store.begin().await?;
+        // All replicas that start at once pass here one after the other.
+        let now = tx.lock_head().await?.now;
+        if tx.keys().await?.is_empty() {
+            for (purpose, state) in [
+                (KeyPurpose::Access, KeyState::Active),
+                (KeyPurpose::Access, KeyState::Standby),
+                (KeyPurpose::Session, KeyState::Active),
+                (KeyPurpose::Csrf, KeyState::Active),
+            ] {
+                add_key(&mut *tx, &sealer, purpose, state, now).await?;
+            }
+            tx.commit().await?;
+        }
+    }
+    Ok(Keys::new(sealer, &store.keys().await?)?)
+}
+
+async fn add_key(
+    tx: &mut dyn Tx,
+    sealer: &Sealer,
+    purpose: KeyPurpose,
+    state: KeyState,
+    now: UnixMillis,
+) -> Result<()> {
+    let seed = Seed::draw();
+    let public = SigningKey::from_bytes(&seed.secret).verifying_key();
+    // A name that is no use to a forger: for the CSRF key too it is a hash of a public key that
+    // nobody uses.
+    let kid = jwk::thumbprint(&public);
+    let row = KeyRow {
+        sealed: sealer.seal(&kid, seed.secret.as_slice(), seed.nonce),
+        public: if purpose == KeyPurpose::Csrf { Vec::new() } else { public.as_bytes().to_vec() },
+        kid,
+        purpose,
+        state,
+        created_at: now,
+        state_since: now,
+    };
+    tx.save_key(&row).await?;
+    append_key_event(tx, &row.kid, now, Fact::KeyAdded { kid: row.kid.clone() }).await
+}
+
+async fn append_key_event(tx: &mut dyn Tx, kid: &KeyId, at: UnixMillis, fact: Fact) -> Result<()> {
+    let stream = Stream::of_key(kid);
+    let version = tx.stream_version(stream.uuid()).await? + 1;
+    Ok(tx.append(&[Event { stream, version, at, fact }]).await?)
+}
+
+impl Service {
+    /// Reads the keys again, after another process may have changed them.
+    pub(crate) async fn reload_keys(&self) -> Result<()> {
+        self.inner.reload_keys().await
+    }
+
+    /// The standby signs from now on; the key until now stays published; a new standby is made.
+    pub(crate) async fn rotate_keys(&self) -> Result<()> {
+        self.detached(|this| async move {
+            let mut tx = this.store.begin().await?;
+            let now = tx.lock_head().await?.now;
+            let active = in_state(&tx.keys().await?, KeyState::Active)?;
+            this.promote_standby(&mut *tx, now).await?;
+            set_state(&mut *tx, active.clone(), KeyState::Retired, now).await?;
+            append_key_event(&mut *tx, &active.kid, now, Fact::KeyRetired { kid: active.kid.clone() }).await?;
+            tx.commit().await?;
+            this.reload_keys().await
+        })
+        .await
+    }
+
+    /// Everything that the key signed is dead at once; the standby signs.
+    pub(crate) async fn revoke_key(&self, kid: KeyId) -> Result<Ended> {
+        self.detached(|this| async move {
+            let mut revoking = Revoking::begin(&this).await?;
+            let position = revoking.take_position().await?;
+            let now = revoking.tx.head().await?.now;
+            let rows = revoking.tx.keys().await?;
+            let revocable = |row: &&KeyRow| row.kid == kid && row.purpose == KeyPurpose::Access;
+            let row = rows.iter().find(revocable).ok_or(Error::NotFound)?.clone();
+            match row.state {
+                KeyState::Active => this.promote_standby(&mut *revoking.tx, now).await?,
+                KeyState::Standby => {
+                    add_key(&mut *revoking.tx, this.keys.sealer(), KeyPurpose::Access, KeyState::Standby, now)
+                        .await?;
+                }
+                KeyState::Retired | KeyState::Forgotten => {}
+                KeyState::Revoked => return Err(Error::Conflict),
+            }
+            set_state(&mut *revoking.tx, row, KeyState::Revoked, now).await?;
+            revoking.record(Stream::of_key(&kid), Fact::KeyRevoked { kid, position }).await?;
+            // Before the page goes out: it must not be signed with the key that it revokes.
+            let told = revoking.commit_quietly().await?;
+            this.reload_keys().await?;
+            this.relay.committed(told);
+            this.ended(Some(0), position).await
+        })
+        .await
+    }
+}
+
+impl Inner {
+    pub(super) async fn reload_keys(&self) -> Result<()> {
+        self.keys.reload(&self.store.keys().await?)?;
+        Ok(())
+    }
+
+    async fn promote_standby(&self, tx: &mut dyn Tx, now: UnixMillis) -> Result<()> {
+        let standby = in_state(&tx.keys().await?, KeyState::Standby)?;
+        set_state(tx, standby, KeyState::Active, now).await?;
+        add_key(tx, self.keys.sealer(), KeyPurpose::Access, KeyState::Standby, now).await
+    }
+}
+
+fn in_state(rows: &[KeyRow], state: KeyState) -> Result<KeyRow> {
+    let wanted = |row: &&KeyRow| row.purpose == KeyPurpose::Access && row.state == state;
+    Ok(rows.iter().find(wanted).ok_or(crate::keys::Error::Missing("access"))?.clone())
+}
+
+async fn set_state(tx: &mut dyn Tx, row: KeyRow, state: KeyState, now: UnixMillis) -> Result<()> {
+    Ok(tx.save_key(&KeyRow { state, state_since: now, ..row }).await?)
+}

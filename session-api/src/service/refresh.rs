@@ -1,0 +1,205 @@
+//! Refreshes, committed in groups: each writer takes what is queued, without waiting for more.
+//!
+//! One commit then carries many refreshes, and a lone refresh waits for nobody. Sessions are locked
+//! in the order of their ids, so that two writers cannot wait for each other.
+
+use super::{Error, Granted, Inner, Result, Service, Snapshot};
+use crate::session::{
+    CutOffs, Delivery, EndReason, Event, Fact, Refresh, Refreshed, Refusal, RetryKey, Session,
+    Stream, decide, state,
+};
+use crate::store::{FoundSession, SessionRow};
+use crate::token::SessionToken;
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+/// Groups that are committed at once. SQLite has one writer and lets them take turns.
+const WRITERS: usize = 4;
+/// Past this a longer group saves nothing.
+const MAX_GROUP: usize = 64;
+/// Refreshes that may wait; more are told to come back later.
+const QUEUE: usize = 4096;
+
+/// One refresh on its way to a writer.
+struct Job {
+    token: SessionToken,
+    way_in: Delivery,
+    retry_key: Option<RetryKey>,
+    answer: oneshot::Sender<Result<Granted>>,
+}
+
+/// The way to the writers.
+#[derive(Clone)]
+pub(super) struct Queue(mpsc::Sender<Job>);
+
+impl Queue {
+    pub(super) fn start(inner: &Arc<Inner>) -> Self {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let receiver = Arc::new(Mutex::new(receiver));
+        for _ in 0..WRITERS {
+            tokio::spawn(write(Arc::downgrade(inner), receiver.clone()));
+        }
+        Self(sender)
+    }
+}
+
+impl Service {
+    /// New tokens for a session token that came by cookie or in the body.
+    pub(crate) async fn refresh(
+        &self,
+        session_token: &str,
+        way_in: Delivery,
+        retry_key: Option<RetryKey>,
+    ) -> Result<Granted> {
+        let ring = self.keys().ring();
+        let now = crate::clock::now();
+        let issuer = &self.settings().issuer;
+        let token =
+            issuer.read_session_token(session_token, &ring, now).map_err(|_| Error::SessionEnded)?;
+        let (answer, answered) = oneshot::channel();
+        let job = Job { token, way_in, retry_key, answer };
+        self.refreshes.0.try_send(job).map_err(|_| Error::Overloaded)?;
+        answered.await.map_err(|_| Error::ShuttingDown)?
+    }
+}
+
+async fn write(inner: Weak<Inner>, receiver: Arc<Mutex<mpsc::Receiver<Job>>>) {
+    let mut queued = Vec::new();
+    loop {
+        let room = MAX_GROUP - queued.len();
+        if queued.is_empty() && receiver.lock().await.recv_many(&mut queued, room).await == 0 {
+            return;
+        }
+        let Some(inner) = inner.upgrade() else { return };
+        let mut group = HashMap::new();
+        let mut later = Vec::new();
+        for job in queued.drain(..) {
+            // The same session twice: the second one has to see what the first one did.
+            if group.contains_key(&job.token.session) {
+                later.push(job);
+            } else {
+                group.insert(job.token.session, job);
+            }
+        }
+        queued = later;
+        inner.refresh_group(group.into_values().collect()).await;
+    }
+}
+
+/// What becomes of one job, before the group is committed.
+enum Outcome {
+    Granted(Box<Granted>),
+    Refused(Refusal),
+}
+
+impl Inner {
+    async fn refresh_group(self: Arc<Self>, jobs: Vec<Job>) {
+        match self.decide_and_commit(&jobs).await {
+            Err(error) => {
+                for job in jobs {
+                    // A client that has gone away is told nothing; its retry gets the same answer.
+                    let _gone = job.answer.send(Err(error.clone()));
+                }
+            }
+            Ok(outcomes) => {
+                for (job, outcome) in jobs.into_iter().zip(outcomes) {
+                    match outcome {
+                        Outcome::Granted(granted) => {
+                            let _gone = job.answer.send(Ok(*granted));
+                        }
+                        Outcome::Refused(Refusal::Reused) => {
+                            tokio::spawn(self.clone().end_stolen(job));
+                        }
+                        Outcome::Refused(Refusal::Ended | Refusal::NeverIssued) => {
+                            let _gone = job.answer.send(Err(Error::SessionEnded));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    async fn decide_and_commit(&self, jobs: &[Job]) -> Result<Vec<Outcome>> {
+        let ids: Vec<_> = jobs.iter().map(|job| job.token.session).collect();
+        let mut tx = self.store.begin().await?;
+        let found = tx.lock_sessions(&ids).await?;
+        let found: HashMap<_, _> = found.into_iter().map(|found| (found.row.id, found)).collect();
+        let mut events = Vec::new();
+        let mut rows = Vec::new();
+        let mut outcomes = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let outcome = match found.get(&job.token.session) {
+                Some(found) => self.refresh_one(job, found, &mut events, &mut rows)?,
+                None => Outcome::Refused(Refusal::Ended),
+            };
+            outcomes.push(outcome);
+        }
+        if !events.is_empty() {
+            tx.append(&events).await?;
+            tx.save_sessions(&rows).await?;
+        }
+        tx.commit().await?;
+        Ok(outcomes)
+    }
+
+    fn refresh_one(
+        &self,
+        job: &Job,
+        found: &FoundSession,
+        events: &mut Vec<Event>,
+        rows: &mut Vec<SessionRow>,
+    ) -> Result<Outcome> {
+        let details = found.row.session.details();
+        // The token in the other place was taken out of its cookie, or put into one.
+        if details.user != job.token.user || details.delivery != job.way_in {
+            return Ok(Outcome::Refused(Refusal::Ended));
+        }
+        let now = found.head.now;
+        let cut_offs = CutOffs { user: found.user.cut_off, everyone: found.head.everyone };
+        let command = Refresh {
+            generation: job.token.generation,
+            retry_key: job.retry_key,
+            ttl: self.settings.session_ttl,
+        };
+        let session = match decide::refresh(&found.row.session, cut_offs, command, now) {
+            Err(refusal) => return Ok(Outcome::Refused(refusal)),
+            Ok(Refreshed::SameSuccessor) => details.clone(),
+            Ok(Refreshed::Rotated(fact)) => {
+                let version = found.row.version + 1;
+                let next = state::apply(Some(found.row.session.clone()), now, &fact)
+                    .unwrap_or_else(|_| unreachable!("an open session may be refreshed"));
+                let session = next.details().clone();
+                let stream = Stream::Session(found.row.id);
+                events.push(Event { stream, version, at: now, fact: Fact::Session(fact) });
+                rows.push(SessionRow { id: found.row.id, version, session: next });
+                session
+            }
+        };
+        Ok(Outcome::Granted(Box::new(self.grant(&Snapshot {
+            id: found.row.id,
+            session: &session,
+            user_name: &found.user_name,
+            roles: found.user.roles.names(),
+            position: found.head.position,
+            now,
+        }))))
+    }
+
+    /// Two hold the same session token and it cannot be known which is the thief: neither keeps it.
+    async fn end_stolen(self: Arc<Self>, job: Job) {
+        let session = job.token.session;
+        let ended = self.end_session(session, None, EndReason::Reuse).await;
+        if ended.is_ok() {
+            tracing::warn!(%session, "a session token was used again: the session is revoked");
+        }
+        let _gone = job.answer.send(ended.and(Err(Error::SessionEnded)));
+    }
+}
+
+/// Whether a session may be shown to its owner with this generation: the present one, or the one
+/// before, whose holder may not have got the answer yet.
+pub(super) fn is_current(session: &Session, generation: u64) -> bool {
+    let present = session.details().generation;
+    generation == present || generation + 1 == present
+}

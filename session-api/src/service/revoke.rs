@@ -1,0 +1,335 @@
+//! Everything that takes a position: the head is locked first, then the user, then sessions.
+
+use super::{Error, Granted, Inner, Result, Service, Snapshot};
+use crate::password::Password;
+use crate::relay::Committed;
+use crate::session::{
+    CutOffs, EndReason, Event, Fact, Roles, Session, Stream, UserFact, decide, state, user,
+};
+use crate::store::{FoundSession, FoundUser, SessionRow, Tx, UserRow};
+use revocation_events::{Position, Revocation, SessionId, UnixMillis, UserId};
+
+/// What a revocation came to.
+#[derive(Clone, Debug)]
+pub(crate) struct Ended {
+    /// How many live sessions it ended; unknown where they are not enumerated.
+    pub(crate) revoked: Option<u64>,
+    pub(crate) position: Position,
+    /// Acknowledged by the bus within a second, or there is no bus.
+    pub(crate) published: bool,
+    /// The caller's session, where it was kept: fresh tokens, for the old ones are dead.
+    pub(crate) kept: Option<Box<Granted>>,
+}
+
+/// What an operator does to a user.
+#[derive(Clone, Debug)]
+pub(crate) enum UserChange {
+    EndSessions,
+    Roles(Roles),
+    Disable,
+}
+
+impl Service {
+    /// Ends one session; of `owner` where one is given, else [`Error::NotFound`].
+    pub(crate) async fn end_session(
+        &self,
+        session: SessionId,
+        owner: Option<UserId>,
+        reason: EndReason,
+    ) -> Result<Ended> {
+        self.detached(|this| async move { this.end_session(session, owner, reason).await }).await
+    }
+
+    /// Ends all sessions of a user, or all but one, which then gets fresh tokens.
+    pub(crate) async fn end_sessions(&self, user: UserId, keep: Option<SessionId>) -> Result<Ended> {
+        self.detached(|this| async move { this.end_sessions(user, keep, None).await }).await
+    }
+
+    /// Ends everyone's sessions: one event, whatever their number.
+    pub(crate) async fn end_everyone(&self) -> Result<Ended> {
+        self.detached(|this| async move { this.end_everyone().await }).await
+    }
+
+    /// What an operator does to a user.
+    pub(crate) async fn change_user(&self, user: UserId, change: UserChange) -> Result<Ended> {
+        self.detached(|this| async move { this.change_user(user, change).await }).await
+    }
+
+    /// Lets a disabled user log in again; whether anything changed.
+    pub(crate) async fn enable_user(&self, user: UserId) -> Result<bool> {
+        self.detached(|this| async move { this.enable_user(user).await }).await
+    }
+
+    /// The user's own change of password: ends all other sessions.
+    pub(crate) async fn change_password(
+        &self,
+        user: UserId,
+        keep: SessionId,
+        current: &str,
+        new: &str,
+    ) -> Result<Ended> {
+        let current = Password::presented(current).ok_or(Error::BadCredentials)?;
+        let new = new.to_owned();
+        self.detached(|this| async move {
+            let found = this.store.user(user).await?.ok_or(Error::NotFound)?;
+            let new = Password::chosen(&new, &found.row.name)?;
+            let old_hash = found.row.password_hash;
+            if !this.hasher.verify(current, Some(&old_hash)).await? {
+                return Err(Error::BadCredentials);
+            }
+            let new_hash = this.hasher.hash(new).await?;
+            this.end_sessions(user, Some(keep), Some(NewPassword { old: Some(old_hash), new_hash })).await
+        })
+        .await
+    }
+
+    /// An operator's change of password: ends all sessions.
+    pub(crate) async fn set_password(&self, user: UserId, new: &str) -> Result<Ended> {
+        let found = self.store().user(user).await?.ok_or(Error::NotFound)?;
+        let new = Password::chosen(new, &found.row.name)?;
+        self.detached(|this| async move {
+            let new_hash = this.hasher.hash(new).await?;
+            this.end_sessions(user, None, Some(NewPassword { old: None, new_hash })).await
+        })
+        .await
+    }
+}
+
+struct NewPassword {
+    /// The hash that the old password was checked against.
+    old: Option<String>,
+    new_hash: String,
+}
+
+impl Inner {
+    pub(super) async fn end_session(
+        &self,
+        session: SessionId,
+        owner: Option<UserId>,
+        reason: EndReason,
+    ) -> Result<Ended> {
+        // Looked at first without the head's lock, which everyone would wait for.
+        let found = self.store.session(session).await?.ok_or(Error::NotFound)?;
+        if owner.is_some_and(|owner| owner != found.row.session.details().user) {
+            return Err(Error::NotFound);
+        }
+        if let Some(position) = ended_at(&found) {
+            return self.ended(Some(0), position).await;
+        }
+        let mut revoking = Revoking::begin(self).await?;
+        let (revoked, position) = revoking.end_session(session, reason).await?;
+        revoking.commit().await?;
+        self.ended(Some(revoked), position).await
+    }
+
+    async fn end_sessions(
+        &self,
+        user: UserId,
+        keep: Option<SessionId>,
+        password: Option<NewPassword>,
+    ) -> Result<Ended> {
+        let mut revoking = Revoking::begin(self).await?;
+        let position = revoking.take_position().await?;
+        let mut found = revoking.lock_user(user).await?;
+        if let Some(NewPassword { old, new_hash }) = password {
+            if old.is_some_and(|old| old != found.row.password_hash) {
+                return Err(Error::Conflict);
+            }
+            revoking.record_user(&mut found.row, UserFact::PasswordChanged {});
+            found.row.password_hash = new_hash;
+        }
+        let kept = match keep {
+            None => None,
+            Some(session) => Some(revoking.keep_session(session, &found, position).await?),
+        };
+        revoking.record_user(&mut found.row, UserFact::SessionsRevoked { position, except: keep });
+        revoking.tx.save_user(&found.row).await?;
+        revoking.commit().await?;
+        let kept = kept.map(|session| {
+            Box::new(self.grant(&Snapshot {
+                id: session.id,
+                session: session.session.details(),
+                user_name: &found.row.name,
+                roles: found.row.user.roles.names(),
+                // Ours: nobody else can have taken a later one before the commit.
+                position,
+                now: found.head.now,
+            }))
+        });
+        Ok(Ended { kept, ..self.ended(None, position).await? })
+    }
+
+    async fn end_everyone(&self) -> Result<Ended> {
+        let mut revoking = Revoking::begin(self).await?;
+        let position = revoking.take_position().await?;
+        revoking.tx.set_everyone(position).await?;
+        revoking.record(Stream::Everyone, Fact::EveryoneRevoked { position }).await?;
+        revoking.commit().await?;
+        self.ended(None, position).await
+    }
+
+    async fn change_user(&self, user: UserId, change: UserChange) -> Result<Ended> {
+        let mut revoking = Revoking::begin(self).await?;
+        let position = revoking.take_position().await?;
+        let mut found = revoking.lock_user(user).await?;
+        let (fact, before, ended) = match change {
+            UserChange::EndSessions => {
+                let fact = UserFact::SessionsRevoked { position, except: None };
+                (Some(fact), found.row.user.cut_off, None)
+            }
+            UserChange::Roles(roles) => {
+                let fact = user::change_roles(&found.row.user, roles, position);
+                (fact, found.row.user.token_cut_off, Some(0))
+            }
+            UserChange::Disable => {
+                (user::disable(&found.row.user, position), found.row.user.cut_off, None)
+            }
+        };
+        let Some(fact) = fact else {
+            return self.ended(Some(0), before).await;
+        };
+        revoking.record_user(&mut found.row, fact);
+        revoking.tx.save_user(&found.row).await?;
+        revoking.commit().await?;
+        self.ended(ended, position).await
+    }
+
+    async fn enable_user(&self, user: UserId) -> Result<bool> {
+        let mut tx = self.store.begin().await?;
+        let mut found = tx.lock_user(user).await?.ok_or(Error::NotFound)?;
+        let Some(fact) = user::enable(&found.row.user) else { return Ok(false) };
+        let event = user_event(&mut found.row, found.head.now, fact);
+        tx.append(&[event]).await?;
+        tx.save_user(&found.row).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    pub(super) async fn ended(&self, revoked: Option<u64>, position: Position) -> Result<Ended> {
+        let published = self.relay.published(position).await;
+        Ok(Ended { revoked, position, published, kept: None })
+    }
+}
+
+/// The position of the end of a session that has ended already.
+fn ended_at(found: &FoundSession) -> Option<Position> {
+    match &found.row.session {
+        Session::Open(_) => None,
+        Session::Revoked { position, .. } => Some(*position),
+        Session::Expired { .. } => Some(found.head.position),
+    }
+}
+
+fn user_event(row: &mut UserRow, at: UnixMillis, fact: UserFact) -> Event {
+    row.version += 1;
+    row.user = user::apply(Some(row.user.clone()), &fact)
+        .unwrap_or_else(|_| unreachable!("only a registration cannot follow"));
+    Event { stream: Stream::User(row.id), version: row.version, at, fact: Fact::User(fact) }
+}
+
+/// One transaction that takes positions, and what the relay is told of it after the commit.
+pub(super) struct Revoking<'a> {
+    pub(super) tx: Box<dyn Tx>,
+    inner: &'a Inner,
+    events: Vec<Event>,
+    /// The head before the first position, and the clock before that.
+    start: Option<(Position, UnixMillis)>,
+}
+
+impl<'a> Revoking<'a> {
+    pub(super) async fn begin(inner: &'a Inner) -> Result<Self> {
+        Ok(Self { tx: inner.store.begin().await?, inner, events: Vec::new(), start: None })
+    }
+
+    pub(super) async fn take_position(&mut self) -> Result<Position> {
+        let taken = self.tx.take_position(self.inner.relay.seen()).await?;
+        self.start.get_or_insert((taken.previous, taken.now));
+        Ok(taken.position)
+    }
+
+    fn now(&self) -> UnixMillis {
+        self.start.map(|(_, now)| now).unwrap_or_else(|| unreachable!("a position was taken first"))
+    }
+
+    async fn lock_user(&mut self, user: UserId) -> Result<FoundUser> {
+        self.tx.lock_user(user).await?.ok_or(Error::NotFound)
+    }
+
+    async fn lock_session(&mut self, session: SessionId) -> Result<FoundSession> {
+        self.tx.lock_sessions(&[session]).await?.pop().ok_or(Error::NotFound)
+    }
+
+    /// Ends a session at a new position; how many live ones that were, and the position of its end.
+    pub(super) async fn end_session(
+        &mut self,
+        session: SessionId,
+        reason: EndReason,
+    ) -> Result<(u64, Position)> {
+        let position = self.take_position().await?;
+        let found = self.lock_session(session).await?;
+        let cut_offs = CutOffs { user: found.user.cut_off, everyone: found.head.everyone };
+        let alive = found.row.session.alive(cut_offs, found.head.now).is_some();
+        let Some(fact) = decide::revoke(&found.row.session, position, reason) else {
+            return Ok((0, ended_at(&found).unwrap_or(position)));
+        };
+        self.save_session(found.row, fact).await?;
+        Ok((u64::from(alive), position))
+    }
+
+    async fn keep_session(
+        &mut self,
+        session: SessionId,
+        user: &FoundUser,
+        position: Position,
+    ) -> Result<SessionRow> {
+        let found = self.lock_session(session).await?;
+        if found.row.session.details().user != user.row.id {
+            return Err(Error::NotFound);
+        }
+        let cut_offs = CutOffs { user: user.row.user.cut_off, everyone: user.head.everyone };
+        let fact = decide::reanchor(&found.row.session, cut_offs, position, user.head.now)
+            .map_err(|_| Error::SessionEnded)?;
+        self.save_session(found.row, fact).await
+    }
+
+    async fn save_session(&mut self, row: SessionRow, fact: crate::session::SessionFact) -> Result<SessionRow> {
+        let at = self.now();
+        let session = state::apply(Some(row.session), at, &fact)
+            .unwrap_or_else(|_| unreachable!("the decision was made on this state"));
+        let row = SessionRow { id: row.id, version: row.version + 1, session };
+        self.tx.save_sessions(std::slice::from_ref(&row)).await?;
+        let stream = Stream::Session(row.id);
+        self.events.push(Event { stream, version: row.version, at, fact: Fact::Session(fact) });
+        Ok(row)
+    }
+
+    fn record_user(&mut self, row: &mut UserRow, fact: UserFact) {
+        let event = user_event(row, self.now(), fact);
+        self.events.push(event);
+    }
+
+    /// For streams that have no row.
+    pub(super) async fn record(&mut self, stream: Stream, fact: Fact) -> Result<()> {
+        let version = self.tx.stream_version(stream.uuid()).await? + 1;
+        let event = Event { stream, version, at: self.now(), fact };
+        self.events.push(event);
+        Ok(())
+    }
+
+    /// Appends, commits, and tells the relay, which publishes at once.
+    pub(super) async fn commit(self) -> Result<()> {
+        let inner = self.inner;
+        inner.relay.committed(self.commit_quietly().await?);
+        Ok(())
+    }
+
+    /// Appends and commits; the caller tells the relay what comes back.
+    pub(super) async fn commit_quietly(mut self) -> Result<Committed> {
+        self.tx.append(&self.events).await?;
+        self.tx.commit().await?;
+        let (previous, at) =
+            self.start.unwrap_or_else(|| unreachable!("nothing is recorded without a position"));
+        let revoked: Vec<Revocation> = self.events.iter().filter_map(Event::revocation).collect();
+        Ok(Committed { at, previous, revoked })
+    }
+}

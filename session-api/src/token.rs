@@ -1,0 +1,208 @@
+//! The two tokens as this service mints them, and the one that only it reads.
+//!
+//! Access tokens are read by `verifier_sdk::token`, here as everywhere.
+
+use crate::keys::KeyRing;
+use crate::keys::ring::Signer;
+use crate::session::OpenSession;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, Header};
+use revocation_events::jws::Unverified;
+use revocation_events::strict_json::{self, Int53, Members, Text};
+use revocation_events::{Position, SessionId, UnixMillis, UserId};
+use serde::Serialize;
+use serde::de::{Error as _, MapAccess};
+use sha2::{Digest as _, Sha256};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// The longest session token that is read, in bytes.
+const MAX_LEN: usize = 4096;
+
+/// How far the clocks of two replicas may differ.
+const LEEWAY: Duration = Duration::from_secs(5);
+
+const ACCESS_TYP: &str = "at+jwt";
+const SESSION_TYP: &str = "session+jwt";
+
+/// What all tokens of this service share.
+#[derive(Clone, Debug)]
+pub(crate) struct Issuer {
+    pub(crate) issuer: String,
+    pub(crate) audience: String,
+    pub(crate) access_ttl: Duration,
+}
+
+/// A token and its end.
+#[derive(Clone, Debug)]
+pub(crate) struct Minted {
+    pub(crate) token: String,
+    pub(crate) expires_at: UnixMillis,
+}
+
+/// RFC 9068, section 2.2, with `sid` and `pos`.
+#[derive(Serialize)]
+struct AccessClaims<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    sub: UserId,
+    client_id: &'a str,
+    sid: SessionId,
+    jti: Uuid,
+    iat: u64,
+    exp: u64,
+    pos: Position,
+    auth_time: u64,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    roles: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    csrf: Option<String>,
+}
+
+#[derive(Serialize)]
+struct SessionClaims<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    sub: UserId,
+    sid: SessionId,
+    r#gen: u64,
+    jti: Uuid,
+    iat: u64,
+    exp: u64,
+}
+
+/// What an access token says beside the session: all of it from one snapshot, and `position` from
+/// that snapshot or an earlier one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Grant<'a> {
+    pub(crate) session_id: SessionId,
+    pub(crate) session: &'a OpenSession,
+    pub(crate) roles: &'a [String],
+    pub(crate) position: Position,
+    pub(crate) now: UnixMillis,
+}
+
+impl Issuer {
+    /// An access token; `csrf` is the session's CSRF value where cookies deliver the token.
+    pub(crate) fn access_token(&self, grant: Grant<'_>, csrf: Option<&str>, jti: Uuid, ring: &KeyRing) -> Minted {
+        let Grant { session, now, .. } = grant;
+        let expires_at = now.plus(self.access_ttl).min(session.expires_at).min(session.ends_at);
+        let claims = AccessClaims {
+            iss: &self.issuer,
+            aud: &self.audience,
+            sub: session.user,
+            client_id: session.delivery.client_id(),
+            sid: grant.session_id,
+            jti,
+            iat: now.secs(),
+            exp: expires_at.secs(),
+            pos: grant.position,
+            auth_time: session.opened_at.secs(),
+            roles: grant.roles,
+            csrf: csrf.map(|value| URL_SAFE_NO_PAD.encode(Sha256::digest(value))),
+        };
+        Minted { token: sign(ACCESS_TYP, &claims, &ring.access), expires_at: whole_seconds(expires_at) }
+    }
+
+    /// The session token of the session's present generation.
+    pub(crate) fn session_token(&self, grant: Grant<'_>, jti: Uuid, ring: &KeyRing) -> Minted {
+        let expires_at = grant.session.expires_at.min(grant.session.ends_at);
+        let claims = SessionClaims {
+            iss: &self.issuer,
+            aud: &self.issuer,
+            sub: grant.session.user,
+            sid: grant.session_id,
+            r#gen: grant.session.generation,
+            jti,
+            iat: grant.now.secs(),
+            exp: expires_at.secs(),
+        };
+        Minted { token: sign(SESSION_TYP, &claims, &ring.session), expires_at: whole_seconds(expires_at) }
+    }
+
+    /// Reads a session token. Whether its session is alive is the log's business.
+    pub(crate) fn read_session_token(&self, text: &str, ring: &KeyRing, now: UnixMillis) -> Result<SessionToken, Invalid> {
+        let unverified = Unverified::parse(text, SESSION_TYP, MAX_LEN).map_err(|_| Invalid)?;
+        let key = ring.session_key(unverified.kid()).ok_or(Invalid)?;
+        let payload = unverified.verify(&key).map_err(|_| Invalid)?;
+        let claims: IncomingSession = strict_json::object(&payload).map_err(|_| Invalid)?;
+        claims.accept(&self.issuer, now).ok_or(Invalid)
+    }
+}
+
+fn whole_seconds(time: UnixMillis) -> UnixMillis {
+    UnixMillis::from_secs(time.secs())
+}
+
+fn sign(typ: &str, claims: &impl Serialize, signer: &Signer) -> String {
+    let header = Header {
+        typ: Some(typ.to_owned()),
+        kid: Some(signer.kid.to_string()),
+        ..Header::new(Algorithm::EdDSA)
+    };
+    jsonwebtoken::encode(&header, claims, &signer.encoding)
+        .unwrap_or_else(|_| unreachable!("the key was parsed when the ring was opened"))
+}
+
+/// Not a session token of this service, or one past its end. No reason: it would help a forger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Invalid;
+
+/// A session token whose signature, type, issuer and times are right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SessionToken {
+    pub(crate) session: SessionId,
+    pub(crate) user: UserId,
+    pub(crate) generation: u64,
+}
+
+#[derive(Default)]
+struct IncomingSession<'de> {
+    iss: Option<Text<'de>>,
+    aud: Option<Text<'de>>,
+    sub: Option<UserId>,
+    sid: Option<SessionId>,
+    generation: Option<u64>,
+    jti: bool,
+    iat: Option<UnixMillis>,
+    exp: Option<UnixMillis>,
+    nbf: Option<UnixMillis>,
+}
+
+impl<'de> Members<'de> for IncomingSession<'de> {
+    fn member<A: MapAccess<'de>>(&mut self, name: &str, members: &mut A) -> Result<bool, A::Error> {
+        fn id<'de, T: std::str::FromStr<Err: std::fmt::Display>, A: MapAccess<'de>>(
+            members: &mut A,
+        ) -> Result<Option<T>, A::Error> {
+            members.next_value::<Text<'de>>()?.0.parse().map(Some).map_err(A::Error::custom)
+        }
+        fn time<'de, A: MapAccess<'de>>(members: &mut A) -> Result<Option<UnixMillis>, A::Error> {
+            Ok(Some(UnixMillis::from_secs(members.next_value::<Int53>()?.get())))
+        }
+        match name {
+            "iss" => self.iss = Some(members.next_value()?),
+            "aud" => self.aud = Some(members.next_value()?),
+            "sub" => self.sub = id(members)?,
+            "sid" => self.sid = id(members)?,
+            "gen" => self.generation = Some(members.next_value::<Int53>()?.get()),
+            "jti" => self.jti = !members.next_value::<Text<'de>>()?.0.is_empty(),
+            "iat" => self.iat = time(members)?,
+            "exp" => self.exp = time(members)?,
+            "nbf" => self.nbf = time(members)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+impl IncomingSession<'_> {
+    fn accept(self, issuer: &str, now: UnixMillis) -> Option<SessionToken> {
+        let ours = self.iss?.0 == issuer && self.aud?.0 == issuer && self.jti;
+        let started = self.iat? <= now.plus(LEEWAY) && self.nbf.is_none_or(|nbf| nbf <= now.plus(LEEWAY));
+        let lasting = now < self.exp?.plus(LEEWAY);
+        let token =
+            SessionToken { session: self.sid?, user: self.sub?, generation: self.generation? };
+        (ours && started && lasting).then_some(token)
+    }
+}

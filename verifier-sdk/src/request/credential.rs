@@ -1,0 +1,110 @@
+//! Which credential a request presents.
+
+use super::{Count, Headers, count};
+use crate::error::{Error, Reason};
+
+/// The cookie that holds the access token.
+///
+/// `__Host-Http-` makes browsers refuse it from another host, from a page's script and without
+/// TLS (draft-ietf-httpbis-layered-cookies).
+pub const ACCESS_COOKIE: &str = "__Host-Http-access";
+
+/// The token that a request is judged by, unchecked, and the way it came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Presented<'a> {
+    /// `Authorization: Bearer` (RFC 6750, section 2.1). No page can make a browser send it to
+    /// another origin without that origin's leave, so it needs no defence against CSRF.
+    Bearer(&'a str),
+    /// The cookie [`ACCESS_COOKIE`]. A browser adds it by itself, so a call that changes something
+    /// needs [`check_cookie_call`](super::check_cookie_call) too.
+    Cookie(&'a str),
+}
+
+/// Says the way only: a token must not reach a log by way of `{:?}`.
+impl std::fmt::Debug for Presented<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Bearer(_) => "Bearer(..)",
+            Self::Cookie(_) => "Cookie(..)",
+        })
+    }
+}
+
+/// Finds the access token.
+///
+/// A request with an `Authorization` header is judged by it alone: the cookie is not looked at,
+/// even where the header is bad.
+///
+/// # Errors
+/// [`Error::Missing`] without a token or with another scheme than `Bearer`; [`Error::Ambiguous`]
+/// with two `Authorization` headers or two cookies of that name; [`Error::Invalid`] where the
+/// token is not even text.
+pub fn present<'a>(headers: &'a (impl Headers + ?Sized)) -> Result<Presented<'a>, Error> {
+    match count(headers, "authorization") {
+        Count::Many => Err(Error::Ambiguous),
+        Count::One(credentials) => bearer(credentials).map(Presented::Bearer),
+        Count::None => match cookie(headers, ACCESS_COOKIE)? {
+            Some(token) => Ok(Presented::Cookie(token)),
+            None => Err(Error::Missing),
+        },
+    }
+}
+
+/// `Bearer`, in any case (RFC 9110, section 11.1), spaces, the token.
+fn bearer(credentials: &[u8]) -> Result<&str, Error> {
+    let scheme_ends = credentials.iter().position(|byte| *byte == b' ');
+    let (scheme, token) = credentials.split_at(scheme_ends.unwrap_or(credentials.len()));
+    if !scheme.eq_ignore_ascii_case(b"bearer") {
+        return Err(Error::Missing);
+    }
+    text(token).map(|token| token.trim_start_matches(' '))
+}
+
+/// The value of the cookie of that very name, the case included.
+///
+/// Another case is another cookie: browsers guard the prefix `__Host-` in any case, some of them
+/// only in the exact one, and a server that took `__host-` for it would undo the guard. For the
+/// same reason only spaces and tabs are trimmed, never other white space of Unicode.
+///
+/// # Errors
+/// [`Error::Ambiguous`] where two cookies have that name, in one `Cookie` header or in several: one
+/// of them may have been planted, and their order says nothing (RFC 6265, section 4.2.2).
+/// [`Error::Invalid`] where the value is not UTF-8.
+pub fn cookie<'a>(
+    headers: &'a (impl Headers + ?Sized),
+    name: &str,
+) -> Result<Option<&'a str>, Error> {
+    let mut values = headers
+        .all("cookie")
+        .flat_map(|header| header.split(|byte| *byte == b';'))
+        .filter_map(|pair| value_of(pair, name.as_bytes()));
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => text(value).map(Some),
+        (Some(_), Some(_)) => Err(Error::Ambiguous),
+    }
+}
+
+fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    // Without `=` a browser means a value without a name, which is not this cookie.
+    let equals = pair.iter().position(|byte| *byte == b'=')?;
+    (trim(&pair[..equals]) == name).then(|| trim(&pair[equals + 1..]))
+}
+
+/// Without the spaces and tabs around it.
+fn trim(bytes: &[u8]) -> &[u8] {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = bytes.iter().position(|byte| !is_space(byte));
+    let end = bytes.iter().rposition(|byte| !is_space(byte));
+    match (start, end) {
+        (Some(start), Some(end)) => &bytes[start..=end],
+        _ => &[],
+    }
+}
+
+fn text(bytes: &[u8]) -> Result<&str, Error> {
+    std::str::from_utf8(bytes).map_err(|_| Error::Invalid(Reason::Malformed))
+}
+
+#[cfg(test)]
+mod tests;
