@@ -13,6 +13,7 @@ use tests::{Nats, eventually};
 
 const BOUND: Duration = Duration::from_secs(10);
 const CONFIG: &str = include_str!("../../../../deploy/nats.conf");
+const COMPOSE: &str = include_str!("../../../../deploy/compose.yaml");
 const PAGES: &str = "sessions.v1.revocations";
 const HEARTBEATS: &str = "sessions.v1.heartbeats";
 const REPLAY: &str = "$JS.API.DIRECT.GET.SESSIONS_REVOCATIONS";
@@ -142,4 +143,18 @@ async fn store(service: &Peer, subject: &str, text: &str) -> u64 {
         .await
         .expect("sent");
     sent.await.expect("acknowledged").sequence
+}
+
+#[test]
+fn compose_sets_every_variable_that_the_file_reads() {
+    let is_name = |c: char| c.is_ascii_uppercase() || c == '_';
+    let mut found = 0;
+    for (start, _) in CONFIG.match_indices("$NATS_") {
+        let rest = &CONFIG[start + 1..];
+        let name = &rest[..rest.find(|c| !is_name(c)).unwrap_or(rest.len())];
+        let set = COMPOSE.contains(&format!("      {name}: "));
+        assert!(set, "compose.yaml does not set {name}");
+        found += 1;
+    }
+    assert_eq!(found, 6);
 }
