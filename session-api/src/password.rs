@@ -81,6 +81,8 @@ pub(crate) struct Overloaded;
 pub(crate) struct Hasher {
     running: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
+    #[cfg(test)]
+    places: usize,
     /// Verified for users that do not exist, so that the answer takes as long.
     decoy: Arc<str>,
 }
@@ -88,9 +90,12 @@ pub(crate) struct Hasher {
 impl Hasher {
     pub(crate) fn new(cores: usize) -> Self {
         let decoy = hash(b"the password of nobody");
+        let places = cores * (1 + QUEUE_PER_CORE);
         Self {
             running: Arc::new(Semaphore::new(cores)),
-            waiting: Arc::new(Semaphore::new(cores * (1 + QUEUE_PER_CORE))),
+            waiting: Arc::new(Semaphore::new(places)),
+            #[cfg(test)]
+            places,
             decoy: decoy.into(),
         }
     }
@@ -106,6 +111,19 @@ impl Hasher {
         let stored: Arc<str> = stored.map_or_else(|| self.decoy.clone(), Into::into);
         let right = self.run(move || verify(password.0.as_bytes(), &stored)).await?;
         Ok(right && exists)
+    }
+
+    /// Lets no hash begin while the answer is held.
+    #[cfg(test)]
+    pub(crate) async fn hold(&self) -> tokio::sync::OwnedSemaphorePermit {
+        let all = u32::try_from(self.running.available_permits()).unwrap();
+        self.running.clone().acquire_many_owned(all).await.unwrap()
+    }
+
+    /// How many callers wait or run.
+    #[cfg(test)]
+    pub(crate) fn in_line(&self) -> usize {
+        self.places - self.waiting.available_permits()
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Overloaded> {

@@ -22,6 +22,9 @@ pub(crate) mod query;
 pub(crate) mod refresh;
 pub(crate) mod revoke;
 
+#[cfg(test)]
+mod tests;
+
 use crate::keys::Keys;
 use crate::password::{Hasher, Refused};
 use crate::relay::Relay;
