@@ -1,6 +1,7 @@
 //! The session service.
 
 mod clock;
+mod http;
 mod keys;
 mod password;
 mod relay;

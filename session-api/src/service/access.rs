@@ -98,5 +98,10 @@ impl Service {
     pub(crate) fn csrf_token(&self, caller: &Caller) -> Option<String> {
         self.inner.csrf_token(caller.session_id, caller.session.delivery)
     }
+
+    /// The value that a page has to repeat where a cookie of this session authenticates a call.
+    pub(crate) fn csrf_value(&self, session: SessionId) -> String {
+        self.inner.csrf_value(session)
+    }
 }
 

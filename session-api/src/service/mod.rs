@@ -213,8 +213,11 @@ impl Inner {
     }
 
     fn csrf_token(&self, session: SessionId, delivery: Delivery) -> Option<String> {
-        let value = || URL_SAFE_NO_PAD.encode(self.keys.ring().csrf_value(session));
-        (delivery == Delivery::Cookie).then(value)
+        (delivery == Delivery::Cookie).then(|| self.csrf_value(session))
+    }
+
+    fn csrf_value(&self, session: SessionId) -> String {
+        URL_SAFE_NO_PAD.encode(self.keys.ring().csrf_value(session))
     }
 }
 
