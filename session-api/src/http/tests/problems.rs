@@ -11,7 +11,7 @@ fn told(error: &Error) -> (u16, String, String) {
     let response = error.response();
     let headers = format!("{:?}", response.headers());
     let status = response.status().as_u16();
-    assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+    assert_eq!(response.headers().get(header::CONTENT_TYPE).unwrap(), "application/problem+json");
     let body = response.into_body().try_into_bytes().unwrap();
     (status, headers, String::from_utf8(body.to_vec()).unwrap())
 }
