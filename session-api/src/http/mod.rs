@@ -149,7 +149,10 @@ pub(crate) async fn run(
 ) -> Result<(), RunError> {
     let issuer = &app.service.settings().issuer.issuer;
     let state = Arc::new(State {
-        origins: Origins::new(vec![Origin::of_url(issuer)?], app.settings.allowed_origins.clone()),
+        origins: Origins::new(
+            vec![Origin::of_url(issuer)?],
+            app.settings.allowed_origins.clone(),
+        ),
         https: issuer.starts_with("https:"),
         metrics: metrics::Metrics::default(),
         streams: Arc::new(Semaphore::new(app.settings.max_streams)),
@@ -159,7 +162,9 @@ pub(crate) async fn run(
     let stopping = state.stopping.clone();
     let public = serve_on(listener, state.clone(), public_endpoints)?;
     let mut handles = vec![public.handle()];
-    let ops = ops.map(|ops| serve_on(ops, state, |_| ops_endpoints())).transpose()?;
+    let ops = ops
+        .map(|ops| serve_on(ops, state, |_| ops_endpoints()))
+        .transpose()?;
     handles.extend(ops.as_ref().map(actix_web::dev::Server::handle));
     let ops = async {
         match ops {
@@ -180,8 +185,12 @@ pub(crate) async fn run(
 }
 
 fn public_endpoints(state: &State) -> Vec<Endpoint> {
-    let hidden = |endpoint: &Endpoint| endpoint.path == METRICS && !state.app.settings.public_metrics;
-    endpoints().into_iter().filter(|endpoint| !hidden(endpoint)).collect()
+    let hidden =
+        |endpoint: &Endpoint| endpoint.path == METRICS && !state.app.settings.public_metrics;
+    endpoints()
+        .into_iter()
+        .filter(|endpoint| !hidden(endpoint))
+        .collect()
 }
 
 fn serve_on(

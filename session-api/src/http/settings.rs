@@ -30,7 +30,9 @@ pub(crate) struct BasePath(String);
 
 /// The text is no base path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a base path begins with `/`, does not end with one, and has segments of A-Z, a-z, 0-9, `-`, `_`, `~` and single `.`")]
+#[error(
+    "a base path begins with `/`, does not end with one, and has segments of A-Z, a-z, 0-9, `-`, `_`, `~` and single `.`"
+)]
 pub(crate) struct InvalidBasePath;
 
 impl FromStr for BasePath {
@@ -65,9 +67,17 @@ mod tests {
     #[test]
     fn a_base_path_can_stand_in_a_route_and_in_a_cookie() {
         for good in ["", "/id", "/auth/v1.2", "/a-b_c~d"] {
-            assert_eq!(good.parse::<BasePath>().map(|path| path.to_string()).as_deref(), Ok(good));
+            assert_eq!(
+                good.parse::<BasePath>()
+                    .map(|path| path.to_string())
+                    .as_deref(),
+                Ok(good)
+            );
         }
-        for bad in ["/", "id", "/id/", "//id", "/a//b", "/a/../b", "/.", "/a;b", "/a b", "/{a}", "/%61", "/é", "/a?b"] {
+        for bad in [
+            "/", "id", "/id/", "//id", "/a//b", "/a/../b", "/.", "/a;b", "/a b", "/{a}", "/%61",
+            "/é", "/a?b",
+        ] {
             assert_eq!(bad.parse::<BasePath>(), Err(InvalidBasePath), "{bad:?}");
         }
     }
