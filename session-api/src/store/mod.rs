@@ -25,12 +25,14 @@
 //! others. [`postgres`] keeps its callers from that.)
 
 mod error;
+mod postgres;
 mod rows;
 mod schema;
 mod sqlite;
 mod statements;
 mod types;
 mod wakeups;
+
 
 pub(crate) use error::{Error, Result, SchemaError};
 pub(crate) use types::*;
@@ -52,6 +54,9 @@ pub(crate) enum IfMissing {
 /// Connects to the database at `url`. The backend is chosen here and never asked about again.
 pub(crate) async fn connect(url: &str, if_missing: IfMissing) -> Result<Arc<dyn Store>> {
     match url.split_once(':').map(|(scheme, _)| scheme) {
+        Some("postgres" | "postgresql") => {
+            Ok(Arc::new(postgres::PostgresStore::connect(url).await?))
+        }
         Some("sqlite") => Ok(Arc::new(
             sqlite::SqliteStore::connect(url, if_missing).await?,
         )),
