@@ -33,6 +33,8 @@ mod statements;
 mod types;
 mod wakeups;
 
+#[cfg(test)]
+mod contract;
 
 pub(crate) use error::{Error, Result, SchemaError};
 pub(crate) use types::*;
