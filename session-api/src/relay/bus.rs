@@ -8,8 +8,10 @@ use super::{LivePage, Relay};
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
-use revocation_events::nats::{Ack, Bus, Error, FeedItem, Incarnation, PageFeed, Publisher, Replicas, Why};
 use revocation_events::Position;
+use revocation_events::nats::{
+    Ack, Bus, Error, FeedItem, Incarnation, PageFeed, Publisher, Replicas, Why,
+};
 use std::time::Duration;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
@@ -59,7 +61,11 @@ pub(crate) struct BusSide {
 
 impl BusSide {
     /// Works whether the server is there or not.
-    pub(crate) async fn new(relay: Relay, bus: &Bus, settings: StreamSettings) -> Result<Self, Error> {
+    pub(crate) async fn new(
+        relay: Relay,
+        bus: &Bus,
+        settings: StreamSettings,
+    ) -> Result<Self, Error> {
         let mut check = interval(CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {
@@ -95,7 +101,8 @@ impl BusSide {
             let _lost = self.publisher.heartbeat(page.text.to_string()).await;
         }
         if !stored.is_empty() {
-            self.publishing.push(store(self.publisher.clone(), stored).boxed());
+            self.publishing
+                .push(store(self.publisher.clone(), stored).boxed());
         }
     }
 
@@ -111,7 +118,9 @@ impl BusSide {
 
     /// Waits for the next thing that the worker must know. May be cancelled.
     pub(super) async fn hear(bus: &mut Option<Self>) -> Heard {
-        let Some(bus) = bus else { return std::future::pending().await };
+        let Some(bus) = bus else {
+            return std::future::pending().await;
+        };
         loop {
             if let Some(heard) = bus.step().await {
                 return heard;
@@ -161,7 +170,9 @@ impl BusSide {
                 Some(Heard::Connected(false))
             }
             Why::Denied => {
-                tracing::error!("NATS does not permit this service to subscribe to its pages; see deploy/nats.conf");
+                tracing::error!(
+                    "NATS does not permit this service to subscribe to its pages; see deploy/nats.conf"
+                );
                 None
             }
             // Others' pages are a hint: what was missed is in the database.
@@ -174,7 +185,9 @@ impl BusSide {
             Ok((to, ack)) => {
                 self.last_ack = self.last_ack.max(ack.map_or(0, |ack| ack.sequence));
                 // Acknowledged by a stream that was not filled yet: the filling will say so.
-                let Some(stored) = &mut self.stored else { return Heard::PublishFailed };
+                let Some(stored) = &mut self.stored else {
+                    return Heard::PublishFailed;
+                };
                 *stored = to.max(*stored);
                 Heard::Stored(*stored)
             }
@@ -182,7 +195,10 @@ impl BusSide {
                 if matches!(error, Error::NoStream { .. }) {
                     self.fill_again();
                 }
-                tracing::warn!(error = &error as &dyn std::error::Error, "a page was not acknowledged; it is sent again");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "a page was not acknowledged; it is sent again"
+                );
                 Heard::PublishFailed
             }
         }
@@ -198,7 +214,10 @@ impl BusSide {
             }
             Err(error) => {
                 // Tried again with the next look.
-                tracing::warn!(error = &error as &dyn std::error::Error, "the stream of pages could not be filled");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the stream of pages could not be filled"
+                );
                 Heard::PublishFailed
             }
         }
@@ -227,10 +246,15 @@ impl BusSide {
             Ok(None) => {
                 // Emptied, or everything in it grew too old: then nothing above the floor is missing.
                 let floor = self.relay.latest_now().map(|latest| latest.floor);
-                self.stored.zip(floor).is_some_and(|(stored, floor)| stored > floor)
+                self.stored
+                    .zip(floor)
+                    .is_some_and(|(stored, floor)| stored > floor)
             }
             Ok(Some((incarnation, sequence))) => {
-                let another = self.incarnation.replace(*incarnation).is_some_and(|i| i != *incarnation);
+                let another = self
+                    .incarnation
+                    .replace(*incarnation)
+                    .is_some_and(|i| i != *incarnation);
                 another || *sequence < self.last_ack
             }
         };
@@ -252,13 +276,18 @@ async fn next<T>(future: &mut Option<BoxFuture<'static, T>>) -> T {
 async fn store(publisher: Publisher, pages: Vec<LivePage>) -> Published {
     let mut last = (Position::ZERO, None);
     for page in pages {
-        last = (page.to, Some(publisher.publish(page.text.to_string(), &page.id).await?));
+        last = (
+            page.to,
+            Some(publisher.publish(page.text.to_string(), &page.id).await?),
+        );
     }
     Ok(last)
 }
 
 async fn fill(relay: Relay, publisher: Publisher, settings: StreamSettings) -> Published {
-    publisher.ensure_stream(settings.max_age, settings.replicas).await?;
+    publisher
+        .ensure_stream(settings.max_age, settings.replicas)
+        .await?;
     let mut last_ack = None;
     let mut after = None;
     loop {
@@ -268,7 +297,10 @@ async fn fill(relay: Relay, publisher: Publisher, settings: StreamSettings) -> P
         let pages = match relay.pages_after(after, latest).await {
             Ok(pages) => pages,
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the log could not be read");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the log could not be read"
+                );
                 return Err(Error::TimedOut);
             }
         };

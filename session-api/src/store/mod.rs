@@ -18,12 +18,6 @@
 //! next statement on it is acknowledged and never seen by others. [`crate::service`] runs every use
 //! in a task of its own for that reason.
 
-
-
-
-
-
-
 use crate::session::{Event, Session, User};
 use async_trait::async_trait;
 use revocation_events::{KeyId, Position, Revocation, SessionId, UnixMillis, UserId};
@@ -51,9 +45,13 @@ pub(crate) enum Error {
 pub(crate) enum SchemaError {
     #[error("the database has no schema yet; run `session-api migrate`")]
     Missing,
-    #[error("the schema is at version {found} and this program needs {wanted}; run `session-api migrate`")]
+    #[error(
+        "the schema is at version {found} and this program needs {wanted}; run `session-api migrate`"
+    )]
     TooOld { found: i64, wanted: i64 },
-    #[error("the schema is at version {found} and this program knows only {wanted}; upgrade this program")]
+    #[error(
+        "the schema is at version {found} and this program knows only {wanted}; upgrade this program"
+    )]
     TooNew { found: i64, wanted: i64 },
     #[error("migration {version} in the database differs from this program's")]
     Altered { version: i64 },
@@ -272,13 +270,24 @@ pub(crate) trait Store: Send + Sync + 'static {
     async fn session_rows(&self, after: Option<SessionId>, limit: u32) -> Result<Vec<SessionRow>>;
 
     /// Revocations in `(after, to]` in order, at most `limit`. Writes nothing.
-    async fn revocations(&self, after: Position, to: Position, limit: u32) -> Result<Vec<Revocation>>;
+    async fn revocations(
+        &self,
+        after: Position,
+        to: Position,
+        limit: u32,
+    ) -> Result<Vec<Revocation>>;
 
     /// Cuts the log after `from`, in a transaction that reads its clock first and writes the
     /// replica's own row, so that neither a standby nor a left-over snapshot can do it. Where the
     /// database is another one than the head was written by, the head is raised first (see
     /// [`Tx::take_position`]).
-    async fn cut(&self, replica: Replica, from: Position, seen: Position, limit: u32) -> Result<Cut>;
+    async fn cut(
+        &self,
+        replica: Replica,
+        from: Position,
+        seen: Position,
+        limit: u32,
+    ) -> Result<Cut>;
 
     /// The greatest position that is known to be committed, by this process or another. A hint:
     /// whoever depends on it polls as well.
@@ -298,7 +307,12 @@ pub(crate) trait Store: Send + Sync + 'static {
     async fn remove_client(&self, name: &str) -> Result<bool>;
 
     /// Stores a verifier's report at the database's time.
-    async fn put_status(&self, client: &str, instance: &str, report: &serde_json::Value) -> Result<()>;
+    async fn put_status(
+        &self,
+        client: &str,
+        instance: &str,
+        report: &serde_json::Value,
+    ) -> Result<()>;
     /// Reports not older than `within`.
     async fn statuses(&self, within: Duration) -> Result<Vec<StatusRow>>;
 }
@@ -328,7 +342,11 @@ pub(crate) trait Tx: Send {
     async fn lock_sessions(&mut self, ids: &[SessionId]) -> Result<Vec<FoundSession>>;
 
     /// Whether the user had a session from the same user agent, open or ended; and the head.
-    async fn knows_client(&mut self, user: UserId, user_agent: Option<&str>) -> Result<(bool, Head)>;
+    async fn knows_client(
+        &mut self,
+        user: UserId,
+        user_agent: Option<&str>,
+    ) -> Result<(bool, Head)>;
 
     /// The user's alive sessions beyond the `keep` newest ones, the oldest first.
     async fn sessions_beyond(&mut self, user: UserId, keep: u32) -> Result<Vec<SessionId>>;
