@@ -244,7 +244,7 @@ impl Worker {
         if let Some(bus) = &mut self.bus {
             bus.publish(&signed).await;
         }
-        let needed = self.bus.as_ref().and_then(BusSide::stored).unwrap_or(to);
+        let needed = self.bus.as_ref().map_or(to, |bus| bus.needs_after(to));
         self.tail.trim(needed.min(to));
     }
 
