@@ -12,6 +12,7 @@ use revocation_events::Position;
 use revocation_events::nats::{
     Ack, Bus, Error, FeedItem, Incarnation, PageFeed, Publisher, Replicas, Why,
 };
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
@@ -68,12 +69,15 @@ impl BusSide {
     ) -> Result<Self, Error> {
         let mut check = interval(CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let feed = PageFeed::subscribe(bus).await?;
+        let connected = bus.connected();
+        relay.shared.bus_connected.store(connected, Ordering::Relaxed);
         Ok(Self {
             relay,
             publisher: Publisher::new(bus),
             settings,
-            feed: PageFeed::subscribe(bus).await?,
-            connected: bus.connected(),
+            feed,
+            connected,
             publishing: FuturesUnordered::new(),
             filling: None,
             looking: None,
