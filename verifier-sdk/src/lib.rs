@@ -52,6 +52,8 @@ mod session;
 mod shared;
 mod status;
 mod task;
+#[cfg(test)]
+mod testkit;
 pub mod token;
 mod trouble;
 mod verifier;

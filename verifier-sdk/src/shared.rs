@@ -167,3 +167,6 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
