@@ -12,6 +12,7 @@ use revocation_events::Position;
 use revocation_events::nats::{
     Ack, Bus, Error, FeedItem, Incarnation, PageFeed, Publisher, Replicas, Why,
 };
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
@@ -68,12 +69,15 @@ impl BusSide {
     ) -> Result<Self, Error> {
         let mut check = interval(CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let feed = PageFeed::subscribe(bus).await?;
+        let connected = bus.connected();
+        relay.shared.bus_connected.store(connected, Ordering::Relaxed);
         Ok(Self {
             relay,
             publisher: Publisher::new(bus),
             settings,
-            feed: PageFeed::subscribe(bus).await?,
-            connected: bus.connected(),
+            feed,
+            connected,
             publishing: FuturesUnordered::new(),
             filling: None,
             looking: None,
@@ -87,6 +91,16 @@ impl BusSide {
     /// Up to where the stream is known to hold everything; `None` while it is not.
     pub(super) const fn stored(&self) -> Option<Position> {
         self.stored
+    }
+
+    /// From where on revocations must still be at hand: while the stream is being filled, whatever
+    /// comes meanwhile follows the filling.
+    pub(super) const fn needs_after(&self, to: Position) -> Position {
+        match (self.stored, &self.filling) {
+            (Some(stored), _) => stored,
+            (None, Some(_)) => Position::ZERO,
+            (None, None) => to,
+        }
     }
 
     /// Sends pages: heartbeats to whoever listens, others to the stream as well.
@@ -131,7 +145,7 @@ impl BusSide {
     async fn step(&mut self) -> Option<Heard> {
         tokio::select! {
             Some(published) = self.publishing.next(), if !self.publishing.is_empty() => {
-                Some(self.published(published))
+                self.published(published)
             }
             filled = next(&mut self.filling) => {
                 self.filling = None;
@@ -180,16 +194,14 @@ impl BusSide {
         }
     }
 
-    fn published(&mut self, published: Published) -> Heard {
+    fn published(&mut self, published: Published) -> Option<Heard> {
         match published {
             Ok((to, ack)) => {
                 self.last_ack = self.last_ack.max(ack.map_or(0, |ack| ack.sequence));
-                // Acknowledged by a stream that was not filled yet: the filling will say so.
-                let Some(stored) = &mut self.stored else {
-                    return Heard::PublishFailed;
-                };
+                // Before the stream was filled an acknowledgment says nothing of what lies below.
+                let stored = self.stored.as_mut()?;
                 *stored = to.max(*stored);
-                Heard::Stored(*stored)
+                Some(Heard::Stored(*stored))
             }
             Err(error) => {
                 if matches!(error, Error::NoStream { .. }) {
@@ -199,7 +211,7 @@ impl BusSide {
                     error = &error as &dyn std::error::Error,
                     "a page was not acknowledged; it is sent again"
                 );
-                Heard::PublishFailed
+                Some(Heard::PublishFailed)
             }
         }
     }
