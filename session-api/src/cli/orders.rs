@@ -17,9 +17,12 @@ async fn orders(session: Session) -> HttpResponse {
 /// Serves `/orders` until the process ends.
 pub(super) async fn serve(listener: TcpListener, verifier: Verifier) -> Result<(), Failure> {
     let protect = Protect::new(verifier);
-    let server = HttpServer::new(move || {
-        App::new().service(web::resource("/orders").wrap(protect.clone()).to(orders))
-    });
+    let app = move || App::new().service(web::resource("/orders").wrap(protect.clone()).to(orders));
     // The session service beside it handles the signals.
-    Ok(server.workers(1).disable_signals().listen(listener)?.run().await?)
+    let server = HttpServer::new(app)
+        .workers(1)
+        .disable_signals()
+        .listen(listener)?
+        .run();
+    Ok(server.await?)
 }

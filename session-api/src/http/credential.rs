@@ -11,7 +11,8 @@
 //! | `POST /session/refresh` | [`session_token`] |
 //! | a user's other calls | [`caller`] |
 //! | `/admin/*` | [`admin`] |
-//! | `/introspect`, `/revocations*` | [`client`] |
+//! | `/introspect` | [`client`] |
+//! | `/revocations*` | [`feed_client`] |
 //! | `POST /session` | [`replaced`]: what is presented never makes it fail |
 //! | `POST /revoke` | the token itself is the credential |
 
@@ -150,6 +151,14 @@ pub(super) async fn client(call: &Call) -> Result<ClientRow, Error> {
         .client(&name, &secret)
         .await?
         .ok_or(Error::Client)
+}
+
+/// The name of who follows the feed: a client's; anyone's, where `--open-feed` is set.
+pub(super) async fn feed_client(call: &Call) -> Result<String, Error> {
+    if call.state.app.settings.open_feed && !call.has_header("authorization") {
+        return Ok("anyone".to_owned());
+    }
+    Ok(client(call).await?.name)
 }
 
 fn basic(header: &str) -> Option<(String, String)> {

@@ -17,6 +17,8 @@ pub(crate) struct HttpSettings {
     pub(crate) open_registration: bool,
     /// Whether `/metrics` is on the public listener: not where `--ops-listen` is set.
     pub(crate) public_metrics: bool,
+    /// `--open-feed`: `/revocations*` asks for no client credential.
+    pub(crate) open_feed: bool,
     /// The most clients of `/revocations/stream` at once; each holds a connection.
     pub(crate) max_streams: usize,
 }

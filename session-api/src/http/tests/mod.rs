@@ -71,6 +71,7 @@ impl Default for Plan {
                 trusted_proxies: Vec::new(),
                 open_registration: true,
                 public_metrics: true,
+                open_feed: false,
                 max_streams: 8,
             },
             hasher: Hasher::new(2),
