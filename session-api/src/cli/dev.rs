@@ -181,7 +181,7 @@ Portcullis runs: sessions at {issuer}, a protected service at {orders}, data in 
 
 Log in, call the protected service, log out, call again (paste into another shell):
 
-TOKEN=$(curl -s {issuer}/session -H 'Content-Type: application/json' -d '{{"username":"demo","password":"{user}","delivery":"body"}}' | sed 's/.*"access_token":"\([^"]*\)".*//')
+TOKEN=$(curl -s {issuer}/session -H 'Content-Type: application/json' -d '{{"username":"demo","password":"{user}","delivery":"body"}}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
 curl -s {orders}/orders -H "Authorization: Bearer $TOKEN"; echo
 START=$(date +%s%3N); curl -s -X DELETE {issuer}/session -H "Authorization: Bearer $TOKEN"; echo
 while curl -sf -o /dev/null {orders}/orders -H "Authorization: Bearer $TOKEN"; do :; done; END=$(date +%s%3N)

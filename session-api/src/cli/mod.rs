@@ -21,6 +21,7 @@ mod serve;
 mod settings;
 
 use clap::{Parser, Subcommand};
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 /// The session service: log in, refresh, revoke, and tell every verifier within milliseconds.
@@ -161,6 +162,7 @@ fn init_logging() {
     let builder = fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     if std::env::var("SESSION_API_LOG_FORMAT").is_ok_and(|format| format == "json") {
         builder.json().init();
