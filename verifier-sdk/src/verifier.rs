@@ -170,8 +170,7 @@ impl Verifier {
     /// key the issuer is being asked about. [`Error::Stale`] where nothing can be said, unless
     /// [`OnStale::Accept`] was set.
     pub fn verify(&self, token: &str) -> Result<Session, Error> {
-        let shared = &self.0.shared;
-        shared.verify(token, shared.on_stale, || self.0.clock.now())
+        self.0.shared.verify(token, || self.0.clock.now())
     }
 
     /// As [`verify`](Self::verify); but where the verifier is stale and [`OnStale::Introspect`] was
@@ -190,7 +189,10 @@ impl Verifier {
     /// As [`verify`](Self::verify), by that policy.
     pub async fn verify_with(&self, token: &str, policy: OnStale) -> Result<Session, Error> {
         let inner = &self.0;
-        let stale = match inner.shared.verify(token, policy, || inner.clock.now()) {
+        let verdict = inner
+            .shared
+            .verify_with(token, policy, || inner.clock.now());
+        let stale = match verdict {
             Err(error @ Error::Stale { .. }) if policy == OnStale::Introspect => error,
             verdict => return verdict,
         };
