@@ -1,7 +1,7 @@
 //! What only the gate does.
 
-use crate::cases::Answer::{For, Refused};
-use crate::cases::{CSRF, app, check, request, web};
+use crate::calls::Answer::{For, Refused};
+use crate::calls::{CSRF, app, check, request, web};
 use crate::issuer::Issuer;
 use crate::nats_server;
 use crate::servers::{self, Server, until};
@@ -185,6 +185,24 @@ async fn a_gateway_learns_who_it_is() {
             assert_eq!(answer.headers()["cache-control"], "no-store");
             assert_eq!(answer.text().await.unwrap(), "");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_token_must_be_for_it_and_short_lived() {
+    let issuer = Issuer::start().await;
+    let ann = issuer.mint();
+    let token = app(&ann, &[]);
+    let who = || request("GET", "/whoami").bearer(&token);
+    for (flag, value, answer) in [
+        ("--audience", "api", For(ann.user)),
+        ("--audience", "other", Refused(401, "token-invalid")),
+        ("--max-lifetime", "15m", For(ann.user)),
+        ("--max-lifetime", "10m", Refused(401, "token-invalid")),
+    ] {
+        let server = servers::gate(&issuer, &[flag, value]);
+        is_ready(&server).await;
+        check(&[server], &[(value, who(), answer)]).await;
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod calls;
 mod cases;
 mod gate;
 #[path = "../feed/issuer.rs"]
@@ -13,8 +14,9 @@ mod nats_server;
 mod servers;
 mod settings;
 
-use cases::Answer::{For, Refused};
-use cases::{Request, app, check, fresh, request, web};
+use calls::Answer::{For, Refused};
+use calls::{Request, app, check, request, web};
+use cases::fresh;
 use futures::{StreamExt as _, stream};
 use issuer::{Issuer, Minted};
 use reqwest::Client;
