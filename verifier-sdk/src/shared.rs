@@ -51,7 +51,17 @@ impl Shared {
     /// The verdict on a token. `now` reads the clocks; it is called when the verdict needs them
     /// and not before.
     pub(crate) fn verify(&self, text: &str, now: impl Fn() -> Now) -> Result<Session, Error> {
-        let verdict = self.judge(text, self.on_stale == OnStale::Accept, now);
+        self.verify_with(text, self.on_stale, now)
+    }
+
+    /// As [`verify`](Self::verify), under another policy than the one that is set.
+    pub(crate) fn verify_with(
+        &self,
+        text: &str,
+        policy: OnStale,
+        now: impl Fn() -> Now,
+    ) -> Result<Session, Error> {
+        let verdict = self.judge(text, policy == OnStale::Accept, now);
         self.counters.verdict(&verdict);
         verdict
     }

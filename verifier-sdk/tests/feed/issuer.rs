@@ -240,6 +240,8 @@ impl Issuer {
             user: UserId::new(Uuid::new_v4()),
             position: log.head,
             expires_in: 800,
+            roles: &["user"],
+            csrf: None,
         }
     }
 }
@@ -261,17 +263,23 @@ pub(crate) struct Minted {
     pub(crate) user: UserId,
     pub(crate) position: Position,
     pub(crate) expires_in: i64,
+    pub(crate) roles: &'static [&'static str],
+    /// The claim, in a token that is delivered by cookie.
+    pub(crate) csrf: Option<String>,
 }
 
 impl Minted {
     pub(crate) fn token(&self) -> String {
         let now = i64::try_from(now().as_secs()).unwrap();
-        let claims = json!({
+        let mut claims = json!({
             "iss": ISSUER, "aud": "api", "sub": self.user, "sid": self.session,
-            "client_id": "web", "jti": Uuid::new_v4().to_string(), "roles": ["user"],
+            "client_id": "web", "jti": Uuid::new_v4().to_string(), "roles": self.roles,
             "iat": now - 60, "exp": now + self.expires_in, "auth_time": now - 60,
             "pos": self.position,
         });
+        if let Some(csrf) = &self.csrf {
+            claims["csrf"] = csrf.as_str().into();
+        }
         jws::sign(
             "at+jwt",
             &kid(&self.key),
