@@ -2,6 +2,7 @@
 
 use crate::issuer::{Issuer, key};
 use crate::{eventually, is_starting, refused, start};
+use revocation_events::jwk::Jwk;
 use std::time::{Duration, Instant};
 use verifier_sdk::Reason;
 
@@ -97,10 +98,12 @@ async fn a_bad_key_set_leaves_the_good_one() {
     let good = issuer.mint().token();
     let mut unknown = issuer.mint();
     unknown.key = key(9);
-    let jwk =
-        serde_json::to_string(&revocation_events::jwk::Jwk::new(&key(1).verifying_key())).unwrap();
+    let jwk = |seed| serde_json::to_string(&Jwk::new(&key(seed).verifying_key())).unwrap();
+    // If it were taken, the token below would be accepted.
+    let with_unknown = format!(r#"{{"keys":[{},{}]}}"#, jwk(1), jwk(9));
+    let jwk = jwk(1);
     for (code, body) in [
-        (500, String::new()),
+        (500, with_unknown.clone()),
         (200, "<html></html>".to_owned()),
         (200, r#"{"keys":[]}"#.to_owned()),
         (200, format!(r#"{{"keys":[{jwk},{jwk}]}}"#)),
@@ -108,7 +111,7 @@ async fn a_bad_key_set_leaves_the_good_one() {
             200,
             format!(r#"{{"keys":[{jwk}],"x":"{}"}}"#, "x".repeat(64 * 1024)),
         ),
-        (302, String::new()),
+        (302, with_unknown),
     ] {
         let before = {
             let mut log = issuer.log();

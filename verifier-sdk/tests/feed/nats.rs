@@ -6,7 +6,7 @@ use crate::{builder, eventually, refused, soon};
 use revocation_events::nats::{Bus, Publisher, Replicas, Settings, StatusFeed};
 use revocation_events::{Position, Target, jws, page};
 use serde::Deserialize;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use verifier_sdk::{Builder, Ended, Reason, Verifier};
 
 /// The issuer's side of NATS: what it sends to its streams it publishes too.
@@ -96,9 +96,16 @@ async fn it_catches_up_over_http_however_many_answers_that_takes() {
     issuer.revoke(Target::Session(minted.session));
     issuer.log().pages_at_once = 2;
     let _relay = Relay::start(&issuer, &server.url()).await;
+    let began = Instant::now();
     let verifier = on_nats(&issuer, &server).start().await.unwrap();
     assert_eq!(refused(&verifier, &minted.token()), Some(Reason::Revoked));
     assert_eq!(verifier.status().cutoffs, 3_501);
+    // After two seconds it would be asked to go on.
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[tokio::test]

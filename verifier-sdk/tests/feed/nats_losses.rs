@@ -5,7 +5,7 @@ use crate::nats::{Relay, follows, on_nats};
 use crate::server::Server;
 use crate::{builder, eventually, is_stale, refused};
 use revocation_events::Target;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use verifier_sdk::{Reason, StartError, Verifier};
 
 #[tokio::test]
@@ -14,8 +14,15 @@ async fn while_nats_is_away_http_stands_in_and_then_steps_back() {
     let relay = Relay::start(&issuer, &server.url()).await;
     let verifier = on_nats(&issuer, &server).start().await.unwrap();
     follows(&issuer, &verifier).await;
+    let began = Instant::now();
     server.kill();
     eventually("a stream over HTTP", || issuer.log().streams > 0).await;
+    // Sooner than silence alone would tell.
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
     follows(&issuer, &verifier).await;
     server.start_again();
     // The relay's own is one of them.
