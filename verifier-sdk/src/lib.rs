@@ -56,6 +56,8 @@ mod session;
 mod shared;
 mod status;
 mod task;
+#[cfg(test)]
+mod testkit;
 pub mod token;
 #[cfg(feature = "tower")]
 pub mod tower;

@@ -172,3 +172,6 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
