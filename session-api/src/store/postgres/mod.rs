@@ -302,7 +302,9 @@ impl Store for PostgresStore {
     async fn overdue_sessions(&self, limit: u32) -> Result<Vec<SessionId>> {
         const SQL: &str = concat!(
             "select id from session \
-             where ended_at is null and least(expires_at, ends_at) <= ",
+             where ended_at is null and overdue_slot <= ",
+            now!(),
+            " / 14400000 and least(expires_at, ends_at) <= ",
             now!(),
             " order by least(expires_at, ends_at) limit $1"
         );
