@@ -89,11 +89,15 @@ create table session (
     -- 'expired', or why it was revoked.
     end_reason text,
     end_position bigint,
+    -- The four hours in which it ends by itself. A refresh moves the end and seldom this, so it is
+    -- here, and not the end, that is indexed: an update that changes no indexed column writes to no
+    -- index (HOT), which halves the log that a refresh leaves and nearly doubles their number.
+    overdue_slot bigint not null generated always as (least(expires_at, ends_at) / 14400000) stored,
     check ((ended_at is null) = (end_reason is null)),
     check ((end_position is null) = (coalesce(end_reason, 'expired') = 'expired'))
-);
+) with (fillfactor = 85);  -- Room on each page for the next versions of its rows.
 create index session_open_of_user on session (user_id, id) where ended_at is null;
-create index session_overdue on session (least(expires_at, ends_at)) where ended_at is null;
+create index session_overdue on session (overdue_slot) where ended_at is null;
 
 -- Personal, so it can be erased. It stands for itself: a rebuild of the session rows must not lose it.
 create table session_client (

@@ -178,7 +178,8 @@ impl Worker {
         if std::mem::take(&mut self.failing) {
             tracing::info!("pages are cut again");
         }
-        if self.relay.latest_now().is_none() {
+        // What lay between was pruned where this replica could not cut for longer than tokens live.
+        if self.relay.latest_now().is_none() || cut.from > self.tail.to() {
             self.tail = Tail::starting_at(cut.from);
             self.relay.shared.sent.send_replace(cut.from);
         }
@@ -190,8 +191,8 @@ impl Worker {
             self.relay.reload_keys().await;
         }
         if self.tail.add_cut(&cut) == Err(Gap) {
-            // The tail only grows, so a cut that began at its end cannot lie beyond it.
-            unreachable!("a cut begins where the tail ended");
+            // The tail only grows, so what did not lie beyond its end does not now.
+            unreachable!("looked at above");
         }
         self.send(cut.at, cut.floor, cut.more).await;
         if cut.more || self.cut_again {

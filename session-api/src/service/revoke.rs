@@ -292,7 +292,7 @@ pub(super) struct Revoking<'a> {
 impl<'a> Revoking<'a> {
     pub(super) async fn begin(inner: &'a Inner) -> Result<Self> {
         Ok(Self {
-            tx: inner.store.begin().await?,
+            tx: inner.store.begin_revoking().await?,
             inner,
             events: Vec::new(),
             start: None,

@@ -72,6 +72,10 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// it keeps all others that write waiting, those of the caller included.
     async fn begin(&self) -> Result<Box<dyn Tx>>;
 
+    /// Begins a transaction that will take a position. Those wait for each other anyway, so a few at a
+    /// time are enough; more would each keep a connection from logins and refreshes.
+    async fn begin_revoking(&self) -> Result<Box<dyn Tx>>;
+
     /// Refuses a schema that this program does not know.
     async fn check_schema(&self) -> Result<()>;
 

@@ -31,7 +31,9 @@ use rows::{FoundSessionColumns, FoundUserColumns, HeadColumns, ListedSessionColu
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, Postgres, Transaction};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -39,6 +41,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 
 /// Beside one more that listens.
 const CONNECTIONS: u32 = 16;
+
+/// Of them, those that may wait for the head. While one commits, the next is already at the lock.
+const REVOKING: usize = 4;
 
 /// For how long a caller waits for a connection.
 const WAIT: Duration = Duration::from_secs(3);
@@ -90,6 +95,7 @@ mod plain {
 pub(super) struct PostgresStore {
     options: PgConnectOptions,
     pool: PgPool,
+    revoking: Arc<Semaphore>,
     wakeups: Wakeups,
     /// They end with the store.
     _tasks: JoinSet<()>,
@@ -129,6 +135,7 @@ impl PostgresStore {
         Ok(Self {
             options,
             pool,
+            revoking: Arc::new(Semaphore::new(REVOKING)),
             wakeups,
             _tasks: tasks,
         })
@@ -169,7 +176,24 @@ async fn head_position(pool: PgPool) -> Result<Position> {
 impl Store for PostgresStore {
     async fn begin(&self) -> Result<Box<dyn Tx>> {
         let tx = self.begin_transaction().await?;
-        Ok(Box::new(tx::PostgresTx::new(tx, self.wakeups.clone())))
+        Ok(Box::new(tx::PostgresTx::new(
+            tx,
+            None,
+            self.wakeups.clone(),
+        )))
+    }
+
+    async fn begin_revoking(&self) -> Result<Box<dyn Tx>> {
+        let permit = tokio::time::timeout(WAIT, self.revoking.clone().acquire_owned()).await;
+        let permit = permit.map_err(|_| sqlx::Error::PoolTimedOut)?;
+        // The semaphore is never closed.
+        let permit = permit.map_err(|_| sqlx::Error::PoolClosed)?;
+        let tx = self.begin_transaction().await?;
+        Ok(Box::new(tx::PostgresTx::new(
+            tx,
+            Some(permit),
+            self.wakeups.clone(),
+        )))
     }
 
     async fn check_schema(&self) -> Result<()> {
@@ -278,7 +302,9 @@ impl Store for PostgresStore {
     async fn overdue_sessions(&self, limit: u32) -> Result<Vec<SessionId>> {
         const SQL: &str = concat!(
             "select id from session \
-             where ended_at is null and least(expires_at, ends_at) <= ",
+             where ended_at is null and overdue_slot <= ",
+            now!(),
+            " / 14400000 and least(expires_at, ends_at) <= ",
             now!(),
             " order by least(expires_at, ends_at) limit $1"
         );

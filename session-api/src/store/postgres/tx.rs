@@ -18,18 +18,26 @@ use async_trait::async_trait;
 use revocation_events::{Position, SessionId, UserId};
 use sqlx::types::Json;
 use sqlx::{FromRow, Postgres, Transaction};
+use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 pub(super) struct PostgresTx {
     tx: Transaction<'static, Postgres>,
+    /// See [`crate::store::Store::begin_revoking`]. Dropped after the transaction.
+    _permit: Option<OwnedSemaphorePermit>,
     taken: Option<Position>,
     wakeups: Wakeups,
 }
 
 impl PostgresTx {
-    pub(super) const fn new(tx: Transaction<'static, Postgres>, wakeups: Wakeups) -> Self {
+    pub(super) const fn new(
+        tx: Transaction<'static, Postgres>,
+        permit: Option<OwnedSemaphorePermit>,
+        wakeups: Wakeups,
+    ) -> Self {
         Self {
             tx,
+            _permit: permit,
             taken: None,
             wakeups,
         }

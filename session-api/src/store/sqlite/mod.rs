@@ -102,6 +102,11 @@ impl Store for SqliteStore {
         Ok(Box::new(tx::SqliteTx::new(tx, now, self.wakeups.clone())))
     }
 
+    /// Here all that write wait for each other.
+    async fn begin_revoking(&self) -> Result<Box<dyn Tx>> {
+        self.begin().await
+    }
+
     async fn check_schema(&self) -> Result<()> {
         let mut connection = self.readers.acquire().await?;
         let applied = Self::applied(&mut connection).await?;
