@@ -1,13 +1,17 @@
 //! The session service.
 
+mod cli;
 mod clock;
 mod http;
 mod keys;
 mod password;
 mod relay;
+mod replay;
 mod service;
 mod session;
 mod store;
 mod token;
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

@@ -205,3 +205,97 @@ impl Equivalent<Text> for Wanted<'_> {
         *self.0 == *text.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::{Kit, at, token};
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    /// Tokens of one length, each a session of its own, verified.
+    fn verified(count: u128) -> Vec<(String, Session)> {
+        let kit = Kit::fresh();
+        (100..100 + count)
+            .map(|n| {
+                let text = token(n, 10);
+                let session = kit.verify(&text, at(0)).unwrap();
+                (text, session)
+            })
+            .collect()
+    }
+
+    fn insert(cache: &Cache, (text, session): &(String, Session)) {
+        cache.insert(text, Entry::new(session.clone(), [0; 32], 0));
+    }
+
+    fn has(cache: &Cache, text: &str) -> bool {
+        cache.find(text, |_| ()).is_some()
+    }
+
+    #[test]
+    fn only_the_whole_text_is_a_hit() {
+        let cache = Cache::new(1 << 20, HOUR);
+        let all = verified(1);
+        let (text, session) = &all[0];
+        insert(&cache, &all[0]);
+        let found = cache.find(text, |entry| entry.session().clone());
+        assert_eq!(found.as_ref(), Some(session));
+        for other in [
+            &text[1..],
+            &format!("x{text}"),
+            &text.replacen('e', "f", 1),
+            "",
+            "x",
+        ] {
+            assert!(!has(&cache, other), "{other}");
+        }
+        cache.remove(text);
+        assert!(!has(&cache, text));
+    }
+
+    #[test]
+    fn memory_stays_within_the_budget() {
+        let all = verified(200);
+        let size = Entry::new(all[0].1.clone(), [0; 32], 0).size(&all[0].0);
+        // Room for ten in each generation.
+        let cache = Cache::new(size * 20 + size, HOUR);
+        for token in &all {
+            insert(&cache, token);
+            insert(&cache, token);
+            cache.take_out(Duration::ZERO);
+            let kept = all.iter().filter(|(text, _)| has(&cache, text)).count();
+            assert!(kept <= 20, "{kept}");
+        }
+        assert!(has(&cache, &all[199].0), "new ones find a place");
+        assert!(!has(&cache, &all[0].0), "old ones lose it");
+    }
+
+    #[test]
+    fn without_an_exchange_a_full_generation_takes_no_more() {
+        let all = verified(30);
+        let size = Entry::new(all[0].1.clone(), [0; 32], 0).size(&all[0].0);
+        let cache = Cache::new(size * 20 + size, HOUR);
+        all.iter().for_each(|token| insert(&cache, token));
+        let kept = all.iter().filter(|(text, _)| has(&cache, text)).count();
+        assert_eq!(kept, 10);
+    }
+
+    #[test]
+    fn a_generation_outlives_no_token_by_more_than_a_lifetime() {
+        let cache = Cache::new(1 << 20, HOUR);
+        let all = verified(1);
+        insert(&cache, &all[0]);
+        assert!(cache.take_out(HOUR - Duration::from_secs(1)).is_none());
+        assert!(cache.take_out(HOUR).is_some() && has(&cache, &all[0].0));
+        assert!(cache.take_out(2 * HOUR).is_some() && !has(&cache, &all[0].0));
+    }
+
+    #[test]
+    fn a_budget_of_nothing_keeps_nothing() {
+        let cache = Cache::new(0, HOUR);
+        let all = verified(1);
+        insert(&cache, &all[0]);
+        assert!(!has(&cache, &all[0].0));
+    }
+}

@@ -16,6 +16,7 @@
 //! | [`request`] | which credential a request presents, and whether a page of another site sent it |
 //! | [`token`] | the strict decoder of access tokens: signature, claims and times, no revocations |
 //! | [`error`], [`problem`] | every way in which a request is refused, and how that looks over HTTP |
+//! | [`protect`] | what a route asks of a request: middleware for actix-web, a layer for tower |
 //! | [`duration`] | how settings write durations |
 //! | `verifier`, `builder` | the way in, and its settings |
 //! | `shared` | the judgement on one token: what verifying threads share, and nothing that waits |
@@ -32,6 +33,8 @@
 
 #![warn(missing_docs)]
 
+#[cfg(feature = "actix")]
+pub mod actix;
 mod backoff;
 mod builder;
 mod cache;
@@ -44,6 +47,7 @@ pub mod error;
 mod feed;
 mod keys;
 pub mod problem;
+pub mod protect;
 mod published;
 mod report;
 pub mod request;
@@ -52,7 +56,11 @@ mod session;
 mod shared;
 mod status;
 mod task;
+#[cfg(test)]
+mod testkit;
 pub mod token;
+#[cfg(feature = "tower")]
+pub mod tower;
 mod trouble;
 mod verifier;
 mod waiters;
@@ -60,6 +68,7 @@ mod waiters;
 pub use builder::{Builder, StartError};
 pub use ended::Ended;
 pub use error::{Error, Reason};
+pub use protect::Protect;
 pub use session::Session;
 pub use shared::OnStale;
 pub use status::{Freshness, Status};

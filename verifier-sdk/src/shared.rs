@@ -48,10 +48,15 @@ enum NotFound {
 }
 
 impl Shared {
-    /// The verdict on a token. `now` reads the clocks; it is called when the verdict needs them
-    /// and not before.
-    pub(crate) fn verify(&self, text: &str, now: impl Fn() -> Now) -> Result<Session, Error> {
-        let verdict = self.judge(text, self.on_stale == OnStale::Accept, now);
+    /// The verdict on a token under a policy. `now` reads the clocks; it is called when the verdict
+    /// needs them and not before.
+    pub(crate) fn verify(
+        &self,
+        text: &str,
+        policy: OnStale,
+        now: impl Fn() -> Now,
+    ) -> Result<Session, Error> {
+        let verdict = self.judge(text, policy == OnStale::Accept, now);
         self.counters.verdict(&verdict);
         verdict
     }
@@ -167,3 +172,6 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

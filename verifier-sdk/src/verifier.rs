@@ -153,7 +153,8 @@ impl Verifier {
     /// key the issuer is being asked about. [`Error::Stale`] where nothing can be said, unless
     /// [`OnStale::Accept`] was set.
     pub fn verify(&self, token: &str) -> Result<Session, Error> {
-        self.0.shared.verify(token, || self.0.clock.now())
+        let shared = &self.0.shared;
+        shared.verify(token, shared.on_stale, || self.0.clock.now())
     }
 
     /// As [`verify`](Self::verify); but where the verifier is stale and [`OnStale::Introspect`] was
@@ -162,11 +163,18 @@ impl Verifier {
     /// # Errors
     /// As [`verify`](Self::verify). [`Error::Stale`] where the service cannot be asked either.
     pub async fn verify_or_introspect(&self, token: &str) -> Result<Session, Error> {
+        self.verify_with(token, self.0.shared.on_stale).await
+    }
+
+    /// As [`verify_or_introspect`](Self::verify_or_introspect), under another policy than the
+    /// builder's: for a route that is stricter, or laxer, than the rest.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify), by that policy.
+    pub async fn verify_with(&self, token: &str, policy: OnStale) -> Result<Session, Error> {
         let inner = &self.0;
-        let stale = match self.verify(token) {
-            Err(error @ Error::Stale { .. }) if inner.shared.on_stale == OnStale::Introspect => {
-                error
-            }
+        let stale = match inner.shared.verify(token, policy, || inner.clock.now()) {
+            Err(error @ Error::Stale { .. }) if policy == OnStale::Introspect => error,
             verdict => return verdict,
         };
         // Whatever is refused here stays refused, and need not be asked about.

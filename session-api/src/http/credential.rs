@@ -11,7 +11,8 @@
 //! | `POST /session/refresh` | [`session_token`] |
 //! | a user's other calls | [`caller`] |
 //! | `/admin/*` | [`admin`] |
-//! | `/introspect`, `/revocations*` | [`client`] |
+//! | `/introspect` | [`client`] |
+//! | `/revocations*` | [`follower`] |
 //! | `POST /session` | [`replaced`]: what is presented never makes it fail |
 //! | `POST /revoke` | the token itself is the credential |
 
@@ -31,6 +32,9 @@ use verifier_sdk::token::AccessToken;
 
 /// The role of operators.
 pub(super) const ADMIN: &str = "admin";
+
+/// The name of those who follow an open feed without one.
+const ANYONE: &str = "anyone";
 
 /// The longest client credential that is read, in bytes of base64.
 const MAX_BASIC_LEN: usize = 1024;
@@ -117,6 +121,15 @@ pub(super) async fn replaced(call: &Call) -> Option<SessionId> {
     let token = service.read_access_token(text).ok()?;
     token.csrf()?;
     service.caller_by_access_token(&token).await.ok().map(|caller| caller.session_id)
+}
+
+/// The name of whoever follows the feed. Where the feed is open, nobody needs one; a credential that
+/// is presented all the same has to be right, so that a wrong one is noticed.
+pub(super) async fn follower(call: &Call) -> Result<String, Error> {
+    if call.state.app.settings.open_feed && !call.has_header("authorization") {
+        return Ok(ANYONE.to_owned());
+    }
+    Ok(client(call).await?.name)
 }
 
 /// The client that presents its name and secret by HTTP Basic (RFC 7617).

@@ -16,7 +16,7 @@ const EVENT_STREAM: &str = "text/event-stream";
 
 /// `GET /revocations`.
 pub(super) async fn pages(call: Call) -> Result<HttpResponse, Error> {
-    credential::client(&call).await?;
+    credential::follower(&call).await?;
     let after = call.query.after()?;
     let latest = latest(&call).await?;
     let pages = call.service().relay().pages_after(after, latest).await?;
@@ -26,7 +26,7 @@ pub(super) async fn pages(call: Call) -> Result<HttpResponse, Error> {
 
 /// `GET /revocations/stream`: server-sent events (WHATWG HTML, section 9.2).
 pub(super) async fn stream(call: Call) -> Result<HttpResponse, Error> {
-    credential::client(&call).await?;
+    credential::follower(&call).await?;
     let after = match call.header("last-event-id")? {
         Some(id) => Some(last_event_id(id)?),
         None => call.query.after()?,
@@ -66,11 +66,11 @@ impl Body for Status {
 /// `POST /revocations/status`. Members that are not known are let pass, for verifiers may be newer
 /// than the service.
 pub(super) async fn report(call: Call) -> Result<HttpResponse, Error> {
-    let client = credential::client(&call).await?;
+    let client = credential::follower(&call).await?;
     let status: Status = call.json()?;
     if strict_json::check(&call.body).is_err() || !status.is_valid() {
         return Err(Error::bad_request("The names in a status are 1 to 64 characters A-Z, a-z, 0-9, `_` and `-`."));
     }
-    call.state.app.fleet.posted(&client.name, &status).await?;
+    call.state.app.fleet.posted(&client, &status).await?;
     Ok(HttpResponse::NoContent().finish())
 }

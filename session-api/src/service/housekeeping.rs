@@ -25,7 +25,10 @@ impl Service {
         loop {
             tick.tick().await;
             if let Err(error) = self.housekeeping_step().await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "housekeeping failed; it is tried again in a minute");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "housekeeping failed; it is tried again in a minute"
+                );
             }
         }
     }
@@ -37,11 +40,16 @@ impl Service {
         loop {
             tick.tick().await;
             // A failure is told of by whoever needs the database; the keys of before still sign.
-            let Ok(rows) = self.store().keys().await else { continue };
+            let Ok(rows) = self.store().keys().await else {
+                continue;
+            };
             if known.as_ref() != Some(&rows) {
                 match self.keys().reload(&rows) {
                     Ok(_) => known = Some(rows),
-                    Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "the changed keys cannot be used"),
+                    Err(error) => tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "the changed keys cannot be used"
+                    ),
                 }
             }
         }
@@ -67,12 +75,23 @@ impl Service {
             let mut rows = Vec::new();
             for found in tx.lock_sessions(&overdue).await? {
                 let now = found.head.now;
-                let Some(fact) = decide::expire(&found.row.session, now) else { continue };
+                let Some(fact) = decide::expire(&found.row.session, now) else {
+                    continue;
+                };
                 let session = state::apply(Some(found.row.session), now, &fact)
                     .unwrap_or_else(|_| unreachable!("an open session may expire"));
                 let (id, version) = (found.row.id, found.row.version + 1);
-                events.push(Event { stream: Stream::Session(id), version, at: now, fact: Fact::Session(fact) });
-                rows.push(SessionRow { id, version, session });
+                events.push(Event {
+                    stream: Stream::Session(id),
+                    version,
+                    at: now,
+                    fact: Fact::Session(fact),
+                });
+                rows.push(SessionRow {
+                    id,
+                    version,
+                    session,
+                });
             }
             tx.append(&events).await?;
             tx.save_sessions(&rows).await?;
@@ -97,7 +116,12 @@ impl Service {
                 let mut tx = this.store.begin().await?;
                 tx.lock_head().await?;
                 for row in tx.keys().await?.into_iter().filter(over) {
-                    tx.save_key(&KeyRow { state: KeyState::Forgotten, state_since: now, ..row }).await?;
+                    tx.save_key(&KeyRow {
+                        state: KeyState::Forgotten,
+                        state_since: now,
+                        ..row
+                    })
+                    .await?;
                 }
                 tx.commit().await?;
                 this.reload_keys().await?;

@@ -142,7 +142,13 @@ impl Service {
         relay: Relay,
         settings: Settings,
     ) -> Self {
-        let inner = Arc::new(Inner { store, keys, hasher, relay, settings });
+        let inner = Arc::new(Inner {
+            store,
+            keys,
+            hasher,
+            relay,
+            settings,
+        });
         let refreshes = refresh::Queue::start(&inner);
         Self { inner, refreshes }
     }

@@ -200,3 +200,6 @@ pub(crate) type Litter = (
     Option<crate::cutoffs::Bucket>,
     Option<crate::cache::Generation>,
 );
+
+#[cfg(test)]
+mod tests;

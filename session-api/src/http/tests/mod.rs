@@ -56,7 +56,6 @@ struct Plan {
     http: HttpSettings,
     hasher: Hasher,
     access_ttl: Duration,
-    ops: bool,
     /// Whether pages are cut.
     relays: bool,
 }
@@ -66,16 +65,16 @@ impl Default for Plan {
         Self {
             issuer: None,
             http: HttpSettings {
-                base_path: "".parse().unwrap(),
+                base_path: String::new(),
                 allowed_origins: vec![ALLOWED_ORIGIN.parse().unwrap()],
                 trusted_proxies: Vec::new(),
                 open_registration: true,
-                public_metrics: true,
+                ops_listen: None,
+                open_feed: false,
                 max_streams: 8,
             },
             hasher: Hasher::new(2),
             access_ttl: Duration::from_secs(900),
-            ops: false,
             relays: true,
         }
     }
@@ -84,7 +83,6 @@ impl Default for Plan {
 /// A service with the users alice, bob and root (an admin), and a client.
 struct World {
     url: String,
-    ops_url: Option<String>,
     service: Service,
     store: Arc<dyn Store>,
     http: reqwest::Client,
@@ -112,8 +110,8 @@ impl World {
         let url = format!("sqlite:{}", folder.path().join("log.db").display());
         let store = store::connect(&url, IfMissing::Create).await.unwrap();
         store.migrate().await.unwrap();
-        let (listener, url) = listen();
-        let (ops, ops_url) = plan.ops.then(listen).unzip();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
         let issuer = plan.issuer.unwrap_or_else(|| url.clone());
         let keys = Arc::new(open_keys(&*store, Sealer::new(None)).await.unwrap());
         let (relay, commits) = Relay::new(issuer.clone(), store.clone(), keys.clone(), false);
@@ -130,14 +128,9 @@ impl World {
             let worker = Worker::new(relay, commits, replica, None);
             tokio::spawn(worker.run(relay_stop.clone()));
         }
-        let app = App {
-            service: service.clone(),
-            fleet: Fleet::new(store.clone()),
-            settings: plan.http,
-            replica: replica.id,
-        };
+        let app = App::new(service.clone(), Fleet::new(store.clone()), plan.http);
         let (shutdown, stopped) = oneshot::channel();
-        let server = tokio::spawn(run(listener, ops, app, async {
+        let server = tokio::spawn(run(listener, app, async {
             let _dropped = stopped.await;
         }));
         let http = reqwest::Client::builder()
@@ -147,7 +140,6 @@ impl World {
             .unwrap();
         let world = Self {
             url,
-            ops_url,
             service,
             store,
             http,
@@ -210,12 +202,6 @@ impl World {
     async fn user_id(&self, name: &str) -> UserId {
         self.service.user_by_name(name).await.unwrap().unwrap().id
     }
-}
-
-fn listen() -> (TcpListener, String) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    (listener, url)
 }
 
 fn text(answer: &Answer, member: &str) -> String {

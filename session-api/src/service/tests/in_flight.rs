@@ -25,7 +25,11 @@ async fn revoke(service: &Service, user: UserId, what: Revocation) {
         Revocation::Everywhere => service.end_sessions(user, None).await,
         Revocation::Everyone => service.end_everyone().await,
         Revocation::Disabled => service.change_user(user, UserChange::Disable).await,
-        Revocation::PasswordSet => service.set_password(user, "another horse, another staple").await,
+        Revocation::PasswordSet => {
+            service
+                .set_password(user, "another horse, another staple")
+                .await
+        }
         Revocation::RolesChanged => {
             let roles = Roles::try_from(vec!["editor".to_owned()]).unwrap();
             service.change_user(user, UserChange::Roles(roles)).await
@@ -54,12 +58,20 @@ async fn a_login_in_flight_does_not_escape(place: &Place) {
             let (slow, name) = (slow.clone(), name.clone());
             tokio::spawn(async move { slow.log_in(login(&name, PASSWORD)).await })
         };
-        tests::eventually("the login waits for its hash", Duration::from_secs(10), async || hasher.in_line() == 1).await;
+        tests::eventually(
+            "the login waits for its hash",
+            Duration::from_secs(10),
+            async || hasher.in_line() == 1,
+        )
+        .await;
         revoke(&quick, user, what).await;
         drop(held);
         let granted = in_flight.await.unwrap().unwrap();
 
-        assert!(!takes(&quick, &granted).await, "{what:?}: the access token lives");
+        assert!(
+            !takes(&quick, &granted).await,
+            "{what:?}: the access token lives"
+        );
         let refreshed = refresh(&quick, &granted).await;
         if what == Revocation::RolesChanged {
             let refreshed = refreshed.unwrap();

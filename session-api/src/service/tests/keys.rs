@@ -27,7 +27,10 @@ async fn a_rotation_refuses_no_good_token() {
     assert!(takes(&service, &after).await);
     let kid = super::token_of(&service, &after).kid().clone();
     let text = serde_json::to_string(&standby).unwrap();
-    assert!(text.contains(kid.as_str()), "the new key was published before it was used");
+    assert!(
+        text.contains(kid.as_str()),
+        "the new key was published before it was used"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,6 +44,17 @@ async fn a_revoked_key_takes_its_tokens_along_and_no_session() {
     assert!(service.read_access_token(&before.access.token).is_err());
     assert!(takes(&service, &refresh(&service, &before).await.unwrap()).await);
     let rows = service.store().keys().await.unwrap();
-    let count = |state| rows.iter().filter(|row| row.purpose == KeyPurpose::Access && row.state == state).count();
-    assert_eq!((count(KeyState::Active), count(KeyState::Standby), count(KeyState::Revoked)), (1, 1, 1));
+    let count = |state| {
+        rows.iter()
+            .filter(|row| row.purpose == KeyPurpose::Access && row.state == state)
+            .count()
+    };
+    assert_eq!(
+        (
+            count(KeyState::Active),
+            count(KeyState::Standby),
+            count(KeyState::Revoked)
+        ),
+        (1, 1, 1)
+    );
 }

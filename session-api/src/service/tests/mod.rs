@@ -45,7 +45,9 @@ impl Place {
 
     /// A store with connections of its own.
     pub(super) async fn store(&self) -> Arc<dyn Store> {
-        let store = store::connect(&self.url(), IfMissing::Create).await.unwrap();
+        let store = store::connect(&self.url(), IfMissing::Create)
+            .await
+            .unwrap();
         store.migrate().await.unwrap();
         store
     }
@@ -57,7 +59,11 @@ pub(super) async fn service(store: Arc<dyn Store>, hasher: Hasher) -> Service {
     let issuer = "http://127.0.0.1:8080".to_owned();
     let (relay, _) = Relay::new(issuer.clone(), store.clone(), keys.clone(), false);
     let settings = Settings {
-        issuer: Issuer { issuer, audience: "api".to_owned(), access_ttl: Duration::from_secs(900) },
+        issuer: Issuer {
+            issuer,
+            audience: "api".to_owned(),
+            access_ttl: Duration::from_secs(900),
+        },
         session_ttl: Duration::from_secs(7 * 86_400),
         session_max_age: Duration::from_secs(30 * 86_400),
         max_sessions_per_user: 0,
@@ -66,7 +72,11 @@ pub(super) async fn service(store: Arc<dyn Store>, hasher: Hasher) -> Service {
 }
 
 pub(super) async fn add_user(service: &Service, name: &str) -> UserId {
-    service.register(name, PASSWORD, Roles::default()).await.unwrap().0
+    service
+        .register(name, PASSWORD, Roles::default())
+        .await
+        .unwrap()
+        .0
 }
 
 pub(super) fn login(name: &str, password: &str) -> Login {
@@ -80,7 +90,9 @@ pub(super) fn login(name: &str, password: &str) -> Login {
 }
 
 pub(super) async fn refresh(service: &Service, granted: &Granted) -> super::Result<Granted> {
-    service.refresh(&granted.session_token.token, Delivery::Body, None).await
+    service
+        .refresh(&granted.session_token.token, Delivery::Body, None)
+        .await
 }
 
 /// Whether the service itself still takes the access token.

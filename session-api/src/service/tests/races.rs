@@ -29,7 +29,11 @@ enum Revoked {
     Roles(Vec<String>),
 }
 
-async fn refresh_until_done(service: Service, first: Granted, running: Arc<AtomicUsize>) -> Vec<Minted> {
+async fn refresh_until_done(
+    service: Service,
+    first: Granted,
+    running: Arc<AtomicUsize>,
+) -> Vec<Minted> {
     let mut minted = Vec::new();
     let mut granted = first;
     loop {
@@ -43,7 +47,10 @@ async fn refresh_until_done(service: Service, first: Granted, running: Arc<Atomi
         if running.load(Ordering::Relaxed) == 0 {
             return minted;
         }
-        match service.refresh(&granted.session_token.token, Delivery::Body, None).await {
+        match service
+            .refresh(&granted.session_token.token, Delivery::Body, None)
+            .await
+        {
             Ok(next) => granted = next,
             Err(_) => return minted,
         }
@@ -60,11 +67,17 @@ async fn revoke_again_and_again(
     for round in 0..REVOCATIONS {
         // Most rounds change roles, for those leave all sessions to be refreshed.
         let (ended, what) = if round % 20 == 19 {
-            (service.end_sessions(user, Some(kept)).await, Revoked::AllBut(kept))
+            (
+                service.end_sessions(user, Some(kept)).await,
+                Revoked::AllBut(kept),
+            )
         } else {
             let roles = vec![format!("r{round}")];
             let change = UserChange::Roles(Roles::try_from(roles.clone()).unwrap());
-            (service.change_user(user, change).await, Revoked::Roles(roles))
+            (
+                service.change_user(user, change).await,
+                Revoked::Roles(roles),
+            )
         };
         revoked.push((ended.unwrap().position, what));
     }
@@ -75,7 +88,10 @@ async fn revoke_again_and_again(
 /// How many tokens of one user outlive a revocation that they should not.
 fn outliving(minted: &[Minted], revoked: &[(Position, Revoked)]) -> usize {
     let wrong = |token: &&Minted| {
-        let before: Vec<_> = revoked.iter().filter(|(at, _)| *at <= token.position).collect();
+        let before: Vec<_> = revoked
+            .iter()
+            .filter(|(at, _)| *at <= token.position)
+            .collect();
         let ended = before.iter().any(|(at, what)| match what {
             Revoked::AllBut(kept) => *kept != token.session && token.since < *at,
             Revoked::Roles(_) => false,
@@ -112,7 +128,12 @@ async fn no_token_outlives_a_revocation_however_refreshes_and_revocations_race()
     let mut tasks = Vec::new();
     for (user, sessions) in users {
         let kept = sessions[0].session_id;
-        let revoking = tokio::spawn(revoke_again_and_again(service.clone(), user, kept, running.clone()));
+        let revoking = tokio::spawn(revoke_again_and_again(
+            service.clone(),
+            user,
+            kept,
+            running.clone(),
+        ));
         let refreshing: Vec<_> = sessions
             .into_iter()
             .map(|first| tokio::spawn(refresh_until_done(service.clone(), first, running.clone())))
@@ -128,7 +149,10 @@ async fn no_token_outlives_a_revocation_however_refreshes_and_revocations_race()
             wrong += outliving(&minted, &revoked);
         }
     }
-    assert!(tokens > 20 * USERS, "only {tokens} tokens were minted: that is no race");
+    assert!(
+        tokens > 20 * USERS,
+        "only {tokens} tokens were minted: that is no race"
+    );
     assert_eq!(wrong, 0, "of {tokens} tokens");
     let report = replay::verify(&*store, |_| {}).await.unwrap();
     assert_eq!(report.differences, []);
@@ -175,8 +199,15 @@ async fn callers_that_go_away_leave_no_acknowledged_event_invisible() {
             tokio::spawn(async move {
                 let mut granted = first;
                 for _ in 0..60 {
-                    granted = service.refresh(&granted.session_token.token, Delivery::Body, None).await.unwrap();
-                    let seen = elsewhere.session(granted.session_id).await.unwrap().unwrap();
+                    granted = service
+                        .refresh(&granted.session_token.token, Delivery::Body, None)
+                        .await
+                        .unwrap();
+                    let seen = elsewhere
+                        .session(granted.session_id)
+                        .await
+                        .unwrap()
+                        .unwrap();
                     assert_eq!(
                         seen.row.session.details().generation,
                         granted.session.generation,
