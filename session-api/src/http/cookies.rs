@@ -11,7 +11,6 @@
 //! only what it is told by the same name and path. `Clear-Site-Data` would wipe the cookies of
 //! sister domains as well.
 
-use super::settings::BasePath;
 use super::times::seconds_until;
 use crate::service::Granted;
 use actix_web::HttpResponse;
@@ -26,13 +25,10 @@ pub(super) const SESSION_COOKIE: &str = "__Secure-session";
 pub(super) const CSRF_COOKIE: &str = "__Host-csrf";
 
 /// Adds all three.
-pub(super) fn set_all(response: &mut HttpResponse, base_path: &BasePath, granted: &Granted) {
+pub(super) fn set_all(response: &mut HttpResponse, base_path: &str, granted: &Granted) {
     let session_lasts = seconds_until(granted.session_token.expires_at, granted.now);
     set_access(response, granted);
-    add(
-        response,
-        &session(base_path, &granted.session_token.token, session_lasts),
-    );
+    add(response, &session(base_path, &granted.session_token.token, session_lasts));
     if let Some(value) = &granted.csrf_token {
         add(response, &csrf(value, session_lasts));
     }
@@ -45,7 +41,7 @@ pub(super) fn set_access(response: &mut HttpResponse, granted: &Granted) {
 }
 
 /// Makes the browser forget all three.
-pub(super) fn expire_all(response: &mut HttpResponse, base_path: &BasePath) {
+pub(super) fn expire_all(response: &mut HttpResponse, base_path: &str) {
     add(response, &access("", 0));
     add(response, &session(base_path, "", 0));
     add(response, &csrf("", 0));
@@ -55,7 +51,7 @@ fn access(token: &str, max_age: u64) -> String {
     format!("{ACCESS_COOKIE}={token}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={max_age}")
 }
 
-fn session(base_path: &BasePath, token: &str, max_age: u64) -> String {
+fn session(base_path: &str, token: &str, max_age: u64) -> String {
     format!(
         "{SESSION_COOKIE}={token}; Path={base_path}/session; Secure; HttpOnly; SameSite=Strict; Max-Age={max_age}"
     )
@@ -78,7 +74,7 @@ mod tests {
     #[test]
     fn a_log_out_repeats_every_attribute() {
         let mut response = HttpResponse::Ok().finish();
-        expire_all(&mut response, &"/id".parse().unwrap());
+        expire_all(&mut response, "/id");
         let cookies: Vec<_> = response.headers().get_all(SET_COOKIE).collect();
         assert_eq!(
             cookies,

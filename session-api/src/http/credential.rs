@@ -12,7 +12,7 @@
 //! | a user's other calls | [`caller`] |
 //! | `/admin/*` | [`admin`] |
 //! | `/introspect` | [`client`] |
-//! | `/revocations*` | [`feed_client`] |
+//! | `/revocations*` | [`follower`] |
 //! | `POST /session` | [`replaced`]: what is presented never makes it fail |
 //! | `POST /revoke` | the token itself is the credential |
 
@@ -33,6 +33,9 @@ use verifier_sdk::token::AccessToken;
 /// The role of operators.
 pub(super) const ADMIN: &str = "admin";
 
+/// The name of those who follow an open feed without one.
+const ANYONE: &str = "anyone";
+
 /// The longest client credential that is read, in bytes of base64.
 const MAX_BASIC_LEN: usize = 1024;
 
@@ -43,9 +46,7 @@ pub(super) async fn caller(call: &Call) -> Result<Caller, Error> {
         Presented::Cookie(text) => {
             let token = read(call, text)?;
             let session = cookie(call, SESSION_COOKIE)?;
-            if session.is_some_and(|text| {
-                call.service().session_named_by(text) != Some(token.session_id())
-            }) {
+            if session.is_some_and(|text| call.service().session_named_by(text) != Some(token.session_id())) {
                 return Err(service::Error::TokenInvalid.into());
             }
             check_cookie_call(call.method(), call, &call.state.origins, token.csrf())?;
@@ -58,11 +59,7 @@ pub(super) async fn caller(call: &Call) -> Result<Caller, Error> {
 /// The same, and an operator by what the database says now.
 pub(super) async fn admin(call: &Call) -> Result<Caller, Error> {
     let caller = caller(call).await?;
-    if caller.has_role(ADMIN) {
-        Ok(caller)
-    } else {
-        Err(verifier_sdk::Error::Forbidden.into())
-    }
+    if caller.has_role(ADMIN) { Ok(caller) } else { Err(verifier_sdk::Error::Forbidden.into()) }
 }
 
 /// The user behind the session cookie or, without one, behind an access token.
@@ -70,9 +67,7 @@ pub(super) async fn session_caller(call: &Call) -> Result<Caller, Error> {
     if call.has_header("authorization") {
         return caller(call).await;
     }
-    let Some(text) = cookie(call, SESSION_COOKIE)? else {
-        return caller(call).await;
-    };
+    let Some(text) = cookie(call, SESSION_COOKIE)? else { return caller(call).await };
     let session = of_session_cookie(call, text)?;
     let caller = call.service().caller_by_session_token(text).await?;
     // Tokens that were delivered in a body have no value that a page could repeat.
@@ -84,17 +79,10 @@ pub(super) async fn session_caller(call: &Call) -> Result<Caller, Error> {
 }
 
 /// The session token of a refresh, and the way it came. `in_body` is the body's.
-pub(super) fn session_token<'a>(
-    call: &'a Call,
-    in_body: Option<&'a str>,
-) -> Result<(&'a str, Delivery), Error> {
+pub(super) fn session_token<'a>(call: &'a Call, in_body: Option<&'a str>) -> Result<(&'a str, Delivery), Error> {
     // Programs between the client and here attach `Authorization` headers, old ones too, so that
     // header is not judged; but then this is no browser's own call, and cookies do not count.
-    let in_cookie = if call.has_header("authorization") {
-        None
-    } else {
-        cookie(call, SESSION_COOKIE)?
-    };
+    let in_cookie = if call.has_header("authorization") { None } else { cookie(call, SESSION_COOKIE)? };
     match (in_body, in_cookie) {
         (None, None) => Err(verifier_sdk::Error::Missing.into()),
         (Some(_), Some(_)) => Err(verifier_sdk::Error::Ambiguous.into()),
@@ -109,12 +97,8 @@ pub(super) fn session_token<'a>(
 /// The session of a session cookie, unless the access cookie beside it is another's. An access
 /// token that does not read is nobody's: beside a refresh it is often an expired one.
 fn of_session_cookie(call: &Call, text: &str) -> Result<SessionId, Error> {
-    let session = call
-        .service()
-        .session_named_by(text)
-        .ok_or(service::Error::SessionEnded)?;
-    let access =
-        cookie(call, ACCESS_COOKIE)?.and_then(|text| call.service().read_access_token(text).ok());
+    let session = call.service().session_named_by(text).ok_or(service::Error::SessionEnded)?;
+    let access = cookie(call, ACCESS_COOKIE)?.and_then(|text| call.service().read_access_token(text).ok());
     match access {
         Some(token) if token.session_id() != session => Err(service::Error::SessionEnded.into()),
         _ => Ok(session),
@@ -136,29 +120,23 @@ pub(super) async fn replaced(call: &Call) -> Option<SessionId> {
     let text = cookie(call, ACCESS_COOKIE).ok()??;
     let token = service.read_access_token(text).ok()?;
     token.csrf()?;
-    service
-        .caller_by_access_token(&token)
-        .await
-        .ok()
-        .map(|caller| caller.session_id)
+    service.caller_by_access_token(&token).await.ok().map(|caller| caller.session_id)
+}
+
+/// The name of whoever follows the feed. Where the feed is open, nobody needs one; a credential that
+/// is presented all the same has to be right, so that a wrong one is noticed.
+pub(super) async fn follower(call: &Call) -> Result<String, Error> {
+    if call.state.app.settings.open_feed && !call.has_header("authorization") {
+        return Ok(ANYONE.to_owned());
+    }
+    Ok(client(call).await?.name)
 }
 
 /// The client that presents its name and secret by HTTP Basic (RFC 7617).
 pub(super) async fn client(call: &Call) -> Result<ClientRow, Error> {
     let header = call.header("authorization")?.ok_or(Error::Client)?;
     let (name, secret) = basic(header).ok_or(Error::Client)?;
-    call.service()
-        .client(&name, &secret)
-        .await?
-        .ok_or(Error::Client)
-}
-
-/// The name of who follows the feed: a client's; anyone's, where `--open-feed` is set.
-pub(super) async fn feed_client(call: &Call) -> Result<String, Error> {
-    if call.state.app.settings.open_feed && !call.has_header("authorization") {
-        return Ok("anyone".to_owned());
-    }
-    Ok(client(call).await?.name)
+    call.service().client(&name, &secret).await?.ok_or(Error::Client)
 }
 
 fn basic(header: &str) -> Option<(String, String)> {

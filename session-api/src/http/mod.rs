@@ -37,23 +37,23 @@ mod tests;
 mod times;
 mod users;
 
-pub(crate) use settings::{BasePath, DEFAULT_MAX_STREAMS, HttpSettings, InvalidBasePath};
+pub(crate) use settings::HttpSettings;
 
 use crate::relay::fleet::Fleet;
 use crate::service::Service;
+use actix_web::dev::Server;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpServer};
 use json::Takes::{Form, Json, JsonOrNothing, Nothing};
 use route::{Endpoint, Endpoints, delete, get, post, put};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 use verifier_sdk::request::{InvalidOrigin, Origin, Origins};
 
 /// Every call of the service.
@@ -109,11 +109,19 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// What the endpoints work with.
 pub(crate) struct App {
-    pub(crate) service: Service,
-    pub(crate) fleet: Fleet,
-    pub(crate) settings: HttpSettings,
-    /// This replica, as it makes itself known when it cuts pages.
-    pub(crate) replica: Uuid,
+    service: Service,
+    fleet: Fleet,
+    settings: HttpSettings,
+}
+
+impl App {
+    pub(crate) const fn new(service: Service, fleet: Fleet, settings: HttpSettings) -> Self {
+        Self { service, fleet, settings }
+    }
+
+    pub(crate) const fn service(&self) -> &Service {
+        &self.service
+    }
 }
 
 /// The app, and what follows from it.
@@ -134,70 +142,61 @@ struct State {
 pub(crate) enum RunError {
     #[error("the issuer is not a URL with a host")]
     Issuer(#[from] InvalidOrigin),
+    #[error("cannot listen on --ops-listen {0}; choose another address or port")]
+    OpsListen(SocketAddr, #[source] io::Error),
     #[error("the listener does not work")]
     Listener(#[from] io::Error),
 }
 
-/// Answers requests on `listener`, and on `ops` those of `--ops-listen`, until `shutdown`. Then it
-/// takes no more, ends the streams, waits for the calls that it took, and after ten seconds no
-/// longer.
+/// Answers requests on `listener`, and on `--ops-listen` those of operators' programs, until
+/// `shutdown`. Then it takes no more, ends the streams, waits for the calls that it took, and after
+/// ten seconds no longer.
 pub(crate) async fn run(
     listener: TcpListener,
-    ops: Option<TcpListener>,
     app: App,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
+    let settings = &app.settings;
+    let bind = |address| TcpListener::bind(address).map_err(|error| RunError::OpsListen(address, error));
+    let ops = settings.ops_listen.map(bind).transpose()?;
     let issuer = &app.service.settings().issuer.issuer;
     let state = Arc::new(State {
-        origins: Origins::new(
-            vec![Origin::of_url(issuer)?],
-            app.settings.allowed_origins.clone(),
-        ),
+        origins: Origins::new(vec![Origin::of_url(issuer)?], settings.allowed_origins.clone()),
         https: issuer.starts_with("https:"),
         metrics: metrics::Metrics::default(),
-        streams: Arc::new(Semaphore::new(app.settings.max_streams)),
+        streams: Arc::new(Semaphore::new(settings.max_streams)),
         stopping: CancellationToken::new(),
         app,
     });
-    let stopping = state.stopping.clone();
-    let public = serve_on(listener, state.clone(), public_endpoints)?;
-    let mut handles = vec![public.handle()];
-    let ops = ops
-        .map(|ops| serve_on(ops, state, |_| ops_endpoints()))
-        .transpose()?;
-    handles.extend(ops.as_ref().map(actix_web::dev::Server::handle));
-    let ops = async {
-        match ops {
-            Some(ops) => ops.await,
-            None => Ok(()),
-        }
-    };
-    let serving = async { futures::try_join!(public, ops).map(|_| ()) };
-    let mut serving = pin!(serving);
+    let mut servers = vec![serve_on(listener, &state, public_endpoints)?];
+    if let Some(ops) = ops {
+        servers.push(serve_on(ops, &state, |_| ops_endpoints())?);
+    }
+    let handles: Vec<_> = servers.iter().map(Server::handle).collect();
+    let mut serving = pin!(futures::future::try_join_all(servers));
     tokio::select! {
-        served = &mut serving => return Ok(served?),
+        ended = &mut serving => return Ok(ended.map(drop)?),
         () = shutdown => {}
     }
-    stopping.cancel();
+    state.stopping.cancel();
     let stopped = futures::future::join_all(handles.iter().map(|handle| handle.stop(true)));
-    let (served, _) = tokio::join!(serving, stopped);
-    Ok(served?)
+    let (ended, _) = tokio::join!(serving, stopped);
+    Ok(ended.map(drop)?)
 }
 
 fn public_endpoints(state: &State) -> Vec<Endpoint> {
-    let hidden =
-        |endpoint: &Endpoint| endpoint.path == METRICS && !state.app.settings.public_metrics;
-    endpoints()
-        .into_iter()
-        .filter(|endpoint| !hidden(endpoint))
-        .collect()
+    let ops_only = |endpoint: &Endpoint| {
+        endpoint.path == METRICS && state.app.settings.ops_listen.is_some()
+    };
+    endpoints().into_iter().filter(|endpoint| !ops_only(endpoint)).collect()
 }
 
 fn serve_on(
     listener: TcpListener,
-    state: Arc<State>,
+    state: &Arc<State>,
     endpoints: fn(&State) -> Vec<Endpoint>,
-) -> io::Result<actix_web::dev::Server> {
+) -> io::Result<Server> {
+    let state = state.clone();
     let app = move || {
         let state = state.clone();
         actix_web::App::new().configure(move |config| add_routes(config, &state, endpoints(&state)))

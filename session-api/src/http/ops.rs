@@ -5,9 +5,7 @@ use super::problem::{Error, Readiness};
 use crate::service;
 use actix_web::HttpResponse;
 use actix_web::http::header;
-use serde::Serialize;
 use serde_json::json;
-use uuid::Uuid;
 
 /// `GET /healthz`: the process runs. It asks nobody else: a restart would not mend a database.
 pub(super) async fn healthz(_: Call) -> Result<HttpResponse, Error> {
@@ -17,13 +15,6 @@ pub(super) async fn healthz(_: Call) -> Result<HttpResponse, Error> {
 /// `GET /readyz`: 503 only without the database or the keys. Without its bus a replica still logs
 /// in, refreshes and revokes, and the pages go out when the bus is back.
 pub(super) async fn readyz(call: Call) -> Result<HttpResponse, Error> {
-    #[derive(Serialize)]
-    struct Answer {
-        #[serde(flatten)]
-        readiness: Readiness,
-        replica: Uuid,
-        version: &'static str,
-    }
     let relay = call.service().relay();
     let bus = match (relay.has_bus(), relay.bus_connected()) {
         (false, _) => "none",
@@ -35,20 +26,11 @@ pub(super) async fn readyz(call: Call) -> Result<HttpResponse, Error> {
         Err(service::Error::Keys(_)) => ("ok", "unusable"),
         Err(_) => ("unavailable", "unknown"),
     };
-    let readiness = Readiness {
-        database,
-        keys,
-        bus,
-    };
+    let readiness = Readiness { database, keys, bus };
     if keys != "ok" {
         return Err(Error::NotReady(readiness));
     }
-    let replica = call.state.app.replica;
-    Ok(HttpResponse::Ok().json(Answer {
-        readiness,
-        replica,
-        version: env!("CARGO_PKG_VERSION"),
-    }))
+    Ok(HttpResponse::Ok().json(readiness))
 }
 
 /// `GET /.well-known/jwks.json`, from the database: another replica may have revoked a key a
@@ -58,10 +40,7 @@ pub(super) async fn key_set(call: Call) -> Result<HttpResponse, Error> {
         Ok(keys) => keys,
         // To a verifier a key set that cannot be read is a reason to ask again, whatever the cause.
         Err(error @ service::Error::Keys(_)) => {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "the key set cannot be read"
-            );
+            tracing::error!(error = &error as &dyn std::error::Error, "the key set cannot be read");
             return Err(Error::Overloaded);
         }
         Err(error) => return Err(error.into()),
@@ -80,9 +59,6 @@ pub(super) async fn key_set(call: Call) -> Result<HttpResponse, Error> {
 pub(super) async fn metrics(call: Call) -> Result<HttpResponse, Error> {
     let body = call.state.metrics.text(&call.state);
     Ok(HttpResponse::Ok()
-        .insert_header((
-            header::CONTENT_TYPE,
-            "text/plain; version=0.0.4; charset=utf-8",
-        ))
+        .insert_header((header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"))
         .body(body))
 }

@@ -39,17 +39,9 @@ impl Target {
 #[track_caller]
 fn assert_4xx(answer: &Answer, status: u16, case: &str) {
     assert_eq!(answer.status, status, "{case}: {}", answer.body);
-    assert_eq!(
-        header(answer, "content-type"),
-        "application/problem+json",
-        "{case}"
-    );
+    assert_eq!(header(answer, "content-type"), "application/problem+json", "{case}");
     assert_eq!(answer.body["status"], status, "{case}");
-    assert_eq!(
-        header(answer, "x-content-type-options"),
-        "nosniff",
-        "{case}"
-    );
+    assert_eq!(header(answer, "x-content-type-options"), "nosniff", "{case}");
     assert!(answer.headers.contains_key("x-request-id"), "{case}");
 }
 
@@ -61,28 +53,17 @@ async fn another_method_is_405_and_says_which_there_are() {
     for target in &targets {
         let there_are = |method: &str| {
             let same = |other: &&Target| other.path == target.path;
-            targets
-                .iter()
-                .filter(same)
-                .any(|other| other.method == method || (other.method == "GET" && method == "HEAD"))
+            targets.iter().filter(same).any(|other| other.method == method || (other.method == "GET" && method == "HEAD"))
         };
-        for method in [
-            "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "QUERY", "get",
-            "BREW",
-        ] {
+        for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "QUERY", "get", "BREW"] {
             if there_are(method) {
                 continue;
             }
-            let request = root
-                .request(&world, method, &target.path)
-                .header("x-http-method-override", &target.method);
+            let request = root.request(&world, method, &target.path).header("x-http-method-override", &target.method);
             let answer = Answer::of(request).await;
             let case = format!("{method} {}", target.path);
             let allowed = header(&answer, "allow");
-            assert!(
-                allowed.split(", ").any(|name| name == target.method),
-                "{case}: {allowed}"
-            );
+            assert!(allowed.split(", ").any(|name| name == target.method), "{case}: {allowed}");
             if method != "HEAD" {
                 assert_4xx(&answer, 405, &case);
             }
@@ -114,15 +95,8 @@ async fn another_spelling_of_a_path_is_404() {
             let answer = raw(&world, &target.method, &spelling, &root.access).await;
             let an_id = spelling.to_lowercase() == *path && path.ends_with(ID);
             assert!(!an_id, "{spelling}");
-            assert!(
-                answer.starts_with("HTTP/1.1 404 "),
-                "{} {spelling}: {answer}",
-                target.method
-            );
-            assert!(
-                answer.contains("application/problem+json"),
-                "{spelling}: {answer}"
-            );
+            assert!(answer.starts_with("HTTP/1.1 404 "), "{} {spelling}: {answer}", target.method);
+            assert!(answer.contains("application/problem+json"), "{spelling}: {answer}");
         }
     }
 }
@@ -146,12 +120,7 @@ async fn an_unknown_query_parameter_is_400_everywhere() {
     let world = World::begins().await;
     let root = world.phone("root").await;
     for target in Target::all() {
-        for query in [
-            "x=1",
-            "after=1&x",
-            "%00=1",
-            "keep=current&after=1&username=a",
-        ] {
+        for query in ["x=1", "after=1&x", "%00=1", "keep=current&after=1&username=a"] {
             let path = format!("{}?{query}", target.path);
             let answer = Answer::of(target.request(&world, &root, &path)).await;
             assert_4xx(&answer, 400, &format!("{} {path}", target.method));
@@ -167,40 +136,22 @@ async fn bodies_of_the_wrong_size_type_or_shape() {
     for target in Target::all() {
         let request = || target.request(&world, &root, &target.path);
         let case = |what: &str| format!("{} {}: {what}", target.method, target.path);
-        let kind = if target.form {
-            "application/x-www-form-urlencoded"
-        } else {
-            "application/json"
-        };
+        let kind = if target.form { "application/x-www-form-urlencoded" } else { "application/json" };
         let sent = |body: Vec<u8>| Answer::of(request().header(CONTENT_TYPE, kind).body(body));
         let takes_none = !target.body || target.path.ends_with("able");
         if takes_none {
             assert_4xx(&sent(b"{}".to_vec()).await, 400, &case("a body"));
             if target.method != "GET" {
-                assert_4xx(
-                    &Answer::of(request().header(CONTENT_TYPE, "text/plain")).await,
-                    415,
-                    &case("text"),
-                );
+                assert_4xx(&Answer::of(request().header(CONTENT_TYPE, "text/plain")).await, 415, &case("text"));
             }
         }
         assert_4xx(&sent(vec![b' '; MAX_LEN + 1]).await, 413, &case("large"));
         assert_4xx(&sent(vec![b'['; 1024 * 1024]).await, 413, &case("huge"));
-        let chunks =
-            futures::stream::iter((0..20).map(|_| Ok::<_, std::io::Error>(vec![b'x'; 1024])));
-        let streamed = request()
-            .header(CONTENT_TYPE, kind)
-            .body(reqwest::Body::wrap_stream(chunks));
+        let chunks = futures::stream::iter((0..20).map(|_| Ok::<_, std::io::Error>(vec![b'x'; 1024])));
+        let streamed = request().header(CONTENT_TYPE, kind).body(reqwest::Body::wrap_stream(chunks));
         let streamed = Answer::of(streamed).await;
-        assert_4xx(
-            &streamed,
-            if takes_none { 400 } else { 413 },
-            &case("without a length"),
-        );
-        let encoded = request()
-            .header(CONTENT_TYPE, kind)
-            .header("content-encoding", "gzip")
-            .body(b"x".to_vec());
+        assert_4xx(&streamed, if takes_none { 400 } else { 413 }, &case("without a length"));
+        let encoded = request().header(CONTENT_TYPE, kind).header("content-encoding", "gzip").body(b"x".to_vec());
         let encoded = Answer::of(encoded).await;
         if target.method != "GET" {
             assert_4xx(&encoded, 415, &case("encoded"));
@@ -234,35 +185,17 @@ async fn bodies_of_the_wrong_size_type_or_shape() {
             let told = answer.body.to_string();
             assert!(!told.contains("alice") && !told.contains("bob"), "{}: it repeats what was sent: {told}", case(what));
         }
-        for kind in [
-            "text/plain",
-            "application/x-www-form-urlencoded",
-            "text/json",
-            "application/json+x",
-        ] {
+        for kind in ["text/plain", "application/x-www-form-urlencoded", "text/json", "application/json+x"] {
             let answer = Answer::of(request().header(CONTENT_TYPE, kind).body("{}")).await;
             assert_4xx(&answer, 415, &case(kind));
         }
         let untyped = Answer::of(request().body("{}")).await;
         assert_4xx(&untyped, 415, &case("no type"));
-        let twice = request()
-            .header(CONTENT_TYPE, kind)
-            .header(CONTENT_TYPE, kind)
-            .body("{}");
+        let twice = request().header(CONTENT_TYPE, kind).header(CONTENT_TYPE, kind).body("{}");
         assert_4xx(&Answer::of(twice).await, 415, &case("two types"));
-        let with_charset = request()
-            .header(CONTENT_TYPE, "Application/JSON; charset=utf-8")
-            .body("{}");
-        let expected = if target.path == "/session/refresh" {
-            401
-        } else {
-            400
-        };
-        assert_4xx(
-            &Answer::of(with_charset).await,
-            expected,
-            &case("with a charset"),
-        );
+        let with_charset = request().header(CONTENT_TYPE, "Application/JSON; charset=utf-8").body("{}");
+        let expected = if target.path == "/session/refresh" { 401 } else { 400 };
+        assert_4xx(&Answer::of(with_charset).await, expected, &case("with a charset"));
         let _ = login;
     }
     root.sends(&world, "GET", "/session").await.must_be(200);
@@ -272,35 +205,12 @@ async fn bodies_of_the_wrong_size_type_or_shape() {
 async fn headers_that_are_no_text() {
     let world = World::begins().await;
     let root = world.phone("root").await;
-    for target in Target::all()
-        .iter()
-        .filter(|target| !target.path.starts_with("/revocations"))
-    {
-        for name in [
-            "authorization",
-            "cookie",
-            "origin",
-            "x-csrf-token",
-            "content-type",
-            "x-request-id",
-            "user-agent",
-            "x-forwarded-for",
-            "last-event-id",
-            "idempotency-key",
-            "sec-fetch-site",
-        ] {
+    for target in Target::all().iter().filter(|target| !target.path.starts_with("/revocations")) {
+        for name in ["authorization", "cookie", "origin", "x-csrf-token", "content-type", "x-request-id", "user-agent", "x-forwarded-for", "last-event-id", "idempotency-key", "sec-fetch-site"] {
             for value in [&b"\xff\xfe"[..], b"", b"\t", &[b'x'; 8_000]] {
-                let request = world
-                    .request(&target.method, &target.path)
-                    .header(name, value);
+                let request = world.request(&target.method, &target.path).header(name, value);
                 let answer = Answer::of(request).await;
-                assert!(
-                    answer.status < 500,
-                    "{} {} {name}: {}",
-                    target.method,
-                    target.path,
-                    answer.body
-                );
+                assert!(answer.status < 500, "{} {} {name}: {}", target.method, target.path, answer.body);
             }
         }
     }

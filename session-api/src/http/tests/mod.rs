@@ -56,7 +56,6 @@ struct Plan {
     http: HttpSettings,
     hasher: Hasher,
     access_ttl: Duration,
-    ops: bool,
     /// Whether pages are cut.
     relays: bool,
 }
@@ -66,17 +65,16 @@ impl Default for Plan {
         Self {
             issuer: None,
             http: HttpSettings {
-                base_path: "".parse().unwrap(),
+                base_path: String::new(),
                 allowed_origins: vec![ALLOWED_ORIGIN.parse().unwrap()],
                 trusted_proxies: Vec::new(),
                 open_registration: true,
-                public_metrics: true,
+                ops_listen: None,
                 open_feed: false,
                 max_streams: 8,
             },
             hasher: Hasher::new(2),
             access_ttl: Duration::from_secs(900),
-            ops: false,
             relays: true,
         }
     }
@@ -85,7 +83,6 @@ impl Default for Plan {
 /// A service with the users alice, bob and root (an admin), and a client.
 struct World {
     url: String,
-    ops_url: Option<String>,
     service: Service,
     store: Arc<dyn Store>,
     http: reqwest::Client,
@@ -113,21 +110,14 @@ impl World {
         let url = format!("sqlite:{}", folder.path().join("log.db").display());
         let store = store::connect(&url, IfMissing::Create).await.unwrap();
         store.migrate().await.unwrap();
-        let (listener, url) = listen();
-        let (ops, ops_url) = plan.ops.then(listen).unzip();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
         let issuer = plan.issuer.unwrap_or_else(|| url.clone());
         let keys = Arc::new(open_keys(&*store, Sealer::new(None)).await.unwrap());
         let (relay, commits) = Relay::new(issuer.clone(), store.clone(), keys.clone(), false);
-        let replica = Replica {
-            id: Uuid::new_v4(),
-            access_ttl: plan.access_ttl,
-        };
+        let replica = Replica { id: Uuid::new_v4(), access_ttl: plan.access_ttl };
         let settings = Settings {
-            issuer: Issuer {
-                issuer,
-                audience: "api".to_owned(),
-                access_ttl: plan.access_ttl,
-            },
+            issuer: Issuer { issuer, audience: "api".to_owned(), access_ttl: plan.access_ttl },
             session_ttl: Duration::from_secs(7 * 86_400),
             session_max_age: Duration::from_secs(30 * 86_400),
             max_sessions_per_user: 0,
@@ -138,14 +128,9 @@ impl World {
             let worker = Worker::new(relay, commits, replica, None);
             tokio::spawn(worker.run(relay_stop.clone()));
         }
-        let app = App {
-            service: service.clone(),
-            fleet: Fleet::new(store.clone()),
-            settings: plan.http,
-            replica: replica.id,
-        };
+        let app = App::new(service.clone(), Fleet::new(store.clone()), plan.http);
         let (shutdown, stopped) = oneshot::channel();
-        let server = tokio::spawn(run(listener, ops, app, async {
+        let server = tokio::spawn(run(listener, app, async {
             let _dropped = stopped.await;
         }));
         let http = reqwest::Client::builder()
@@ -155,7 +140,6 @@ impl World {
             .unwrap();
         let world = Self {
             url,
-            ops_url,
             service,
             store,
             http,
@@ -194,16 +178,13 @@ impl World {
 
     /// A request of the feed's client.
     fn client(&self, method: &str, path: &str) -> RequestBuilder {
-        self.request(method, path)
-            .basic_auth(CLIENT, Some(CLIENT_SECRET))
+        self.request(method, path).basic_auth(CLIENT, Some(CLIENT_SECRET))
     }
 
     /// A native app in which `name` is logged in.
     async fn phone(&self, name: &str) -> Phone {
         let body = json!({ "username": name, "password": PASSWORD, "delivery": "body" });
-        let answer = Answer::of(self.request("POST", "/session").json(&body))
-            .await
-            .must_be(201);
+        let answer = Answer::of(self.request("POST", "/session").json(&body)).await.must_be(201);
         Phone {
             access: text(&answer, "access_token"),
             session: text(&answer, "session_token"),
@@ -223,17 +204,8 @@ impl World {
     }
 }
 
-fn listen() -> (TcpListener, String) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    (listener, url)
-}
-
 fn text(answer: &Answer, member: &str) -> String {
-    answer.body[member]
-        .as_str()
-        .unwrap_or_else(|| panic!("no {member}: {}", answer.body))
-        .to_owned()
+    answer.body[member].as_str().unwrap_or_else(|| panic!("no {member}: {}", answer.body)).to_owned()
 }
 
 /// Tokens in a native app.
@@ -270,18 +242,13 @@ impl Browser {
         let body = json!({ "username": name, "password": PASSWORD });
         let request = self.request(world, "POST", "/session").json(&body);
         let answer = self.sent(request).await.must_be(201);
-        answer.body["session"]["id"]
-            .as_str()
-            .unwrap()
-            .clone_into(&mut self.id);
+        answer.body["session"]["id"].as_str().unwrap().clone_into(&mut self.id);
         answer
     }
 
     /// With what a browser adds of its own accord, and the header that the page adds.
     fn request(&self, world: &World, method: &str, path: &str) -> RequestBuilder {
-        let mut request = world
-            .request(method, path)
-            .header("sec-fetch-site", "same-origin");
+        let mut request = world.request(method, path).header("sec-fetch-site", "same-origin");
         if let Some(cookies) = self.jar.header(path) {
             request = request.header(COOKIE, cookies);
         }
@@ -305,25 +272,17 @@ impl Browser {
     }
 
     fn cookie(&self, name: &str) -> String {
-        self.jar
-            .get(name)
-            .unwrap_or_else(|| panic!("no cookie {name}"))
-            .to_owned()
+        self.jar.get(name).unwrap_or_else(|| panic!("no cookie {name}")).to_owned()
     }
 }
 
 fn set_cookies(answer: &Answer) -> Vec<String> {
     let cookies = answer.headers.get_all("set-cookie").iter();
-    cookies
-        .map(|cookie| cookie.to_str().unwrap().to_owned())
-        .collect()
+    cookies.map(|cookie| cookie.to_str().unwrap().to_owned()).collect()
 }
 
 fn header<'a>(answer: &'a Answer, name: &str) -> &'a str {
-    answer
-        .headers
-        .get(name)
-        .map_or("", |value| value.to_str().unwrap())
+    answer.headers.get(name).map_or("", |value| value.to_str().unwrap())
 }
 
 /// What every refusal has.
@@ -332,21 +291,9 @@ fn assert_refused(answer: &Answer, status: u16, slug: &str, case: &str) {
     let found = (answer.status, answer.problem());
     assert_eq!(found, (status, Some(slug)), "{case}: {}", answer.body);
     assert_eq!(answer.body["status"], status, "{case}");
-    assert_eq!(
-        header(answer, "content-type"),
-        "application/problem+json",
-        "{case}"
-    );
+    assert_eq!(header(answer, "content-type"), "application/problem+json", "{case}");
     assert_eq!(header(answer, "cache-control"), "no-store", "{case}");
-    assert_eq!(
-        answer.headers.contains_key("www-authenticate"),
-        status == 401,
-        "{case}"
-    );
-    assert_eq!(
-        answer.headers.contains_key("retry-after"),
-        status == 503,
-        "{case}"
-    );
+    assert_eq!(answer.headers.contains_key("www-authenticate"), status == 401, "{case}");
+    assert_eq!(answer.headers.contains_key("retry-after"), status == 503, "{case}");
     assert_eq!(set_cookies(answer), [""; 0], "{case}");
 }
