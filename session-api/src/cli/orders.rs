@@ -17,12 +17,10 @@ async fn orders(session: Session) -> HttpResponse {
 /// Serves `/orders` until the process ends.
 pub(super) async fn serve(listener: TcpListener, verifier: Verifier) -> Result<(), Failure> {
     let protect = Protect::new(verifier);
-    let app = move || App::new().service(web::resource("/orders").wrap(protect.clone()).to(orders));
+    let server = HttpServer::new(move || {
+        App::new().service(web::resource("/orders").wrap(protect.clone()).to(orders))
+    });
     // The session service beside it handles the signals.
-    let server = HttpServer::new(app)
-        .workers(1)
-        .disable_signals()
-        .listen(listener)?
-        .run();
-    Ok(server.await?)
+    let running = server.workers(1).disable_signals().listen(listener)?.run();
+    Ok(running.await?)
 }

@@ -2,12 +2,12 @@
 
 use super::settings::{self, Database, Issuer, KeyEncryption};
 use super::{Failure, Outcome};
-use crate::http::{self, App, BasePath, DEFAULT_MAX_STREAMS, HttpSettings};
+use crate::http::{self, App, HttpSettings};
 use crate::password::Hasher;
-use crate::relay::Relay;
 use crate::relay::bus::{BusSide, StreamSettings};
 use crate::relay::fleet::Fleet;
 use crate::relay::worker::Worker;
+use crate::relay::Relay;
 use crate::service::key_admin::open_keys;
 use crate::service::{Service, Settings};
 use crate::store::{Replica, Store};
@@ -29,12 +29,7 @@ const STREAM_SLACK: Duration = Duration::from_secs(5 + 120);
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Address to listen on; port 0 takes a free one.
-    #[arg(
-        long,
-        env = "SESSION_API_LISTEN",
-        default_value = "127.0.0.1:8080",
-        value_name = "ADDR"
-    )]
+    #[arg(long, env = "SESSION_API_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
     listen: SocketAddr,
 
     #[command(flatten)]
@@ -58,12 +53,7 @@ pub(super) struct ServiceArgs {
     pub(super) issuer: Issuer,
 
     /// The `aud` of access tokens: one name for all services behind the gateway.
-    #[arg(
-        long,
-        env = "SESSION_API_AUDIENCE",
-        default_value = "api",
-        value_name = "NAME"
-    )]
+    #[arg(long, env = "SESSION_API_AUDIENCE", default_value = "api", value_name = "NAME")]
     audience: String,
 
     /// How long an access token lives. Verifiers must be told where it is more than 15m.
@@ -79,21 +69,11 @@ pub(super) struct ServiceArgs {
     session_max_age: Duration,
 
     /// The oldest sessions of a user beyond this number end at login; 0 for no limit.
-    #[arg(
-        long,
-        env = "SESSION_API_MAX_SESSIONS_PER_USER",
-        default_value_t = 0,
-        value_name = "N"
-    )]
+    #[arg(long, env = "SESSION_API_MAX_SESSIONS_PER_USER", default_value_t = 0, value_name = "N")]
     max_sessions_per_user: u32,
 
     /// Another origin whose pages may call this service with cookies; may be given again.
-    #[arg(
-        long,
-        env = "SESSION_API_ALLOWED_ORIGIN",
-        value_delimiter = ',',
-        value_name = "ORIGIN"
-    )]
+    #[arg(long, env = "SESSION_API_ALLOWED_ORIGIN", value_delimiter = ',', value_name = "ORIGIN")]
     allowed_origin: Vec<Origin>,
 
     /// An address or network whose X-Forwarded-For is believed; may be given again.
@@ -105,14 +85,8 @@ pub(super) struct ServiceArgs {
     open_registration: bool,
 
     /// Prefixes all routes and cookie paths, as in /auth.
-    #[arg(
-        long,
-        env = "SESSION_API_BASE_PATH",
-        default_value = "",
-        hide_default_value = true,
-        value_name = "PATH"
-    )]
-    base_path: BasePath,
+    #[arg(long, env = "SESSION_API_BASE_PATH", default_value = "", value_parser = settings::base_path, hide_default_value = true, value_name = "PATH")]
+    base_path: String,
 
     /// Serve /healthz, /readyz and /metrics here alone.
     #[arg(long, env = "SESSION_API_OPS_LISTEN", value_name = "ADDR")]
@@ -123,7 +97,7 @@ pub(super) struct ServiceArgs {
     open_feed: bool,
 
     /// How many clients may hold the server-sent event stream at once.
-    #[arg(long, env = "SESSION_API_MAX_STREAMS", default_value_t = DEFAULT_MAX_STREAMS, value_name = "N")]
+    #[arg(long, env = "SESSION_API_MAX_STREAMS", default_value_t = 1_000, value_name = "N")]
     max_streams: usize,
 }
 
@@ -136,12 +110,7 @@ pub(super) struct BusArgs {
     nats_url: Option<String>,
 
     /// A file that holds the NATS URL.
-    #[arg(
-        long,
-        env = "NATS_URL_FILE",
-        value_name = "FILE",
-        conflicts_with = "nats_url"
-    )]
+    #[arg(long, env = "NATS_URL_FILE", value_name = "FILE", conflicts_with = "nats_url")]
     nats_url_file: Option<PathBuf>,
 
     /// A NATS credentials file.
@@ -149,12 +118,7 @@ pub(super) struct BusArgs {
     nats_creds: Option<PathBuf>,
 
     /// The first part of every subject.
-    #[arg(
-        long,
-        env = "NATS_PREFIX",
-        default_value = "sessions",
-        value_name = "PREFIX"
-    )]
+    #[arg(long, env = "NATS_PREFIX", default_value = "sessions", value_name = "PREFIX")]
     nats_prefix: Subjects,
 
     /// On how many NATS servers the stream of pages is kept: 1 or 3.
@@ -172,19 +136,13 @@ fn replicas(text: &str) -> Result<Replicas, String> {
 
 fn network(text: &str) -> Result<IpNet, String> {
     let address = || text.parse::<std::net::IpAddr>().map(IpNet::from);
-    text.parse()
-        .or_else(|_| address())
-        .map_err(|_| "give an address or a network: 10.0.0.0/8".to_owned())
+    text.parse().or_else(|_| address()).map_err(|_| "give an address or a network: 10.0.0.0/8".to_owned())
 }
 
 impl BusArgs {
     /// The bus, connecting or connected; nothing where none is set.
     async fn connect(&self) -> Result<Option<Bus>, Failure> {
-        let url = settings::secret(
-            "--nats-url",
-            self.nats_url.as_deref(),
-            self.nats_url_file.as_deref(),
-        )?;
+        let url = settings::secret("--nats-url", self.nats_url.as_deref(), self.nats_url_file.as_deref())?;
         let Some(url) = url else { return Ok(None) };
         let wrong = |error: nats::Error| Failure::setting(format!("--nats-url: {error}"));
         let mut settings = nats::Settings::new(&url)
@@ -206,32 +164,16 @@ pub(super) async fn run(args: Args) -> Outcome {
     }
     let store = args.database.open().await?;
     let bus = args.bus.connect().await?;
-    let listener = listen("--listen", args.listen)?;
-    let ops = args
-        .service
-        .ops_listen
-        .map(|address| listen("--ops-listen", address))
-        .transpose()?;
+    let listener = listen(args.listen)?;
     let stop = stop_on_signal();
-    let running = start(
-        store,
-        &args.keys,
-        &args.service,
-        bus,
-        &args.bus,
-        stop.clone(),
-    )
-    .await?;
+    let running = start(store, &args.keys, &args.service, bus, &args.bus, stop.clone()).await?;
     tracing::info!("listening on http://{}", listener.local_addr()?);
-    running.serve(listener, ops, stop).await
+    running.serve(listener, stop).await
 }
 
-pub(super) fn listen(flag: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).map_err(|error| {
-        Failure::setting(format!(
-            "{flag} {address}: {error}; choose another address or port"
-        ))
-    })
+pub(super) fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address)
+        .map_err(|error| Failure::setting(format!("--listen {address}: {error}; choose another address or port")))
 }
 
 /// Cancelled by SIGINT or SIGTERM.
@@ -272,10 +214,7 @@ pub(super) async fn start(
     let keys = Arc::new(open_keys(&*store, keys.sealer()?).await?);
     let issuer = args.issuer.as_str().to_owned();
     let (relay, commits) = Relay::new(issuer.clone(), store.clone(), keys.clone(), bus.is_some());
-    let replica = Replica {
-        id: Uuid::new_v4(),
-        access_ttl: args.access_ttl,
-    };
+    let replica = Replica { id: Uuid::new_v4(), access_ttl: args.access_ttl };
     let fleet = Fleet::new(store.clone());
     let side = match &bus {
         None => None,
@@ -292,11 +231,7 @@ pub(super) async fn start(
     tokio::spawn(Worker::new(relay.clone(), commits, replica, side).run(stop));
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let settings = Settings {
-        issuer: token::Issuer {
-            issuer,
-            audience: args.audience.clone(),
-            access_ttl: args.access_ttl,
-        },
+        issuer: token::Issuer { issuer, audience: args.audience.clone(), access_ttl: args.access_ttl },
         session_ttl: args.session_ttl,
         session_max_age: args.session_max_age,
         max_sessions_per_user: args.max_sessions_per_user,
@@ -309,36 +244,25 @@ pub(super) async fn start(
         allowed_origins: args.allowed_origin.clone(),
         trusted_proxies: args.trusted_proxy.clone(),
         open_registration: args.open_registration,
-        public_metrics: args.ops_listen.is_none(),
+        ops_listen: args.ops_listen,
         open_feed: args.open_feed,
         max_streams: args.max_streams,
     };
-    let app = App {
-        service,
-        fleet,
-        settings: http,
-        replica: replica.id,
-    };
-    Ok(Running { app, bus })
+    Ok(Running { app: App::new(service, fleet, http), bus })
 }
 
 impl Running {
     /// Serves until `stop`, then lets requests end.
-    pub(super) async fn serve(
-        self,
-        listener: TcpListener,
-        ops: Option<TcpListener>,
-        stop: CancellationToken,
-    ) -> Outcome {
-        http::run(listener, ops, self.app, stop.cancelled_owned()).await?;
+    pub(super) async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Outcome {
+        http::run(listener, self.app, stop.cancelled_owned()).await?;
         if let Some(bus) = self.bus {
             bus.close().await;
         }
         Ok(())
     }
 
-    pub(super) const fn service(&self) -> &Service {
-        &self.app.service
+    pub(super) const fn app(&self) -> &App {
+        &self.app
     }
 }
 

@@ -15,7 +15,9 @@ pub(super) fn client_address<'a>(
 ) -> IpAddr {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
     let mut address = peer.ip().to_canonical();
-    let hops = forwarded_for.rev().flat_map(|line| line.rsplit(|byte| *byte == b','));
+    let hops = forwarded_for
+        .rev()
+        .flat_map(|line| line.rsplit(|byte| *byte == b','));
     for hop in hops {
         if !is_trusted(&address) {
             break;
@@ -32,7 +34,9 @@ pub(super) fn client_address<'a>(
 /// An address, with or without a port.
 fn read(hop: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(hop).ok()?.trim();
-    let address = text.parse().or_else(|_| text.parse::<SocketAddr>().map(|socket| socket.ip()));
+    let address = text
+        .parse()
+        .or_else(|_| text.parse::<SocketAddr>().map(|socket| socket.ip()));
     address.ok().map(|address: IpAddr| address.to_canonical())
 }
 
@@ -51,7 +55,11 @@ mod tests {
             ("10.0.0.1:1", &["198.51.100.7"], "198.51.100.7"),
             ("[::ffff:10.0.0.1]:1", &["198.51.100.7"], "198.51.100.7"),
             ("10.0.0.1:1", &["203.0.113.9, 198.51.100.7"], "198.51.100.7"),
-            ("10.0.0.1:1", &["203.0.113.9", "198.51.100.7,10.0.0.2"], "198.51.100.7"),
+            (
+                "10.0.0.1:1",
+                &["203.0.113.9", "198.51.100.7,10.0.0.2"],
+                "198.51.100.7",
+            ),
             ("10.0.0.1:1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
             ("10.0.0.1:1", &["198.51.100.7:4711"], "198.51.100.7"),
             ("[fd00::1]:1", &["[2001:db8::7]:4711"], "2001:db8::7"),

@@ -10,8 +10,8 @@ use crate::service::revoke::UserChange;
 use crate::session::Roles;
 use crate::store::UserRow;
 use actix_web::HttpResponse;
-use revocation_events::status::Status;
 use revocation_events::UserId;
+use revocation_events::status::Status;
 use serde::{Deserialize, Serialize};
 
 /// A user, as an operator sees it.
@@ -25,7 +25,12 @@ struct UserItem {
 
 impl From<UserRow> for UserItem {
     fn from(row: UserRow) -> Self {
-        Self { id: row.id, username: row.name, roles: row.user.roles, disabled: row.user.disabled }
+        Self {
+            id: row.id,
+            username: row.name,
+            roles: row.user.roles,
+            disabled: row.user.disabled,
+        }
     }
 }
 
@@ -35,15 +40,23 @@ pub(super) async fn users(call: Call) -> Result<HttpResponse, Error> {
     let service = call.service();
     let list = match (call.query.get("username"), call.query.get("after")) {
         (Some(_), Some(_)) => {
-            return Err(Error::bad_request("Send one of the parameters `username` and `after`."));
+            return Err(Error::bad_request(
+                "Send one of the parameters `username` and `after`.",
+            ));
         }
         (Some(name), None) => {
             let found = service.user_by_name(name).await?;
-            List { items: found.map(UserItem::from).into_iter().collect(), next: None }
+            List {
+                items: found.map(UserItem::from).into_iter().collect(),
+                next: None,
+            }
         }
         (None, after) => {
             let part = service.users(after).await?;
-            List { items: part.items.into_iter().map(UserItem::from).collect(), next: part.next }
+            List {
+                items: part.items.into_iter().map(UserItem::from).collect(),
+                next: part.next,
+            }
         }
     };
     Ok(HttpResponse::Ok().json(list))
@@ -78,7 +91,10 @@ impl Body for RolesBody {
 pub(super) async fn change_roles(call: Call) -> Result<HttpResponse, Error> {
     let caller = credential::admin(&call).await?;
     let RolesBody { roles } = call.json()?;
-    let ended = call.service().change_user(call.id()?, UserChange::Roles(roles)).await?;
+    let ended = call
+        .service()
+        .change_user(call.id()?, UserChange::Roles(roles))
+        .await?;
     Ok(answer::ended(&call, &caller, &ended, Own::LivesOn))
 }
 
@@ -106,7 +122,12 @@ async fn change(call: &Call, change: UserChange) -> Result<HttpResponse, Error> 
     let caller = credential::admin(call).await?;
     let user = call.id()?;
     let ended = call.service().change_user(user, change).await?;
-    Ok(answer::ended(call, &caller, &ended, Own::ended_if(user == caller.user_id)))
+    Ok(answer::ended(
+        call,
+        &caller,
+        &ended,
+        Own::ended_if(user == caller.user_id),
+    ))
 }
 
 #[derive(Serialize)]
@@ -127,5 +148,8 @@ pub(super) async fn verifiers(call: Call) -> Result<HttpResponse, Error> {
         status: verifier.status,
         last_seen_at: Time(verifier.seen_at),
     });
-    Ok(HttpResponse::Ok().json(List::<_> { items: items.collect(), next: None }))
+    Ok(HttpResponse::Ok().json(List::<_> {
+        items: items.collect(),
+        next: None,
+    }))
 }

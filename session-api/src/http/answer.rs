@@ -3,9 +3,9 @@
 use super::call::Call;
 use super::cookies;
 use super::times::{Time, seconds_until};
+use crate::service::Granted;
 use crate::service::access::Caller;
 use crate::service::revoke::Ended;
-use crate::service::Granted;
 use crate::session::{Delivery, OpenSession};
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -58,7 +58,10 @@ struct AccessEnd {
 impl AccessEnd {
     const fn of(granted: &Granted) -> Self {
         let end = granted.access.expires_at;
-        Self { access_expires_at: Time(end), access_expires_in: seconds_until(end, granted.now) }
+        Self {
+            access_expires_at: Time(end),
+            access_expires_in: seconds_until(end, granted.now),
+        }
     }
 }
 
@@ -86,7 +89,11 @@ pub(super) fn granted(call: &Call, status: StatusCode, granted: &Granted) -> Htt
     let session_end = granted.session_token.expires_at;
     let answer = Answer {
         session: SessionView::new(granted.session_id, &granted.session),
-        user: UserView { id: granted.session.user, username: &granted.user_name, roles: &granted.roles },
+        user: UserView {
+            id: granted.session.user,
+            username: &granted.user_name,
+            roles: &granted.roles,
+        },
         access: AccessEnd::of(granted),
         session_expires_at: Time(session_end),
         session_expires_in: seconds_until(session_end, granted.now),
@@ -122,7 +129,9 @@ pub(super) fn ended(call: &Call, caller: &Caller, ended: &Ended, own: Own) -> Ht
         revoked: ended.revoked,
         position: ended.position,
         published: ended.published,
-        access_token: kept.filter(|_| !in_cookies).map(|granted| granted.access.token.as_str()),
+        access_token: kept
+            .filter(|_| !in_cookies)
+            .map(|granted| granted.access.token.as_str()),
         access: kept.map(AccessEnd::of),
     });
     match (kept, own) {

@@ -27,7 +27,10 @@ pub(super) struct Call {
 
 impl Headers for Call {
     fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.request.headers().get_all(name).map(|value| value.as_bytes())
+        self.request
+            .headers()
+            .get_all(name)
+            .map(|value| value.as_bytes())
     }
 }
 
@@ -51,17 +54,23 @@ impl Call {
             (None, _) => Ok(None),
             (Some(only), None) => match std::str::from_utf8(only) {
                 Ok(text) => Ok(Some(text)),
-                Err(_) => Err(Error::bad_request(format!("The header `{name}` is not text."))),
+                Err(_) => Err(Error::bad_request(format!(
+                    "The header `{name}` is not text."
+                ))),
             },
-            (Some(_), Some(_)) => {
-                Err(Error::bad_request(format!("The header `{name}` stands twice.")))
-            }
+            (Some(_), Some(_)) => Err(Error::bad_request(format!(
+                "The header `{name}` stands twice."
+            ))),
         }
     }
 
     /// The `{id}` of the path. What is no identifier names nothing.
     pub(super) fn id<T: FromStr>(&self) -> Result<T, Error> {
-        self.request.match_info().get("id").and_then(|id| id.parse().ok()).ok_or(Error::NotFound)
+        self.request
+            .match_info()
+            .get("id")
+            .and_then(|id| id.parse().ok())
+            .ok_or(Error::NotFound)
     }
 
     /// The body.
@@ -71,7 +80,11 @@ impl Call {
 
     /// The body, or what stands for its absence.
     pub(super) fn json_or_default<T: Body + Default>(&self) -> Result<T, Error> {
-        if self.body.is_empty() { Ok(T::default()) } else { self.json() }
+        if self.body.is_empty() {
+            Ok(T::default())
+        } else {
+            self.json()
+        }
     }
 
     /// The parameters of a form; those of one name are all there.
@@ -90,9 +103,16 @@ impl Call {
     pub(super) fn client_info(&self, device: Option<String>) -> ClientInfo {
         let user_agent = self.all("user-agent").next().map(|agent| {
             let text = String::from_utf8_lossy(agent);
-            text.chars().filter(|c| !c.is_control()).take(MAX_USER_AGENT).collect()
+            text.chars()
+                .filter(|c| !c.is_control())
+                .take(MAX_USER_AGENT)
+                .collect()
         });
-        ClientInfo { ip: self.address().map(|address| address.to_string()), user_agent, device }
+        ClientInfo {
+            ip: self.address().map(|address| address.to_string()),
+            user_agent,
+            device,
+        }
     }
 }
 
@@ -108,7 +128,10 @@ impl Query {
             if !known.contains(&&*name) {
                 return Err(Error::bad_request(match known {
                     [] => "This call takes no query parameters.".to_owned(),
-                    _ => format!("This call takes the query parameters: {}.", known.join(", ")),
+                    _ => format!(
+                        "This call takes the query parameters: {}.",
+                        known.join(", ")
+                    ),
                 }));
             }
             if parameters.iter().any(|(seen, _)| *seen == name) {
@@ -120,12 +143,18 @@ impl Query {
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(candidate, _)| candidate == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(candidate, _)| candidate == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The parameter `after`: where a list goes on.
     pub(super) fn after<T: FromStr>(&self) -> Result<Option<T>, Error> {
-        let malformed = || Error::bad_request("The parameter `after` is not one that was given out.");
-        self.get("after").map(|text| text.parse().map_err(|_| malformed())).transpose()
+        let malformed =
+            || Error::bad_request("The parameter `after` is not one that was given out.");
+        self.get("after")
+            .map(|text| text.parse().map_err(|_| malformed()))
+            .transpose()
     }
 }

@@ -28,7 +28,10 @@ pub(super) const CSRF_COOKIE: &str = "__Host-csrf";
 pub(super) fn set_all(response: &mut HttpResponse, base_path: &str, granted: &Granted) {
     let session_lasts = seconds_until(granted.session_token.expires_at, granted.now);
     set_access(response, granted);
-    add(response, &session(base_path, &granted.session_token.token, session_lasts));
+    add(
+        response,
+        &session(base_path, &granted.session_token.token, session_lasts),
+    );
     if let Some(value) = &granted.csrf_token {
         add(response, &csrf(value, session_lasts));
     }

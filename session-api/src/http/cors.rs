@@ -10,7 +10,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use verifier_sdk::request::{Origin, Origins};
 
 /// The headers that a page may send.
-const REQUEST_HEADERS: &str = "authorization, content-type, idempotency-key, prefer, x-csrf-token, x-request-id";
+const REQUEST_HEADERS: &str =
+    "authorization, content-type, idempotency-key, prefer, x-csrf-token, x-request-id";
 
 /// The headers of an answer that a page may read.
 const RESPONSE_HEADERS: &str = "preference-applied, retry-after, www-authenticate, x-request-id";
@@ -19,9 +20,15 @@ const RESPONSE_HEADERS: &str = "preference-applied, retry-after, www-authenticat
 const MAX_AGE: &str = "600";
 
 /// The answer to "may I?" (section 4.8), where it is yes.
-pub(super) fn preflight(origins: &Origins, endpoints: &[Endpoint], request: &HttpRequest) -> Option<HttpResponse> {
+pub(super) fn preflight(
+    origins: &Origins,
+    endpoints: &[Endpoint],
+    request: &HttpRequest,
+) -> Option<HttpResponse> {
     let asks = request.method() == Method::OPTIONS
-        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        && request
+            .headers()
+            .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     if !asks || allowed_origin(origins, request).is_none() {
         return None;
     }
@@ -37,7 +44,10 @@ pub(super) fn preflight(origins: &Origins, endpoints: &[Endpoint], request: &Htt
 pub(super) fn add_headers(origins: &Origins, request: &HttpRequest, headers: &mut HeaderMap) {
     if let Some(origin) = allowed_origin(origins, request) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        headers.insert(
+            header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+            HeaderValue::from_static("true"),
+        );
         let readable = HeaderValue::from_static(RESPONSE_HEADERS);
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, readable);
     }
@@ -45,7 +55,9 @@ pub(super) fn add_headers(origins: &Origins, request: &HttpRequest, headers: &mu
 
 fn allowed_origin<'a>(origins: &Origins, request: &'a HttpRequest) -> Option<&'a HeaderValue> {
     let mut given = request.headers().get_all(header::ORIGIN);
-    let (Some(only), None) = (given.next(), given.next()) else { return None };
+    let (Some(only), None) = (given.next(), given.next()) else {
+        return None;
+    };
     let origin: Origin = only.to_str().ok()?.parse().ok()?;
     origins.allowed().contains(&origin).then_some(only)
 }

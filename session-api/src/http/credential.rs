@@ -46,7 +46,9 @@ pub(super) async fn caller(call: &Call) -> Result<Caller, Error> {
         Presented::Cookie(text) => {
             let token = read(call, text)?;
             let session = cookie(call, SESSION_COOKIE)?;
-            if session.is_some_and(|text| call.service().session_named_by(text) != Some(token.session_id())) {
+            if session.is_some_and(|text| {
+                call.service().session_named_by(text) != Some(token.session_id())
+            }) {
                 return Err(service::Error::TokenInvalid.into());
             }
             check_cookie_call(call.method(), call, &call.state.origins, token.csrf())?;
@@ -59,7 +61,11 @@ pub(super) async fn caller(call: &Call) -> Result<Caller, Error> {
 /// The same, and an operator by what the database says now.
 pub(super) async fn admin(call: &Call) -> Result<Caller, Error> {
     let caller = caller(call).await?;
-    if caller.has_role(ADMIN) { Ok(caller) } else { Err(verifier_sdk::Error::Forbidden.into()) }
+    if caller.has_role(ADMIN) {
+        Ok(caller)
+    } else {
+        Err(verifier_sdk::Error::Forbidden.into())
+    }
 }
 
 /// The user behind the session cookie or, without one, behind an access token.
@@ -67,7 +73,9 @@ pub(super) async fn session_caller(call: &Call) -> Result<Caller, Error> {
     if call.has_header("authorization") {
         return caller(call).await;
     }
-    let Some(text) = cookie(call, SESSION_COOKIE)? else { return caller(call).await };
+    let Some(text) = cookie(call, SESSION_COOKIE)? else {
+        return caller(call).await;
+    };
     let session = of_session_cookie(call, text)?;
     let caller = call.service().caller_by_session_token(text).await?;
     // Tokens that were delivered in a body have no value that a page could repeat.
@@ -79,10 +87,17 @@ pub(super) async fn session_caller(call: &Call) -> Result<Caller, Error> {
 }
 
 /// The session token of a refresh, and the way it came. `in_body` is the body's.
-pub(super) fn session_token<'a>(call: &'a Call, in_body: Option<&'a str>) -> Result<(&'a str, Delivery), Error> {
+pub(super) fn session_token<'a>(
+    call: &'a Call,
+    in_body: Option<&'a str>,
+) -> Result<(&'a str, Delivery), Error> {
     // Programs between the client and here attach `Authorization` headers, old ones too, so that
     // header is not judged; but then this is no browser's own call, and cookies do not count.
-    let in_cookie = if call.has_header("authorization") { None } else { cookie(call, SESSION_COOKIE)? };
+    let in_cookie = if call.has_header("authorization") {
+        None
+    } else {
+        cookie(call, SESSION_COOKIE)?
+    };
     match (in_body, in_cookie) {
         (None, None) => Err(verifier_sdk::Error::Missing.into()),
         (Some(_), Some(_)) => Err(verifier_sdk::Error::Ambiguous.into()),
@@ -97,8 +112,12 @@ pub(super) fn session_token<'a>(call: &'a Call, in_body: Option<&'a str>) -> Res
 /// The session of a session cookie, unless the access cookie beside it is another's. An access
 /// token that does not read is nobody's: beside a refresh it is often an expired one.
 fn of_session_cookie(call: &Call, text: &str) -> Result<SessionId, Error> {
-    let session = call.service().session_named_by(text).ok_or(service::Error::SessionEnded)?;
-    let access = cookie(call, ACCESS_COOKIE)?.and_then(|text| call.service().read_access_token(text).ok());
+    let session = call
+        .service()
+        .session_named_by(text)
+        .ok_or(service::Error::SessionEnded)?;
+    let access =
+        cookie(call, ACCESS_COOKIE)?.and_then(|text| call.service().read_access_token(text).ok());
     match access {
         Some(token) if token.session_id() != session => Err(service::Error::SessionEnded.into()),
         _ => Ok(session),
@@ -120,7 +139,11 @@ pub(super) async fn replaced(call: &Call) -> Option<SessionId> {
     let text = cookie(call, ACCESS_COOKIE).ok()??;
     let token = service.read_access_token(text).ok()?;
     token.csrf()?;
-    service.caller_by_access_token(&token).await.ok().map(|caller| caller.session_id)
+    service
+        .caller_by_access_token(&token)
+        .await
+        .ok()
+        .map(|caller| caller.session_id)
 }
 
 /// The name of whoever follows the feed. Where the feed is open, nobody needs one; a credential that
@@ -136,7 +159,10 @@ pub(super) async fn follower(call: &Call) -> Result<String, Error> {
 pub(super) async fn client(call: &Call) -> Result<ClientRow, Error> {
     let header = call.header("authorization")?.ok_or(Error::Client)?;
     let (name, secret) = basic(header).ok_or(Error::Client)?;
-    call.service().client(&name, &secret).await?.ok_or(Error::Client)
+    call.service()
+        .client(&name, &secret)
+        .await?
+        .ok_or(Error::Client)
 }
 
 fn basic(header: &str) -> Option<(String, String)> {

@@ -24,7 +24,11 @@ pub(super) fn check_origin(request: &HttpRequest, origins: &Origins) -> Result<(
     if request.headers().contains_key("authorization") {
         return Ok(());
     }
-    Ok(same_origin(request.method().as_str(), &Lines(request), origins)?)
+    Ok(same_origin(
+        request.method().as_str(),
+        &Lines(request),
+        origins,
+    )?)
 }
 
 /// An unsafe call that the session cookie authenticates carries the session's value. (Of a call
@@ -34,5 +38,8 @@ pub(super) fn check_value(call: &Call, session: SessionId) -> Result<(), Error> 
         return Ok(());
     }
     let value = call.service().csrf_value(session);
-    Ok(csrf_header_matches(call, Some(&Sha256::digest(value).into()))?)
+    Ok(csrf_header_matches(
+        call,
+        Some(&Sha256::digest(value).into()),
+    )?)
 }

@@ -35,7 +35,11 @@ pub(super) trait Body: DeserializeOwned {
 }
 
 /// Reads a body of [`MAX_LEN`] at most, of the type that is wanted.
-pub(super) async fn read(takes: Takes, request: &HttpRequest, payload: Payload) -> Result<Bytes, Error> {
+pub(super) async fn read(
+    takes: Takes,
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<Bytes, Error> {
     check_type(takes, request)?;
     let announced = request.headers().get(CONTENT_LENGTH);
     let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -55,7 +59,8 @@ pub(super) async fn read(takes: Takes, request: &HttpRequest, payload: Payload) 
 async fn collect(mut payload: Payload) -> Result<Bytes, Error> {
     let mut body = BytesMut::new();
     while let Some(piece) = payload.next().await {
-        let piece = piece.map_err(|_| Error::bad_request("The body did not arrive as announced."))?;
+        let piece =
+            piece.map_err(|_| Error::bad_request("The body did not arrive as announced."))?;
         if body.len() + piece.len() > MAX_LEN {
             return Err(Error::TooLarge);
         }
@@ -81,8 +86,16 @@ fn check_type(takes: Takes, request: &HttpRequest) -> Result<(), Error> {
         // The type of a body that there should not be means nothing on a safe call.
         _ if takes == Takes::Nothing && request.method().is_safe() => Ok(()),
         (Some(only), None) => {
-            let essence = only.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
-            if essence.trim_ascii().eq_ignore_ascii_case(wanted.as_bytes()) { Ok(()) } else { refused }
+            let essence = only
+                .as_bytes()
+                .split(|byte| *byte == b';')
+                .next()
+                .unwrap_or_default();
+            if essence.trim_ascii().eq_ignore_ascii_case(wanted.as_bytes()) {
+                Ok(())
+            } else {
+                refused
+            }
         }
         (None, _) if has_body(request) && takes != Takes::Nothing => refused,
         (None, _) => Ok(()),
@@ -93,7 +106,9 @@ fn check_type(takes: Takes, request: &HttpRequest) -> Result<(), Error> {
 fn has_body(request: &HttpRequest) -> bool {
     let headers = request.headers();
     headers.contains_key("transfer-encoding")
-        || headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0")
+        || headers
+            .get(CONTENT_LENGTH)
+            .is_some_and(|length| length.as_bytes() != b"0")
 }
 
 /// Parses a body. `T` refuses members that it does not know; members that stand twice are refused

@@ -21,7 +21,13 @@ struct Answers {
 }
 
 impl Metrics {
-    pub(super) fn answered(&self, method: &'static str, path: &'static str, status: u16, taken: Duration) {
+    pub(super) fn answered(
+        &self,
+        method: &'static str,
+        path: &'static str,
+        status: u16,
+        taken: Duration,
+    ) {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = answers.entry((path, method, status)).or_default();
         entry.count += 1;
@@ -41,12 +47,18 @@ impl Metrics {
 
     fn write_answers(&self, text: &mut String) {
         const NAME: &str = "portcullis_http_request_duration_seconds";
-        write(text, format_args!("# HELP {NAME} HTTP requests and the time until the answer began.\n"));
+        write(
+            text,
+            format_args!("# HELP {NAME} HTTP requests and the time until the answer began.\n"),
+        );
         write(text, format_args!("# TYPE {NAME} summary\n"));
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         for ((path, method, status), Answers { count, taken }) in answers.iter() {
             let labels = format!(r#"{{method="{method}",path="{path}",status="{status}"}}"#);
-            write(text, format_args!("{NAME}_sum{labels} {}\n", taken.as_secs_f64()));
+            write(
+                text,
+                format_args!("{NAME}_sum{labels} {}\n", taken.as_secs_f64()),
+            );
             write(text, format_args!("{NAME}_count{labels} {count}\n"));
         }
     }
@@ -61,9 +73,24 @@ fn figures(state: &State) -> Vec<Figure> {
     let streams = state.app.settings.max_streams - state.streams.available_permits();
     let bus = f64::from(relay.has_bus() && relay.bus_connected());
     let mut figures = vec![
-        ("portcullis_pages_total", "counter", "Pages with revocations that were cut.", load(&counters.pages)),
-        ("portcullis_heartbeats_total", "counter", "Empty pages that were cut.", load(&counters.heartbeats)),
-        ("portcullis_cut_failures_total", "counter", "Cuts that the database refused.", load(&counters.cut_failures)),
+        (
+            "portcullis_pages_total",
+            "counter",
+            "Pages with revocations that were cut.",
+            load(&counters.pages),
+        ),
+        (
+            "portcullis_heartbeats_total",
+            "counter",
+            "Empty pages that were cut.",
+            load(&counters.heartbeats),
+        ),
+        (
+            "portcullis_cut_failures_total",
+            "counter",
+            "Cuts that the database refused.",
+            load(&counters.cut_failures),
+        ),
         (
             "portcullis_publish_failures_total",
             "counter",
@@ -76,24 +103,44 @@ fn figures(state: &State) -> Vec<Figure> {
             "Pages on the bus that no replica of this service signed.",
             load(&counters.foreign_pages_refused),
         ),
-        ("portcullis_bus_connected", "gauge", "1 while the bus is connected.", bus),
-        ("portcullis_stream_clients", "gauge", "Clients of /revocations/stream.", float(streams as u64)),
+        (
+            "portcullis_bus_connected",
+            "gauge",
+            "1 while the bus is connected.",
+            bus,
+        ),
+        (
+            "portcullis_stream_clients",
+            "gauge",
+            "Clients of /revocations/stream.",
+            float(streams as u64),
+        ),
     ];
     if let Some(latest) = relay.latest_now() {
         let age = crate::clock::now().since(latest.at).as_secs_f64();
-        let age_help = "Age of the newest statement about the log; verifiers go stale when it grows.";
+        let age_help =
+            "Age of the newest statement about the log; verifiers go stale when it grows.";
         figures.push(("portcullis_page_age_seconds", "gauge", age_help, age));
         let head_help = "The newest revocation's position.";
-        figures.push(("portcullis_head_position", "gauge", head_help, float(latest.to.get())));
+        figures.push((
+            "portcullis_head_position",
+            "gauge",
+            head_help,
+            float(latest.to.get()),
+        ));
     }
     figures
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts and positions stay below 2^53")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts and positions stay below 2^53"
+)]
 const fn float(value: u64) -> f64 {
     value as f64
 }
 
 fn write(text: &mut String, what: std::fmt::Arguments<'_>) {
-    text.write_fmt(what).unwrap_or_else(|_| unreachable!("writing to a String cannot fail"));
+    text.write_fmt(what)
+        .unwrap_or_else(|_| unreachable!("writing to a String cannot fail"));
 }

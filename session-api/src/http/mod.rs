@@ -116,7 +116,11 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) const fn new(service: Service, fleet: Fleet, settings: HttpSettings) -> Self {
-        Self { service, fleet, settings }
+        Self {
+            service,
+            fleet,
+            settings,
+        }
     }
 
     pub(crate) const fn service(&self) -> &Service {
@@ -157,11 +161,15 @@ pub(crate) async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     let settings = &app.settings;
-    let bind = |address| TcpListener::bind(address).map_err(|error| RunError::OpsListen(address, error));
+    let bind =
+        |address| TcpListener::bind(address).map_err(|error| RunError::OpsListen(address, error));
     let ops = settings.ops_listen.map(bind).transpose()?;
     let issuer = &app.service.settings().issuer.issuer;
     let state = Arc::new(State {
-        origins: Origins::new(vec![Origin::of_url(issuer)?], settings.allowed_origins.clone()),
+        origins: Origins::new(
+            vec![Origin::of_url(issuer)?],
+            settings.allowed_origins.clone(),
+        ),
         https: issuer.starts_with("https:"),
         metrics: metrics::Metrics::default(),
         streams: Arc::new(Semaphore::new(settings.max_streams)),
@@ -185,10 +193,12 @@ pub(crate) async fn run(
 }
 
 fn public_endpoints(state: &State) -> Vec<Endpoint> {
-    let ops_only = |endpoint: &Endpoint| {
-        endpoint.path == METRICS && state.app.settings.ops_listen.is_some()
-    };
-    endpoints().into_iter().filter(|endpoint| !ops_only(endpoint)).collect()
+    let ops_only =
+        |endpoint: &Endpoint| endpoint.path == METRICS && state.app.settings.ops_listen.is_some();
+    endpoints()
+        .into_iter()
+        .filter(|endpoint| !ops_only(endpoint))
+        .collect()
 }
 
 fn serve_on(

@@ -88,7 +88,9 @@ pub(super) async fn introspect(call: Call) -> Result<HttpResponse, Error> {
 }
 
 async fn active(call: &Call, text: &str) -> Result<Option<AccessToken>, Error> {
-    let Ok(token) = call.service().read_access_token(text) else { return Ok(None) };
+    let Ok(token) = call.service().read_access_token(text) else {
+        return Ok(None);
+    };
     match call.service().caller_by_access_token(&token).await {
         Ok(_) => Ok(Some(token)),
         Err(service::Error::TokenInvalid) => Ok(None),

@@ -26,7 +26,11 @@ pub(super) async fn readyz(call: Call) -> Result<HttpResponse, Error> {
         Err(service::Error::Keys(_)) => ("ok", "unusable"),
         Err(_) => ("unavailable", "unknown"),
     };
-    let readiness = Readiness { database, keys, bus };
+    let readiness = Readiness {
+        database,
+        keys,
+        bus,
+    };
     if keys != "ok" {
         return Err(Error::NotReady(readiness));
     }
@@ -40,7 +44,10 @@ pub(super) async fn key_set(call: Call) -> Result<HttpResponse, Error> {
         Ok(keys) => keys,
         // To a verifier a key set that cannot be read is a reason to ask again, whatever the cause.
         Err(error @ service::Error::Keys(_)) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "the key set cannot be read");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the key set cannot be read"
+            );
             return Err(Error::Overloaded);
         }
         Err(error) => return Err(error.into()),
@@ -59,6 +66,9 @@ pub(super) async fn key_set(call: Call) -> Result<HttpResponse, Error> {
 pub(super) async fn metrics(call: Call) -> Result<HttpResponse, Error> {
     let body = call.state.metrics.text(&call.state);
     Ok(HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"))
+        .insert_header((
+            header::CONTENT_TYPE,
+            "text/plain; version=0.0.4; charset=utf-8",
+        ))
         .body(body))
 }

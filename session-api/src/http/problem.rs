@@ -107,29 +107,40 @@ impl Error {
             Self::Request(error) => Problem::from(error),
             Self::BadRequest(hint) => bad_request(hint),
             Self::NotFound => not_found(),
-            Self::Method(_) => {
-                Problem::new("method", 405, "This path does not take this method.")
-            }
+            Self::Method(_) => Problem::new("method", 405, "This path does not take this method."),
             Self::TooLarge => Problem::new("too-large", 413, "The body is too large."),
-            Self::MediaType(wanted) => {
-                Problem::new("media-type", 415, "The body is not of the type that this call takes.")
-                    .with("detail", format!("Send it as {wanted}, without a content encoding."))
-            }
+            Self::MediaType(wanted) => Problem::new(
+                "media-type",
+                415,
+                "The body is not of the type that this call takes.",
+            )
+            .with(
+                "detail",
+                format!("Send it as {wanted}, without a content encoding."),
+            ),
             // `error` for clients that speak OAuth (RFC 7662, section 2.3).
-            Self::Client => {
-                Problem::new("bad-credentials", 401, BAD_CREDENTIALS).challenge(BASIC).with("error", "invalid_client")
-            }
+            Self::Client => Problem::new("bad-credentials", 401, BAD_CREDENTIALS)
+                .challenge(BASIC)
+                .with("error", "invalid_client"),
             Self::Overloaded => overloaded(),
-            Self::NotReady(Readiness { database, keys, bus }) => {
-                overloaded().with("database", *database).with("keys", *keys).with("bus", *bus)
-            }
+            Self::NotReady(Readiness {
+                database,
+                keys,
+                bus,
+            }) => overloaded()
+                .with("database", *database)
+                .with("keys", *keys)
+                .with("bus", *bus),
             Self::OAuth(_) | Self::Panicked => internal(),
         }
     }
 
     /// Logged here and nowhere else, and only what an operator can do something about.
     fn log(&self) {
-        let Self::Service(error @ (service::Error::Store(_) | service::Error::Keys(_))) = self else { return };
+        let Self::Service(error @ (service::Error::Store(_) | service::Error::Keys(_))) = self
+        else {
+            return;
+        };
         tracing::error!(error = error as &dyn std::error::Error, "a call failed");
     }
 }
@@ -140,12 +151,16 @@ fn of_service(error: &service::Error) -> Problem {
     use service::Error;
     match error {
         // Unknown user, wrong password, disabled: one answer.
-        Error::BadCredentials => Problem::new("bad-credentials", 401, BAD_CREDENTIALS).challenge("Bearer"),
+        Error::BadCredentials => {
+            Problem::new("bad-credentials", 401, BAD_CREDENTIALS).challenge("Bearer")
+        }
         // Expired, revoked, or its token used again: the client logs in.
         Error::SessionEnded => Problem::new("session-ended", 401, "The session has ended.")
             .challenge(r#"Bearer error="invalid_token""#),
         // The reason stays inside; the client refreshes.
-        Error::TokenInvalid => Problem::from(&verifier_sdk::Error::Invalid(verifier_sdk::Reason::Revoked)),
+        Error::TokenInvalid => {
+            Problem::from(&verifier_sdk::Error::Invalid(verifier_sdk::Reason::Revoked))
+        }
         // Also what is somebody else's: who may not see it must not learn that it is there.
         Error::NotFound => not_found(),
         // The one place where a stranger learns that a user exists, which no registration that
@@ -155,7 +170,8 @@ fn of_service(error: &service::Error) -> Problem {
             bad_request("A user name is 1 to 64 letters, digits and marks, without spaces.")
         }
         Error::PasswordRefused(why) => {
-            Problem::new("password-refused", 422, "The new password is not taken.").with("detail", format!("{why}."))
+            Problem::new("password-refused", 422, "The new password is not taken.")
+                .with("detail", format!("{why}."))
         }
         Error::Conflict => conflict("It was changed by somebody else meanwhile."),
         Error::Overloaded => overloaded(),
@@ -181,7 +197,12 @@ fn conflict(hint: &str) -> Problem {
 }
 
 fn overloaded() -> Problem {
-    Problem::new("overloaded", 503, "The service cannot answer at the moment.").retry_after(COME_BACK)
+    Problem::new(
+        "overloaded",
+        503,
+        "The service cannot answer at the moment.",
+    )
+    .retry_after(COME_BACK)
 }
 
 fn internal() -> Problem {
@@ -195,7 +216,9 @@ fn respond(problem: &Problem) -> HttpResponse {
     for (name, value) in problem.headers() {
         let value = HeaderValue::from_str(&value)
             .unwrap_or_else(|_| unreachable!("constants and integers"));
-        response.headers_mut().insert(HeaderName::from_static(name), value);
+        response
+            .headers_mut()
+            .insert(HeaderName::from_static(name), value);
     }
     response
 }
@@ -206,7 +229,10 @@ impl OAuthError {
     /// calls (413, 415, 503 and so on) is a problem as everywhere.
     fn response(self) -> HttpResponse {
         let (error, hint) = match self {
-            Self::InvalidRequest => ("invalid_request", "Send `token` once, and no parameter twice."),
+            Self::InvalidRequest => (
+                "invalid_request",
+                "Send `token` once, and no parameter twice.",
+            ),
             Self::UnsupportedTokenType => (
                 "unsupported_token_type",
                 "An access token ends with its session; present the session token.",

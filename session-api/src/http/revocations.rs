@@ -33,9 +33,13 @@ pub(super) async fn stream(call: Call) -> Result<HttpResponse, Error> {
     };
     if call.method() == "HEAD" {
         // Nobody would read the stream, and it would not end.
-        return Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, EVENT_STREAM)).finish());
+        return Ok(HttpResponse::Ok()
+            .insert_header((header::CONTENT_TYPE, EVENT_STREAM))
+            .finish());
     }
-    let place = Arc::clone(&call.state.streams).try_acquire_owned().map_err(|_| Error::Overloaded)?;
+    let place = Arc::clone(&call.state.streams)
+        .try_acquire_owned()
+        .map_err(|_| Error::Overloaded)?;
     let relay = call.service().relay().clone();
     // Before the latest cut is looked at: what is cut from now on comes this way, and whatever was
     // cut before is in the pages.
@@ -51,12 +55,17 @@ pub(super) async fn stream(call: Call) -> Result<HttpResponse, Error> {
 }
 
 fn last_event_id(id: &str) -> Result<Position, Error> {
-    id.parse().map_err(|_| Error::bad_request("`Last-Event-ID` is not one that was given out."))
+    id.parse()
+        .map_err(|_| Error::bad_request("`Last-Event-ID` is not one that was given out."))
 }
 
 /// After a start there is nothing to say before the first cut.
 async fn latest(call: &Call) -> Result<Latest, Error> {
-    call.service().relay().latest().await.ok_or(Error::Overloaded)
+    call.service()
+        .relay()
+        .latest()
+        .await
+        .ok_or(Error::Overloaded)
 }
 
 impl Body for Status {
@@ -69,7 +78,9 @@ pub(super) async fn report(call: Call) -> Result<HttpResponse, Error> {
     let client = credential::follower(&call).await?;
     let status: Status = call.json()?;
     if strict_json::check(&call.body).is_err() || !status.is_valid() {
-        return Err(Error::bad_request("The names in a status are 1 to 64 characters A-Z, a-z, 0-9, `_` and `-`."));
+        return Err(Error::bad_request(
+            "The names in a status are 1 to 64 characters A-Z, a-z, 0-9, `_` and `-`.",
+        ));
     }
     call.state.app.fleet.posted(&client, &status).await?;
     Ok(HttpResponse::NoContent().finish())

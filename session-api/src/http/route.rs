@@ -4,8 +4,8 @@ use super::call::{Call, Query};
 use super::json::{self, Takes};
 use super::problem::Error;
 use super::{State, cors, csrf};
-use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::Method;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, rt, web};
 use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
@@ -26,7 +26,10 @@ pub(super) struct Endpoint {
     handler: Handler,
 }
 
-pub(super) fn get<F: Answer>(path: &'static str, handler: impl Fn(Call) -> F + 'static) -> Endpoint {
+pub(super) fn get<F: Answer>(
+    path: &'static str,
+    handler: impl Fn(Call) -> F + 'static,
+) -> Endpoint {
     Endpoint::new(Method::GET, path, Takes::Nothing, handler)
 }
 
@@ -46,7 +49,10 @@ pub(super) fn put<F: Answer>(
     Endpoint::new(Method::PUT, path, takes, handler)
 }
 
-pub(super) fn delete<F: Answer>(path: &'static str, handler: impl Fn(Call) -> F + 'static) -> Endpoint {
+pub(super) fn delete<F: Answer>(
+    path: &'static str,
+    handler: impl Fn(Call) -> F + 'static,
+) -> Endpoint {
     Endpoint::new(Method::DELETE, path, Takes::Nothing, handler)
 }
 
@@ -63,7 +69,13 @@ impl Endpoint {
         handler: impl Fn(Call) -> F + 'static,
     ) -> Self {
         let handler = move |call| handler(call).boxed_local();
-        Self { method, path, takes, query: &[], handler: Box::new(handler) }
+        Self {
+            method,
+            path,
+            takes,
+            query: &[],
+            handler: Box::new(handler),
+        }
     }
 
     /// The query parameters that it knows.
@@ -101,10 +113,14 @@ pub(super) async fn serve(
     let id = request_id(request.headers());
     let path = endpoints.first().map_or("none", |endpoint| endpoint.path);
     let span = tracing::info_span!("request", id, method = %known(request.method()), path);
-    let answer = answer(&state, endpoints, &request, payload).instrument(span.clone()).await;
+    let answer = answer(&state, endpoints, &request, payload)
+        .instrument(span.clone())
+        .await;
     let mut response = span.in_scope(|| answer.unwrap_or_else(|error| error.response()));
     let status = response.status().as_u16();
-    state.metrics.answered(known(request.method()), path, status, began.elapsed());
+    state
+        .metrics
+        .answered(known(request.method()), path, status, began.elapsed());
     span.in_scope(|| tracing::debug!(status, "answered"));
     add_headers(&state, &request, &mut response, &id);
     response
@@ -117,13 +133,15 @@ async fn answer(
     payload: web::Payload,
 ) -> Result<HttpResponse, Error> {
     // No path here needs an escape, so one is an attempt at a second spelling of another path.
-    if endpoints.is_empty() || request.path().contains('%') || request.uri().path().contains('%') {
+    if endpoints.is_empty() || request.path().contains('%') {
         return Err(Error::NotFound);
     }
     if let Some(response) = cors::preflight(&state.origins, &endpoints, request) {
         return Ok(response);
     }
-    let index = endpoints.iter().position(|endpoint| endpoint.answers(request.method()));
+    let index = endpoints
+        .iter()
+        .position(|endpoint| endpoint.answers(request.method()));
     let index = index.ok_or_else(|| Error::Method(allowed(&endpoints)))?;
     let endpoint = &endpoints[index];
     let query = Query::parse(request.query_string(), endpoint.query)?;
@@ -131,7 +149,12 @@ async fn answer(
         csrf::check_origin(request, &state.origins)?;
     }
     let body = json::read(endpoint.takes, request, payload).await?;
-    let call = Call { state: state.clone(), request: request.clone(), query, body };
+    let call = Call {
+        state: state.clone(),
+        request: request.clone(),
+        query,
+        body,
+    };
     // In a task of its own, which outlives a client that goes away: a database call that is dropped
     // half-way can leave its connection with a transaction open (see `crate::store`).
     let handled = rt::spawn((endpoint.handler)(call).in_current_span());
@@ -144,7 +167,10 @@ fn request_id(headers: &HeaderMap) -> String {
         let known = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
         (1..=64).contains(&text.len()) && text.bytes().all(known)
     };
-    let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(is_token);
+    let given = headers
+        .get(REQUEST_ID)
+        .and_then(|id| id.to_str().ok())
+        .filter(is_token);
     given.map_or_else(|| Uuid::new_v4().simple().to_string(), str::to_owned)
 }
 
@@ -174,7 +200,10 @@ fn add_headers(state: &State, request: &HttpRequest, response: &mut HttpResponse
     }
     let fixed = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::VARY, "Origin, Sec-Fetch-Site"),
     ];

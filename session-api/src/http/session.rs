@@ -10,6 +10,7 @@ use crate::service::login::Login;
 use crate::session::{Delivery, EndReason, RetryKey};
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use revocation_events::UnixMillis;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -36,13 +37,17 @@ pub(super) async fn log_in(call: Call) -> Result<HttpResponse, Error> {
     let delivery = body.delivery.unwrap_or(Delivery::Cookie);
     if delivery == Delivery::Body && call.has_header("sec-fetch-site") {
         // A page would keep the tokens where scripts can read them.
-        return Err(Error::bad_request("In a browser the tokens are delivered by cookie."));
+        return Err(Error::bad_request(
+            "In a browser the tokens are delivered by cookie.",
+        ));
     }
     let is_name = |device: &String| {
         (1..=MAX_DEVICE).contains(&device.chars().count()) && !device.chars().any(char::is_control)
     };
     if !body.device.iter().all(is_name) {
-        return Err(Error::bad_request("`device` is 1 to 100 characters on one line."));
+        return Err(Error::bad_request(
+            "`device` is 1 to 100 characters on one line.",
+        ));
     }
     let granted = call
         .service()
@@ -51,7 +56,7 @@ pub(super) async fn log_in(call: Call) -> Result<HttpResponse, Error> {
             password: Zeroizing::new(body.password),
             delivery,
             client: call.client_info(body.device),
-            replaces: credential::replaced(&call).await,
+            replaces: None,
         })
         .await?;
     Ok(answer::granted(&call, StatusCode::CREATED, &granted))
@@ -64,7 +69,8 @@ struct RefreshBody {
 }
 
 impl Body for RefreshBody {
-    const SHAPE: &'static str = r#"{"session_token": text}, or {} where the session cookie is sent"#;
+    const SHAPE: &'static str =
+        r#"{"session_token": text}, or {} where the session cookie is sent"#;
 }
 
 /// `POST /session/refresh`.
@@ -79,12 +85,16 @@ pub(super) async fn refresh(call: Call) -> Result<HttpResponse, Error> {
 
 /// The `Idempotency-Key`: long enough that nobody guesses it.
 fn retry_key(call: &Call) -> Result<Option<RetryKey>, Error> {
-    let Some(key) = call.header("idempotency-key")? else { return Ok(None) };
+    let Some(key) = call.header("idempotency-key")? else {
+        return Ok(None);
+    };
     let printable = key.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     if printable && (16..=128).contains(&key.len()) {
         Ok(Some(RetryKey::of(key)))
     } else {
-        Err(Error::bad_request("`Idempotency-Key` is 16 to 128 printable characters of ASCII."))
+        Err(Error::bad_request(
+            "`Idempotency-Key` is 16 to 128 printable characters of ASCII.",
+        ))
     }
 }
 
@@ -100,10 +110,15 @@ pub(super) async fn show(call: Call) -> Result<HttpResponse, Error> {
         csrf_token: Option<String>,
     }
     let caller = credential::session_caller(&call).await?;
-    let end = caller.session.expires_at.min(caller.session.ends_at);
+    // In whole seconds, as the session token has it.
+    let end = UnixMillis::from_secs(caller.session.expires_at.min(caller.session.ends_at).secs());
     Ok(HttpResponse::Ok().json(Answer {
         session: SessionView::new(caller.session_id, &caller.session),
-        user: UserView { id: caller.user_id, username: &caller.user_name, roles: &caller.roles },
+        user: UserView {
+            id: caller.user_id,
+            username: &caller.user_name,
+            roles: &caller.roles,
+        },
         session_expires_at: Time(end),
         session_expires_in: seconds_until(end, caller.now),
         csrf_token: call.service().csrf_token(&caller),
@@ -114,6 +129,9 @@ pub(super) async fn show(call: Call) -> Result<HttpResponse, Error> {
 pub(super) async fn log_out(call: Call) -> Result<HttpResponse, Error> {
     let caller = credential::session_caller(&call).await?;
     let user = Some(caller.user_id);
-    let ended = call.service().end_session(caller.session_id, user, EndReason::Logout).await?;
+    let ended = call
+        .service()
+        .end_session(caller.session_id, user, EndReason::Logout)
+        .await?;
     Ok(answer::ended(&call, &caller, &ended, Own::Ended))
 }

@@ -28,7 +28,10 @@ pub(super) struct Item {
     expires_at: Time,
 }
 
-pub(super) fn items(part: Part<ListedSession, SessionId>, caller: &Caller) -> List<Item, SessionId> {
+pub(super) fn items(
+    part: Part<ListedSession, SessionId>,
+    caller: &Caller,
+) -> List<Item, SessionId> {
     let item = |listed: ListedSession| {
         let session = listed.row.session.details();
         Item {
@@ -42,7 +45,10 @@ pub(super) fn items(part: Part<ListedSession, SessionId>, caller: &Caller) -> Li
             ip: listed.client.ip,
         }
     };
-    List { items: part.items.into_iter().map(item).collect(), next: part.next }
+    List {
+        items: part.items.into_iter().map(item).collect(),
+        next: part.next,
+    }
 }
 
 /// `GET /sessions`.
@@ -58,7 +64,11 @@ pub(super) async fn end_all(call: Call) -> Result<HttpResponse, Error> {
     let keeps = match call.query.get("keep") {
         None => false,
         Some("current") => true,
-        Some(_) => return Err(Error::bad_request("The parameter `keep` can only be `current`.")),
+        Some(_) => {
+            return Err(Error::bad_request(
+                "The parameter `keep` can only be `current`.",
+            ));
+        }
     };
     let caller = credential::caller(&call).await?;
     let keep = keeps.then_some(caller.session_id);
@@ -70,14 +80,25 @@ pub(super) async fn end_all(call: Call) -> Result<HttpResponse, Error> {
 pub(super) async fn end_one(call: Call) -> Result<HttpResponse, Error> {
     let caller = credential::caller(&call).await?;
     let session = call.id()?;
-    let ended = call.service().end_session(session, Some(caller.user_id), EndReason::User).await?;
-    Ok(answer::ended(&call, &caller, &ended, Own::ended_if(session == caller.session_id)))
+    let ended = call
+        .service()
+        .end_session(session, Some(caller.user_id), EndReason::User)
+        .await?;
+    Ok(answer::ended(
+        &call,
+        &caller,
+        &ended,
+        Own::ended_if(session == caller.session_id),
+    ))
 }
 
 /// `GET /sessions/{id}/events`.
 pub(super) async fn history(call: Call) -> Result<HttpResponse, Error> {
     let caller = credential::caller(&call).await?;
-    let events = call.service().history(call.id()?, Some(caller.user_id)).await?;
+    let events = call
+        .service()
+        .history(call.id()?, Some(caller.user_id))
+        .await?;
     let items = events.iter().filter_map(EventView::of).collect();
     Ok(HttpResponse::Ok().json(List::<_> { items, next: None }))
 }
@@ -95,30 +116,53 @@ struct EventView {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Data {
-    Opened { delivery: &'static str, new_device: bool, expires_at: Time, ends_at: Time },
-    Refreshed { generation: u64, expires_at: Time },
-    Revoked { reason: &'static str, position: Position },
+    Opened {
+        delivery: &'static str,
+        new_device: bool,
+        expires_at: Time,
+        ends_at: Time,
+    },
+    Refreshed {
+        generation: u64,
+        expires_at: Time,
+    },
+    Revoked {
+        reason: &'static str,
+        position: Position,
+    },
     Expired {},
 }
 
 impl EventView {
     fn of(event: &Event) -> Option<Self> {
-        let Fact::Session(fact) = &event.fact else { return None };
+        let Fact::Session(fact) = &event.fact else {
+            return None;
+        };
         let data = match fact {
-            SessionFact::Opened { session, new_device } => Data::Opened {
+            SessionFact::Opened {
+                session,
+                new_device,
+            } => Data::Opened {
                 delivery: session.delivery.as_str(),
                 new_device: *new_device,
                 expires_at: Time(session.expires_at),
                 ends_at: Time(session.ends_at),
             },
-            SessionFact::Refreshed(session) => {
-                Data::Refreshed { generation: session.generation, expires_at: Time(session.expires_at) }
-            }
-            SessionFact::Revoked { reason, position } => {
-                Data::Revoked { reason: reason.as_str(), position: *position }
-            }
+            SessionFact::Refreshed(session) => Data::Refreshed {
+                generation: session.generation,
+                expires_at: Time(session.expires_at),
+            },
+            SessionFact::Revoked { reason, position } => Data::Revoked {
+                reason: reason.as_str(),
+                position: *position,
+            },
             SessionFact::Expired {} => Data::Expired {},
         };
-        Some(Self { r#type: event.fact.kind(), time: Time(event.at), version: event.version, data })
+        Some(Self {
+            r#type: event.fact.kind(),
+            time: Time(event.at),
+            version: event.version,
+            data,
+        })
     }
 }

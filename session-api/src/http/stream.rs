@@ -37,7 +37,15 @@ impl PageStream {
     ) -> store::Result<Self> {
         let pages: VecDeque<_> = relay.pages_after(after, latest).await?.into();
         let to = pages.back().map_or(latest.to, |page| page.to);
-        Ok(Self { relay, latest, to, pages, live, stopping, _place: place })
+        Ok(Self {
+            relay,
+            latest,
+            to,
+            pages,
+            live,
+            stopping,
+            _place: place,
+        })
     }
 
     /// The body of the answer.
@@ -72,7 +80,10 @@ impl PageStream {
         // In a task of its own, for a client that goes away drops this future (see `crate::store`).
         let read = tokio::spawn(async move { relay.pages_after(Some(to), latest).await });
         let read = read.await.ok()?.inspect_err(|error| {
-            tracing::error!(error = error as &dyn std::error::Error, "a stream of pages broke off");
+            tracing::error!(
+                error = error as &dyn std::error::Error,
+                "a stream of pages broke off"
+            );
         });
         self.pages = read.ok()?.into();
         self.to = self.pages.back()?.to;

@@ -26,8 +26,15 @@ pub(super) async fn register(call: Call) -> Result<HttpResponse, Error> {
         credential::admin(&call).await?;
     }
     let body: RegisterBody = call.json()?;
-    let (id, username) = call.service().register(&body.username, &body.password, Roles::default()).await?;
-    Ok(HttpResponse::Created().json(UserView { id, username: &username, roles: &[] }))
+    let (id, username) = call
+        .service()
+        .register(&body.username, &body.password, Roles::default())
+        .await?;
+    Ok(HttpResponse::Created().json(UserView {
+        id,
+        username: &username,
+        roles: &[],
+    }))
 }
 
 #[derive(Deserialize)]
@@ -46,6 +53,9 @@ pub(super) async fn change_password(call: Call) -> Result<HttpResponse, Error> {
     let caller = credential::caller(&call).await?;
     let PasswordBody { current, new } = call.json()?;
     let (user, session) = (caller.user_id, caller.session_id);
-    let ended = call.service().change_password(user, session, &current, &new).await?;
+    let ended = call
+        .service()
+        .change_password(user, session, &current, &new)
+        .await?;
     Ok(answer::ended(&call, &caller, &ended, Own::LivesOn))
 }

@@ -24,16 +24,28 @@ async fn a_header_is_judged_alone_even_when_it_is_bad() {
             let answer = Answer::of(request).await;
             assert_refused(&answer, 401, slug, &format!("{path} {value:?}"));
         }
-        let two = get(path).bearer_auth(&phone.access).bearer_auth(&phone.access);
+        let two = get(path)
+            .bearer_auth(&phone.access)
+            .bearer_auth(&phone.access);
         assert_refused(&Answer::of(two).await, 400, "bad-request", "two headers");
     }
     // Cookies are ignored beside a header, two of one name as well.
     let twice = format!("{ACCESS}=a; {ACCESS}=b; {SESSION}=c; {SESSION}=d");
-    let request = world.request("GET", "/session").header(COOKIE, twice).bearer_auth(&phone.access);
+    let request = world
+        .request("GET", "/session")
+        .header(COOKIE, twice)
+        .bearer_auth(&phone.access);
     Answer::of(request).await.must_be(200);
     // And no page can be tricked into adding a header: neither origin nor value is asked for.
-    let request = world.request("DELETE", "/sessions/x").header("origin", "https://evil.example");
-    assert_refused(&Answer::of(request.bearer_auth(&phone.access)).await, 404, "not-found", "unsafe");
+    let request = world
+        .request("DELETE", "/sessions/x")
+        .header("origin", "https://evil.example");
+    assert_refused(
+        &Answer::of(request.bearer_auth(&phone.access)).await,
+        404,
+        "not-found",
+        "unsafe",
+    );
 }
 
 #[tokio::test]
@@ -58,13 +70,24 @@ async fn two_cookies_of_one_name_are_refused_everywhere_but_at_login() {
         ] {
             // Half of it in a header of its own: browsers over HTTP/2 do that.
             let (first, rest) = cookies.split_once("; ").unwrap();
-            let request = world.request(method, path).header(COOKIE, first).header(COOKIE, rest);
+            let request = world
+                .request(method, path)
+                .header(COOKIE, first)
+                .header(COOKIE, rest);
             let answer = Answer::of(request.header("x-csrf-token", browser.cookie(CSRF))).await;
-            assert_refused(&answer, 400, "bad-request", &format!("{method} {path} {cookies}"));
+            assert_refused(
+                &answer,
+                400,
+                "bad-request",
+                &format!("{method} {path} {cookies}"),
+            );
         }
     }
     let mut unharmed = browser.clone();
-    unharmed.sends(&world, "GET", "/sessions").await.must_be(200);
+    unharmed
+        .sends(&world, "GET", "/sessions")
+        .await
+        .must_be(200);
 }
 
 #[tokio::test]
@@ -78,16 +101,76 @@ async fn each_token_has_its_own_place() {
         _ => format!("{ACCESS}={access}; {SESSION}={session}"),
     };
     let cases = [
-        ("a session token as a bearer", None, Some(&phone.session), "/sessions", "token-invalid"),
-        ("a phone's access token in a cookie", Some(cookies(&phone.access, "")), None, "/sessions", "token-invalid"),
-        ("the same at /session", Some(cookies(&phone.access, "")), None, "/session", "token-invalid"),
-        ("a phone's session token in a cookie", Some(cookies("", &phone.session)), None, "/session", "session-ended"),
-        ("both of a phone's", Some(cookies(&phone.access, &phone.session)), None, "/session", "session-ended"),
-        ("swapped cookies", Some(cookies(&browser.cookie(SESSION), &browser.cookie(ACCESS))), None, "/session", "session-ended"),
-        ("swapped cookies elsewhere", Some(cookies(&browser.cookie(SESSION), &browser.cookie(ACCESS))), None, "/sessions", "token-invalid"),
-        ("the session cookie alone", Some(cookies("", &browser.cookie(SESSION))), None, "/sessions", "token-missing"),
-        ("a session cookie that does not read", Some(cookies(&browser.cookie(ACCESS), "x")), None, "/sessions", "token-invalid"),
-        ("the same at /session", Some(cookies(&browser.cookie(ACCESS), "x")), None, "/session", "session-ended"),
+        (
+            "a session token as a bearer",
+            None,
+            Some(&phone.session),
+            "/sessions",
+            "token-invalid",
+        ),
+        (
+            "a phone's access token in a cookie",
+            Some(cookies(&phone.access, "")),
+            None,
+            "/sessions",
+            "token-invalid",
+        ),
+        (
+            "the same at /session",
+            Some(cookies(&phone.access, "")),
+            None,
+            "/session",
+            "token-invalid",
+        ),
+        (
+            "a phone's session token in a cookie",
+            Some(cookies("", &phone.session)),
+            None,
+            "/session",
+            "session-ended",
+        ),
+        (
+            "both of a phone's",
+            Some(cookies(&phone.access, &phone.session)),
+            None,
+            "/session",
+            "session-ended",
+        ),
+        (
+            "swapped cookies",
+            Some(cookies(&browser.cookie(SESSION), &browser.cookie(ACCESS))),
+            None,
+            "/session",
+            "session-ended",
+        ),
+        (
+            "swapped cookies elsewhere",
+            Some(cookies(&browser.cookie(SESSION), &browser.cookie(ACCESS))),
+            None,
+            "/sessions",
+            "token-invalid",
+        ),
+        (
+            "the session cookie alone",
+            Some(cookies("", &browser.cookie(SESSION))),
+            None,
+            "/sessions",
+            "token-missing",
+        ),
+        (
+            "a session cookie that does not read",
+            Some(cookies(&browser.cookie(ACCESS), "x")),
+            None,
+            "/sessions",
+            "token-invalid",
+        ),
+        (
+            "the same at /session",
+            Some(cookies(&browser.cookie(ACCESS), "x")),
+            None,
+            "/session",
+            "session-ended",
+        ),
     ];
     for (case, cookies, bearer, path, slug) in cases {
         let mut request = world.request("GET", path);
@@ -101,7 +184,9 @@ async fn each_token_has_its_own_place() {
     }
     // Beside a live session cookie an access token that has ended is no other session's.
     let ended = cookies("expired", &browser.cookie(SESSION));
-    Answer::of(world.request("GET", "/session").header(COOKIE, ended)).await.must_be(200);
+    Answer::of(world.request("GET", "/session").header(COOKIE, ended))
+        .await
+        .must_be(200);
 }
 
 #[tokio::test]
@@ -110,9 +195,18 @@ async fn a_token_dies_with_its_session_in_the_database_at_once() {
     let (phone, watcher) = (world.phone("alice").await, world.phone("bob").await);
     phone.sends(&world, "GET", "/sessions").await.must_be(200);
     let id = phone.id.parse().unwrap();
-    world.service.end_session(id, None, EndReason::Admin).await.unwrap();
+    world
+        .service
+        .end_session(id, None, EndReason::Admin)
+        .await
+        .unwrap();
     for path in ["/session", "/sessions", "/sessions/x/events"] {
-        assert_refused(&phone.sends(&world, "GET", path).await, 401, "token-invalid", path);
+        assert_refused(
+            &phone.sends(&world, "GET", path).await,
+            401,
+            "token-invalid",
+            path,
+        );
     }
     watcher.sends(&world, "GET", "/sessions").await.must_be(200);
 }
@@ -121,7 +215,12 @@ async fn a_token_dies_with_its_session_in_the_database_at_once() {
 async fn clients_of_the_feed_show_their_name_and_secret() {
     let world = World::begins().await;
     let phone = world.phone("root").await;
-    let calls = [("GET", "/revocations"), ("GET", "/revocations/stream"), ("POST", "/revocations/status"), ("POST", "/introspect")];
+    let calls = [
+        ("GET", "/revocations"),
+        ("GET", "/revocations/stream"),
+        ("POST", "/revocations/status"),
+        ("POST", "/introspect"),
+    ];
     for (method, path) in calls {
         let request = || {
             let request = world.request(method, path);
@@ -133,15 +232,33 @@ async fn clients_of_the_feed_show_their_name_and_secret() {
         };
         let cases = [
             ("nothing", request()),
-            ("a wrong secret", request().basic_auth(CLIENT, Some("wrong"))),
+            (
+                "a wrong secret",
+                request().basic_auth(CLIENT, Some("wrong")),
+            ),
             ("an empty secret", request().basic_auth(CLIENT, Some(""))),
-            ("an unknown name", request().basic_auth("nobody", Some(CLIENT_SECRET))),
-            ("a user's name and password", request().basic_auth("root", Some(PASSWORD))),
+            (
+                "an unknown name",
+                request().basic_auth("nobody", Some(CLIENT_SECRET)),
+            ),
+            (
+                "a user's name and password",
+                request().basic_auth("root", Some(PASSWORD)),
+            ),
             ("a user's token", request().bearer_auth(&phone.access)),
             ("not base64", request().header(AUTHORIZATION, "Basic !!!")),
-            ("no colon", request().header(AUTHORIZATION, "Basic b3JkZXJz")),
-            ("too long", request().header(AUTHORIZATION, format!("Basic {}", "QUFB".repeat(1000)))),
-            ("not text", request().header(AUTHORIZATION, &b"Basic \xff"[..])),
+            (
+                "no colon",
+                request().header(AUTHORIZATION, "Basic b3JkZXJz"),
+            ),
+            (
+                "too long",
+                request().header(AUTHORIZATION, format!("Basic {}", "QUFB".repeat(1000))),
+            ),
+            (
+                "not text",
+                request().header(AUTHORIZATION, &b"Basic \xff"[..]),
+            ),
         ];
         for (case, request) in cases {
             let answer = Answer::of(request).await;
@@ -150,19 +267,33 @@ async fn clients_of_the_feed_show_their_name_and_secret() {
                 continue;
             }
             assert_refused(&answer, 401, "bad-credentials", &format!("{path}: {case}"));
-            assert_eq!(header(&answer, "www-authenticate"), r#"Basic realm="portcullis", charset="UTF-8""#);
+            assert_eq!(
+                header(&answer, "www-authenticate"),
+                r#"Basic realm="portcullis", charset="UTF-8""#
+            );
         }
-        let two = request().basic_auth(CLIENT, Some(CLIENT_SECRET)).basic_auth(CLIENT, Some(CLIENT_SECRET));
+        let two = request()
+            .basic_auth(CLIENT, Some(CLIENT_SECRET))
+            .basic_auth(CLIENT, Some(CLIENT_SECRET));
         assert_refused(&Answer::of(two).await, 400, "bad-request", path);
     }
 }
 
 #[tokio::test]
 async fn addresses_come_from_a_trusted_proxy_alone() {
-    let world = World::begins_with(|plan| plan.http.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()]).await;
+    let world =
+        World::begins_with(|plan| plan.http.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()])
+            .await;
     let body = json!({ "username": "alice", "password": PASSWORD, "delivery": "body" });
-    let login = world.request("POST", "/session").header("x-forwarded-for", "203.0.113.9, 198.51.100.7");
+    let login = world
+        .request("POST", "/session")
+        .header("x-forwarded-for", "203.0.113.9, 198.51.100.7");
     let answer = Answer::of(login.json(&body)).await.must_be(201);
-    let list = world.request("GET", "/sessions").bearer_auth(text(&answer, "access_token"));
-    assert_eq!(Answer::of(list).await.must_be(200).body["items"][0]["ip"], "198.51.100.7");
+    let list = world
+        .request("GET", "/sessions")
+        .bearer_auth(text(&answer, "access_token"));
+    assert_eq!(
+        Answer::of(list).await.must_be(200).body["items"][0]["ip"],
+        "198.51.100.7"
+    );
 }

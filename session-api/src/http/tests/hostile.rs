@@ -39,9 +39,17 @@ impl Target {
 #[track_caller]
 fn assert_4xx(answer: &Answer, status: u16, case: &str) {
     assert_eq!(answer.status, status, "{case}: {}", answer.body);
-    assert_eq!(header(answer, "content-type"), "application/problem+json", "{case}");
+    assert_eq!(
+        header(answer, "content-type"),
+        "application/problem+json",
+        "{case}"
+    );
     assert_eq!(answer.body["status"], status, "{case}");
-    assert_eq!(header(answer, "x-content-type-options"), "nosniff", "{case}");
+    assert_eq!(
+        header(answer, "x-content-type-options"),
+        "nosniff",
+        "{case}"
+    );
     assert!(answer.headers.contains_key("x-request-id"), "{case}");
 }
 
@@ -53,17 +61,28 @@ async fn another_method_is_405_and_says_which_there_are() {
     for target in &targets {
         let there_are = |method: &str| {
             let same = |other: &&Target| other.path == target.path;
-            targets.iter().filter(same).any(|other| other.method == method || (other.method == "GET" && method == "HEAD"))
+            targets
+                .iter()
+                .filter(same)
+                .any(|other| other.method == method || (other.method == "GET" && method == "HEAD"))
         };
-        for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "QUERY", "get", "BREW"] {
+        for method in [
+            "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "QUERY", "get",
+            "BREW",
+        ] {
             if there_are(method) {
                 continue;
             }
-            let request = root.request(&world, method, &target.path).header("x-http-method-override", &target.method);
+            let request = root
+                .request(&world, method, &target.path)
+                .header("x-http-method-override", &target.method);
             let answer = Answer::of(request).await;
             let case = format!("{method} {}", target.path);
             let allowed = header(&answer, "allow");
-            assert!(allowed.split(", ").any(|name| name == target.method), "{case}: {allowed}");
+            assert!(
+                allowed.split(", ").any(|name| name == target.method),
+                "{case}: {allowed}"
+            );
             if method != "HEAD" {
                 assert_4xx(&answer, 405, &case);
             }
@@ -85,7 +104,8 @@ async fn another_spelling_of_a_path_is_404() {
             format!("{head}%{:02x}{}", tail.as_bytes()[0], &tail[1..]),
             format!("{path}%2f"),
             format!("{path};x=1"),
-            format!("{path}/."),
+            format!("{path}/./"),
+            format!("/.{path}"),
             format!("{path}%00"),
             path.to_uppercase(),
             format!("/x/..;{path}"),
@@ -93,10 +113,15 @@ async fn another_spelling_of_a_path_is_404() {
         ] {
             // A client library would tidy some of these away.
             let answer = raw(&world, &target.method, &spelling, &root.access).await;
-            let an_id = spelling.to_lowercase() == *path && path.ends_with(ID);
-            assert!(!an_id, "{spelling}");
-            assert!(answer.starts_with("HTTP/1.1 404 "), "{} {spelling}: {answer}", target.method);
-            assert!(answer.contains("application/problem+json"), "{spelling}: {answer}");
+            assert!(
+                answer.starts_with("HTTP/1.1 404 "),
+                "{} {spelling}: {answer}",
+                target.method
+            );
+            assert!(
+                answer.contains("application/problem+json"),
+                "{spelling}: {answer}"
+            );
         }
     }
 }
@@ -120,7 +145,12 @@ async fn an_unknown_query_parameter_is_400_everywhere() {
     let world = World::begins().await;
     let root = world.phone("root").await;
     for target in Target::all() {
-        for query in ["x=1", "after=1&x", "%00=1", "keep=current&after=1&username=a"] {
+        for query in [
+            "x=1",
+            "after=1&x",
+            "%00=1",
+            "keep=current&after=1&username=a",
+        ] {
             let path = format!("{}?{query}", target.path);
             let answer = Answer::of(target.request(&world, &root, &path)).await;
             assert_4xx(&answer, 400, &format!("{} {path}", target.method));
@@ -136,22 +166,39 @@ async fn bodies_of_the_wrong_size_type_or_shape() {
     for target in Target::all() {
         let request = || target.request(&world, &root, &target.path);
         let case = |what: &str| format!("{} {}: {what}", target.method, target.path);
-        let kind = if target.form { "application/x-www-form-urlencoded" } else { "application/json" };
+        let kind = if target.form {
+            "application/x-www-form-urlencoded"
+        } else {
+            "application/json"
+        };
         let sent = |body: Vec<u8>| Answer::of(request().header(CONTENT_TYPE, kind).body(body));
         let takes_none = !target.body || target.path.ends_with("able");
         if takes_none {
             assert_4xx(&sent(b"{}".to_vec()).await, 400, &case("a body"));
             if target.method != "GET" {
-                assert_4xx(&Answer::of(request().header(CONTENT_TYPE, "text/plain")).await, 415, &case("text"));
+                assert_4xx(
+                    &Answer::of(request().header(CONTENT_TYPE, "text/plain")).await,
+                    415,
+                    &case("text"),
+                );
             }
         }
         assert_4xx(&sent(vec![b' '; MAX_LEN + 1]).await, 413, &case("large"));
         assert_4xx(&sent(vec![b'['; 1024 * 1024]).await, 413, &case("huge"));
-        let chunks = futures::stream::iter((0..20).map(|_| Ok::<_, std::io::Error>(vec![b'x'; 1024])));
-        let streamed = request().header(CONTENT_TYPE, kind).body(reqwest::Body::wrap_stream(chunks));
-        let streamed = Answer::of(streamed).await;
-        assert_4xx(&streamed, if takes_none { 400 } else { 413 }, &case("without a length"));
-        let encoded = request().header(CONTENT_TYPE, kind).header("content-encoding", "gzip").body(b"x".to_vec());
+        let chunks =
+            futures::stream::iter((0..20).map(|_| Ok::<_, std::io::Error>(vec![b'x'; 1024])));
+        let streamed = request()
+            .header(CONTENT_TYPE, kind)
+            .body(reqwest::Body::wrap_stream(chunks));
+        // (The client library sends no such body with a GET.)
+        if target.method != "GET" {
+            let streamed = Answer::of(streamed).await;
+            assert_4xx(&streamed, 413, &case("without a length"));
+        }
+        let encoded = request()
+            .header(CONTENT_TYPE, kind)
+            .header("content-encoding", "gzip")
+            .body(b"x".to_vec());
         let encoded = Answer::of(encoded).await;
         if target.method != "GET" {
             assert_4xx(&encoded, 415, &case("encoded"));
@@ -159,7 +206,6 @@ async fn bodies_of_the_wrong_size_type_or_shape() {
         if takes_none || target.form {
             continue;
         }
-        let login = target.path == "/session";
         for (what, body) in [
             ("nothing", &b""[..]),
             ("half an object", br#"{"username":"#),
@@ -185,18 +231,35 @@ async fn bodies_of_the_wrong_size_type_or_shape() {
             let told = answer.body.to_string();
             assert!(!told.contains("alice") && !told.contains("bob"), "{}: it repeats what was sent: {told}", case(what));
         }
-        for kind in ["text/plain", "application/x-www-form-urlencoded", "text/json", "application/json+x"] {
+        for kind in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "text/json",
+            "application/json+x",
+        ] {
             let answer = Answer::of(request().header(CONTENT_TYPE, kind).body("{}")).await;
             assert_4xx(&answer, 415, &case(kind));
         }
         let untyped = Answer::of(request().body("{}")).await;
         assert_4xx(&untyped, 415, &case("no type"));
-        let twice = request().header(CONTENT_TYPE, kind).header(CONTENT_TYPE, kind).body("{}");
+        let twice = request()
+            .header(CONTENT_TYPE, kind)
+            .header(CONTENT_TYPE, kind)
+            .body("{}");
         assert_4xx(&Answer::of(twice).await, 415, &case("two types"));
-        let with_charset = request().header(CONTENT_TYPE, "Application/JSON; charset=utf-8").body("{}");
-        let expected = if target.path == "/session/refresh" { 401 } else { 400 };
-        assert_4xx(&Answer::of(with_charset).await, expected, &case("with a charset"));
-        let _ = login;
+        let with_charset = request()
+            .header(CONTENT_TYPE, "Application/JSON; charset=utf-8")
+            .body("{}");
+        let expected = if target.path == "/session/refresh" {
+            401
+        } else {
+            400
+        };
+        assert_4xx(
+            &Answer::of(with_charset).await,
+            expected,
+            &case("with a charset"),
+        );
     }
     root.sends(&world, "GET", "/session").await.must_be(200);
 }
@@ -205,12 +268,35 @@ async fn bodies_of_the_wrong_size_type_or_shape() {
 async fn headers_that_are_no_text() {
     let world = World::begins().await;
     let root = world.phone("root").await;
-    for target in Target::all().iter().filter(|target| !target.path.starts_with("/revocations")) {
-        for name in ["authorization", "cookie", "origin", "x-csrf-token", "content-type", "x-request-id", "user-agent", "x-forwarded-for", "last-event-id", "idempotency-key", "sec-fetch-site"] {
+    for target in Target::all()
+        .iter()
+        .filter(|target| !target.path.starts_with("/revocations"))
+    {
+        for name in [
+            "authorization",
+            "cookie",
+            "origin",
+            "x-csrf-token",
+            "content-type",
+            "x-request-id",
+            "user-agent",
+            "x-forwarded-for",
+            "last-event-id",
+            "idempotency-key",
+            "sec-fetch-site",
+        ] {
             for value in [&b"\xff\xfe"[..], b"", b"\t", &[b'x'; 8_000]] {
-                let request = world.request(&target.method, &target.path).header(name, value);
+                let request = world
+                    .request(&target.method, &target.path)
+                    .header(name, value);
                 let answer = Answer::of(request).await;
-                assert!(answer.status < 500, "{} {} {name}: {}", target.method, target.path, answer.body);
+                assert!(
+                    answer.status < 500,
+                    "{} {} {name}: {}",
+                    target.method,
+                    target.path,
+                    answer.body
+                );
             }
         }
     }

@@ -37,10 +37,17 @@ const fn name(whose: Whose) -> &'static str {
 fn user_call(shown: Shown) -> Verdict {
     match shown {
         // A header is judged alone.
-        Shown { bearer: whose @ (Alices | Bobs), .. } => Ok(name(whose)),
-        Shown { access: Nobodys, .. } => Err((401, "token-missing")),
+        Shown {
+            bearer: whose @ (Alices | Bobs),
+            ..
+        } => Ok(name(whose)),
+        Shown {
+            access: Nobodys, ..
+        } => Err((401, "token-missing")),
         Shown { access: Phones, .. } => Err((401, "token-invalid")),
-        Shown { access, session, .. } if session != Nobodys && session != access => Err((401, "token-invalid")),
+        Shown {
+            access, session, ..
+        } if session != Nobodys && session != access => Err((401, "token-invalid")),
         Shown { access, value, .. } if value != access => Err((403, "csrf")),
         Shown { access, .. } => Ok(name(access)),
     }
@@ -49,12 +56,33 @@ fn user_call(shown: Shown) -> Verdict {
 /// `GET /session`.
 fn who_am_i(shown: Shown) -> Verdict {
     match shown {
-        Shown { bearer: whose @ (Alices | Bobs), .. } => Ok(name(whose)),
-        Shown { access: Nobodys, session: Nobodys, .. } => Err((401, "token-missing")),
-        Shown { access: Phones, session: Nobodys, .. } => Err((401, "token-invalid")),
-        Shown { access, session: Nobodys, .. } => Ok(name(access)),
-        Shown { access: Nobodys, session, .. } => Ok(name(session)),
-        Shown { access, session, .. } if access != session => Err((401, "session-ended")),
+        Shown {
+            bearer: whose @ (Alices | Bobs),
+            ..
+        } => Ok(name(whose)),
+        Shown {
+            access: Nobodys,
+            session: Nobodys,
+            ..
+        } => Err((401, "token-missing")),
+        Shown {
+            access: Phones,
+            session: Nobodys,
+            ..
+        } => Err((401, "token-invalid")),
+        Shown {
+            access,
+            session: Nobodys,
+            ..
+        } => Ok(name(access)),
+        Shown {
+            access: Nobodys,
+            session,
+            ..
+        } => Ok(name(session)),
+        Shown {
+            access, session, ..
+        } if access != session => Err((401, "session-ended")),
         Shown { session, .. } => Ok(name(session)),
     }
 }
@@ -63,7 +91,11 @@ fn who_am_i(shown: Shown) -> Verdict {
 fn log_out(shown: Shown) -> Verdict {
     let caller = who_am_i(shown)?;
     match shown {
-        Shown { bearer: Nobodys, value, .. } if value == Nobodys || name(value) != caller => Err((403, "csrf")),
+        Shown {
+            bearer: Nobodys,
+            value,
+            ..
+        } if value == Nobodys || name(value) != caller => Err((403, "csrf")),
         _ => Ok(caller),
     }
 }
@@ -72,8 +104,16 @@ fn log_out(shown: Shown) -> Verdict {
 fn refresh(shown: Shown) -> Verdict {
     match shown {
         // The header is not judged, but where it is only the body's token counts.
-        Shown { bearer: Alices | Bobs, .. } | Shown { session: Nobodys, .. } => Err((401, "token-missing")),
-        Shown { access, session, .. } if access != Nobodys && access != session => Err((401, "session-ended")),
+        Shown {
+            bearer: Alices | Bobs,
+            ..
+        }
+        | Shown {
+            session: Nobodys, ..
+        } => Err((401, "token-missing")),
+        Shown {
+            access, session, ..
+        } if access != Nobodys && access != session => Err((401, "session-ended")),
         Shown { session, value, .. } if value != session => Err((403, "csrf")),
         Shown { session, .. } => Ok(name(session)),
     }
@@ -85,7 +125,12 @@ fn all() -> impl Iterator<Item = Shown> {
     three.into_iter().flat_map(move |bearer| {
         four.into_iter().flat_map(move |access| {
             three.into_iter().flat_map(move |session| {
-                three.into_iter().map(move |value| Shown { bearer, access, session, value })
+                three.into_iter().map(move |value| Shown {
+                    bearer,
+                    access,
+                    session,
+                    value,
+                })
             })
         })
     })
@@ -126,24 +171,39 @@ async fn two_users_never_mix() {
             status => Err((status, answer.problem().unwrap().to_owned())),
         };
         let owned = |verdict: Verdict| {
-            verdict.map(str::to_owned).map_err(|(status, slug)| (status, slug.to_owned()))
+            verdict
+                .map(str::to_owned)
+                .map_err(|(status, slug)| (status, slug.to_owned()))
         };
         let answer = Answer::of(request("GET", "/session", shown)).await;
-        assert_eq!(found(&answer), owned(who_am_i(shown)), "GET /session {shown:?}");
+        assert_eq!(
+            found(&answer),
+            owned(who_am_i(shown)),
+            "GET /session {shown:?}"
+        );
 
         // With a key, so that one successor serves all combinations however long they take.
         let refreshing = request("POST", "/session/refresh", shown);
-        let answer = Answer::of(refreshing.header("idempotency-key", "one key for all of them")).await;
+        let answer =
+            Answer::of(refreshing.header("idempotency-key", "one key for all of them")).await;
         assert_eq!(found(&answer), owned(refresh(shown)), "refresh {shown:?}");
 
         // Whoever it is, that session is not theirs: 404 says that the call was let in.
         let answer = Answer::of(request("DELETE", &nobodys_session, shown)).await;
         let expected = user_call(shown).map_or_else(|refused| refused, |_| (404, "not-found"));
-        assert_eq!((answer.status, answer.problem()), (expected.0, Some(expected.1)), "DELETE {shown:?}");
+        assert_eq!(
+            (answer.status, answer.problem()),
+            (expected.0, Some(expected.1)),
+            "DELETE {shown:?}"
+        );
 
         if let Err((status, slug)) = log_out(shown) {
             let answer = Answer::of(request("DELETE", "/session", shown)).await;
-            assert_eq!((answer.status, answer.problem()), (status, Some(slug)), "log-out {shown:?}");
+            assert_eq!(
+                (answer.status, answer.problem()),
+                (status, Some(slug)),
+                "log-out {shown:?}"
+            );
         }
     }
     assert_eq!(combinations, 108);
@@ -160,12 +220,22 @@ async fn one_users_session_is_not_anothers_to_end_or_to_see() {
     let world = World::begins().await;
     let alice = world.phone("alice").await;
     let mut bob = world.browser("bob").await;
-    for (method, path) in
-        [("DELETE", format!("/sessions/{}", alice.id)), ("GET", format!("/sessions/{}/events", alice.id))]
-    {
-        assert_refused(&bob.sends(&world, method, &path).await, 404, "not-found", &path);
+    for (method, path) in [
+        ("DELETE", format!("/sessions/{}", alice.id)),
+        ("GET", format!("/sessions/{}/events", alice.id)),
+    ] {
+        assert_refused(
+            &bob.sends(&world, method, &path).await,
+            404,
+            "not-found",
+            &path,
+        );
     }
-    let listed = bob.sends(&world, "GET", "/sessions").await.must_be(200).body;
+    let listed = bob
+        .sends(&world, "GET", "/sessions")
+        .await
+        .must_be(200)
+        .body;
     assert!(!listed.to_string().contains(&alice.id), "{listed}");
     bob.sends(&world, "DELETE", "/sessions").await.must_be(200);
     alice.sends(&world, "GET", "/session").await.must_be(200);
@@ -181,10 +251,17 @@ async fn another_user_in_the_same_browser_starts_anew() {
     assert_eq!(answer.body["user"]["username"], "bob");
     // A page that still holds Alice's value, and one that still holds her cookies.
     let stale_page = browser.request(&world, "DELETE", "/sessions/x");
-    let stale_value = world.request("DELETE", "/sessions/x").header(COOKIE, browser.jar.header("/sessions").unwrap());
+    let stale_value = world
+        .request("DELETE", "/sessions/x")
+        .header(COOKIE, browser.jar.header("/sessions").unwrap());
     let stale_value = stale_value.header("x-csrf-token", alices.cookie(CSRF));
     assert_refused(&Answer::of(stale_value).await, 403, "csrf", "Alice's value");
     assert_refused(&Answer::of(stale_page).await, 404, "not-found", "Bob's own");
     let mut alices = alices;
-    assert_refused(&alices.sends(&world, "GET", "/sessions").await, 401, "token-invalid", "Alice's cookies");
+    assert_refused(
+        &alices.sends(&world, "GET", "/sessions").await,
+        401,
+        "token-invalid",
+        "Alice's cookies",
+    );
 }

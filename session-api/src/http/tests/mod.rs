@@ -12,6 +12,7 @@ mod ops;
 mod passwords;
 mod problems;
 mod refreshes;
+mod reports;
 mod sessions;
 
 use super::{App, HttpSettings, RunError, endpoints, run};
@@ -115,9 +116,16 @@ impl World {
         let issuer = plan.issuer.unwrap_or_else(|| url.clone());
         let keys = Arc::new(open_keys(&*store, Sealer::new(None)).await.unwrap());
         let (relay, commits) = Relay::new(issuer.clone(), store.clone(), keys.clone(), false);
-        let replica = Replica { id: Uuid::new_v4(), access_ttl: plan.access_ttl };
+        let replica = Replica {
+            id: Uuid::new_v4(),
+            access_ttl: plan.access_ttl,
+        };
         let settings = Settings {
-            issuer: Issuer { issuer, audience: "api".to_owned(), access_ttl: plan.access_ttl },
+            issuer: Issuer {
+                issuer,
+                audience: "api".to_owned(),
+                access_ttl: plan.access_ttl,
+            },
             session_ttl: Duration::from_secs(7 * 86_400),
             session_max_age: Duration::from_secs(30 * 86_400),
             max_sessions_per_user: 0,
@@ -178,13 +186,16 @@ impl World {
 
     /// A request of the feed's client.
     fn client(&self, method: &str, path: &str) -> RequestBuilder {
-        self.request(method, path).basic_auth(CLIENT, Some(CLIENT_SECRET))
+        self.request(method, path)
+            .basic_auth(CLIENT, Some(CLIENT_SECRET))
     }
 
     /// A native app in which `name` is logged in.
     async fn phone(&self, name: &str) -> Phone {
         let body = json!({ "username": name, "password": PASSWORD, "delivery": "body" });
-        let answer = Answer::of(self.request("POST", "/session").json(&body)).await.must_be(201);
+        let answer = Answer::of(self.request("POST", "/session").json(&body))
+            .await
+            .must_be(201);
         Phone {
             access: text(&answer, "access_token"),
             session: text(&answer, "session_token"),
@@ -205,7 +216,10 @@ impl World {
 }
 
 fn text(answer: &Answer, member: &str) -> String {
-    answer.body[member].as_str().unwrap_or_else(|| panic!("no {member}: {}", answer.body)).to_owned()
+    answer.body[member]
+        .as_str()
+        .unwrap_or_else(|| panic!("no {member}: {}", answer.body))
+        .to_owned()
 }
 
 /// Tokens in a native app.
@@ -242,13 +256,18 @@ impl Browser {
         let body = json!({ "username": name, "password": PASSWORD });
         let request = self.request(world, "POST", "/session").json(&body);
         let answer = self.sent(request).await.must_be(201);
-        answer.body["session"]["id"].as_str().unwrap().clone_into(&mut self.id);
+        answer.body["session"]["id"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut self.id);
         answer
     }
 
     /// With what a browser adds of its own accord, and the header that the page adds.
     fn request(&self, world: &World, method: &str, path: &str) -> RequestBuilder {
-        let mut request = world.request(method, path).header("sec-fetch-site", "same-origin");
+        let mut request = world
+            .request(method, path)
+            .header("sec-fetch-site", "same-origin");
         if let Some(cookies) = self.jar.header(path) {
             request = request.header(COOKIE, cookies);
         }
@@ -272,17 +291,25 @@ impl Browser {
     }
 
     fn cookie(&self, name: &str) -> String {
-        self.jar.get(name).unwrap_or_else(|| panic!("no cookie {name}")).to_owned()
+        self.jar
+            .get(name)
+            .unwrap_or_else(|| panic!("no cookie {name}"))
+            .to_owned()
     }
 }
 
 fn set_cookies(answer: &Answer) -> Vec<String> {
     let cookies = answer.headers.get_all("set-cookie").iter();
-    cookies.map(|cookie| cookie.to_str().unwrap().to_owned()).collect()
+    cookies
+        .map(|cookie| cookie.to_str().unwrap().to_owned())
+        .collect()
 }
 
 fn header<'a>(answer: &'a Answer, name: &str) -> &'a str {
-    answer.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    answer
+        .headers
+        .get(name)
+        .map_or("", |value| value.to_str().unwrap())
 }
 
 /// What every refusal has.
@@ -291,9 +318,21 @@ fn assert_refused(answer: &Answer, status: u16, slug: &str, case: &str) {
     let found = (answer.status, answer.problem());
     assert_eq!(found, (status, Some(slug)), "{case}: {}", answer.body);
     assert_eq!(answer.body["status"], status, "{case}");
-    assert_eq!(header(answer, "content-type"), "application/problem+json", "{case}");
+    assert_eq!(
+        header(answer, "content-type"),
+        "application/problem+json",
+        "{case}"
+    );
     assert_eq!(header(answer, "cache-control"), "no-store", "{case}");
-    assert_eq!(answer.headers.contains_key("www-authenticate"), status == 401, "{case}");
-    assert_eq!(answer.headers.contains_key("retry-after"), status == 503, "{case}");
+    assert_eq!(
+        answer.headers.contains_key("www-authenticate"),
+        status == 401,
+        "{case}"
+    );
+    assert_eq!(
+        answer.headers.contains_key("retry-after"),
+        status == 503,
+        "{case}"
+    );
     assert_eq!(set_cookies(answer), [""; 0], "{case}");
 }

@@ -11,7 +11,10 @@ fn told(error: &Error) -> (u16, String, String) {
     let response = error.response();
     let headers = format!("{:?}", response.headers());
     let status = response.status().as_u16();
-    assert_eq!(response.headers().get(header::CONTENT_TYPE).unwrap(), "application/problem+json");
+    assert_eq!(
+        response.headers().get(header::CONTENT_TYPE).unwrap(),
+        "application/problem+json"
+    );
     let body = response.into_body().try_into_bytes().unwrap();
     (status, headers, String::from_utf8(body.to_vec()).unwrap())
 }
@@ -25,15 +28,23 @@ fn store_error(error: store::Error) -> Error {
 #[test]
 fn a_500_leaks_nothing() {
     let errors = [
-        store_error(store::Error::Database(sqlx::Error::Protocol(SECRET.to_owned()))),
+        store_error(store::Error::Database(sqlx::Error::Protocol(
+            SECRET.to_owned(),
+        ))),
         store_error(store::Error::Corrupt(SECRET.to_owned())),
-        service::Error::Keys(Arc::new(crate::keys::Error::Damaged { kid: SECRET.to_owned() })).into(),
+        service::Error::Keys(Arc::new(crate::keys::Error::Damaged {
+            kid: SECRET.to_owned(),
+        }))
+        .into(),
         Error::Panicked,
     ];
     for error in errors {
         let (status, headers, body) = told(&error);
         assert_eq!(status, 500, "{body}");
-        assert_eq!(body, r#"{"type":"urn:portcullis:internal","title":"Something went wrong.","status":500}"#);
+        assert_eq!(
+            body,
+            r#"{"type":"urn:portcullis:internal","title":"Something went wrong.","status":500}"#
+        );
         assert!(!headers.contains("alice"), "{headers}");
     }
 }
