@@ -1,4 +1,4 @@
-//! Each rule by itself. The rules together are searched in `tests/promise.rs`.
+//! Each rule by itself. The rules together are searched in `tests/promise`.
 
 use super::*;
 use crate::page::{Page, Revocation};
