@@ -62,8 +62,9 @@ async fn a_flood_of_unknown_keys_causes_one_read_a_second() {
     for thread in flood {
         thread.await.unwrap();
     }
-    let reads = issuer.log().jwks_reads - before;
-    assert!((2..=3).contains(&reads), "{reads} reads in 2.5 s");
+    let (reads, took) = (issuer.log().jwks_reads - before, began.elapsed());
+    let most = usize::try_from(took.as_secs()).unwrap() + 1;
+    assert!((1..=most).contains(&reads), "{reads} reads in {took:?}");
     assert!(
         verifier.verify(&issuer.mint().token()).is_ok(),
         "and nobody else was harmed"
