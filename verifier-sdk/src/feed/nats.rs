@@ -77,8 +77,11 @@ impl Follower {
             tokio::select! {
                 item = feed.next() => match item {
                     Some(FeedItem::Page(page)) => {
-                        // If it is not back after all, no proof comes, and that is seen below.
-                        self.stand_in = None;
+                        // After a disconnect the last pages are still in the queue. And if it is
+                        // not back after all, no proof comes, which is seen below.
+                        if self.bus.connected() {
+                            self.stand_in = None;
+                        }
                         if self.link.pages.send(page).await.is_err() {
                             return;
                         }

@@ -94,7 +94,7 @@ async fn it_catches_up_over_http_however_many_answers_that_takes() {
         issuer.revoke(Target::Session(issuer.mint().session));
     }
     issuer.revoke(Target::Session(minted.session));
-    issuer.log().pages_at_once = 2;
+    issuer.log().pages_at_once = 1;
     let _relay = Relay::start(&issuer, &server.url()).await;
     let began = Instant::now();
     let verifier = on_nats(&issuer, &server).start().await.unwrap();
