@@ -2,6 +2,7 @@
 
 use super::Db;
 use super::fixture::*;
+use crate::clock;
 use crate::store::Store;
 use revocation_events::Position;
 use std::time::Duration;
@@ -22,6 +23,8 @@ async fn take(store: &dyn Store, seen: Position) -> (Position, Position) {
 async fn another_database_raises_the_head_before_a_position_is_taken() {
     let db = Db::postgres().await;
     let (_, first) = take(&*db.store, Position::ZERO).await;
+    let now = clock::now().get() * 1_000;
+    assert!(first.get() < now + RAISE / 2, "a new head is nobody's");
     let (_, second) = take(&*db.store, Position::ZERO).await;
     assert!(
         second.get() - first.get() < RAISE,
