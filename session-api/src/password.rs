@@ -46,8 +46,11 @@ impl Password {
 
     /// A password that somebody wants to set.
     pub(crate) fn chosen(text: &str, user_name: &str) -> Result<Self, Refused> {
-        let password = Self::presented(text)
-            .ok_or(if text.is_empty() { Refused::TooShort } else { Refused::TooLong })?;
+        let password = Self::presented(text).ok_or(if text.is_empty() {
+            Refused::TooShort
+        } else {
+            Refused::TooLong
+        })?;
         if password.0.chars().count() < MIN_CODE_POINTS {
             return Err(Refused::TooShort);
         }
@@ -58,7 +61,11 @@ impl Password {
         let mut different: Vec<char> = lower.chars().collect();
         different.sort_unstable();
         different.dedup();
-        if different.len() < 5 { Err(Refused::Monotonous) } else { Ok(password) }
+        if different.len() < 5 {
+            Err(Refused::Monotonous)
+        } else {
+            Ok(password)
+        }
     }
 }
 
@@ -81,6 +88,8 @@ pub(crate) struct Overloaded;
 pub(crate) struct Hasher {
     running: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
+    #[cfg(test)]
+    places: usize,
     /// Verified for users that do not exist, so that the answer takes as long.
     decoy: Arc<str>,
 }
@@ -88,9 +97,12 @@ pub(crate) struct Hasher {
 impl Hasher {
     pub(crate) fn new(cores: usize) -> Self {
         let decoy = hash(b"the password of nobody");
+        let places = cores * (1 + QUEUE_PER_CORE);
         Self {
             running: Arc::new(Semaphore::new(cores)),
-            waiting: Arc::new(Semaphore::new(cores * (1 + QUEUE_PER_CORE))),
+            waiting: Arc::new(Semaphore::new(places)),
+            #[cfg(test)]
+            places,
             decoy: decoy.into(),
         }
     }
@@ -101,16 +113,47 @@ impl Hasher {
 
     /// Whether the password is the one that was hashed. `None` stands for a user who does not
     /// exist: it costs the same and is never right.
-    pub(crate) async fn verify(&self, password: Password, stored: Option<&str>) -> Result<bool, Overloaded> {
+    pub(crate) async fn verify(
+        &self,
+        password: Password,
+        stored: Option<&str>,
+    ) -> Result<bool, Overloaded> {
         let exists = stored.is_some();
         let stored: Arc<str> = stored.map_or_else(|| self.decoy.clone(), Into::into);
-        let right = self.run(move || verify(password.0.as_bytes(), &stored)).await?;
+        let right = self
+            .run(move || verify(password.0.as_bytes(), &stored))
+            .await?;
         Ok(right && exists)
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Overloaded> {
-        let _place = self.waiting.clone().try_acquire_owned().map_err(|_| Overloaded)?;
-        let turn = self.running.clone().acquire_owned().await.map_err(|_| Overloaded)?;
+    /// Lets no hash begin while the answer is held.
+    #[cfg(test)]
+    pub(crate) async fn hold(&self) -> tokio::sync::OwnedSemaphorePermit {
+        let all = u32::try_from(self.running.available_permits()).unwrap();
+        self.running.clone().acquire_many_owned(all).await.unwrap()
+    }
+
+    /// How many callers wait or run.
+    #[cfg(test)]
+    pub(crate) fn in_line(&self) -> usize {
+        self.places - self.waiting.available_permits()
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Overloaded> {
+        let _place = self
+            .waiting
+            .clone()
+            .try_acquire_owned()
+            .map_err(|_| Overloaded)?;
+        let turn = self
+            .running
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| Overloaded)?;
         let done = tokio::task::spawn_blocking(move || {
             let done = work();
             // Only now: a caller that goes away must not let another hash start beside this one.
@@ -136,7 +179,8 @@ fn hash(password: &[u8]) -> String {
 }
 
 fn verify(password: &[u8], stored: &str) -> bool {
-    PasswordHash::new(stored).is_ok_and(|stored| argon2().verify_password(password, &stored).is_ok())
+    PasswordHash::new(stored)
+        .is_ok_and(|stored| argon2().verify_password(password, &stored).is_ok())
 }
 
 #[cfg(test)]
@@ -155,16 +199,31 @@ mod tests {
             ("Hello-ALICE-and-all", Err(Refused::ContainsName)),
             ("пароль достаточной длины", Ok(())),
         ] {
-            assert_eq!(Password::chosen(text, "alice").map(|_| ()), expected, "{text:?}");
+            assert_eq!(
+                Password::chosen(text, "alice").map(|_| ()),
+                expected,
+                "{text:?}"
+            );
         }
     }
 
     #[test]
     fn names_are_case_mapped_and_bounded() {
         assert_eq!(user_name("Alice").as_deref(), Some("alice"));
-        assert_eq!(user_name("ALICE@example.com").as_deref(), Some("alice@example.com"));
+        assert_eq!(
+            user_name("ALICE@example.com").as_deref(),
+            Some("alice@example.com")
+        );
         assert_eq!(user_name("e\u{301}").as_deref(), Some("é"));
-        for bad in ["", "a b", "a\u{0}b", "a\nb", &"x".repeat(65), &"x".repeat(100_000), "\u{202e}x"] {
+        for bad in [
+            "",
+            "a b",
+            "a\u{0}b",
+            "a\nb",
+            &"x".repeat(65),
+            &"x".repeat(100_000),
+            "\u{202e}x",
+        ] {
             assert_eq!(user_name(bad), None, "{bad:?}");
         }
     }
@@ -173,14 +232,29 @@ mod tests {
     async fn the_same_text_in_another_normal_form_is_the_same_password() {
         let hasher = Hasher::new(1);
         let password = |text: &str| Password::presented(text).unwrap();
-        let stored = hasher.hash(password("caf\u{e9} au lait, bien chaud")).await.unwrap();
-        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
-        for (text, right) in
-            [("cafe\u{301} au lait, bien chaud", true), ("cafe au lait, bien chaud", false)]
-        {
-            assert_eq!(hasher.verify(password(text), Some(&stored)).await, Ok(right));
+        let stored = hasher
+            .hash(password("caf\u{e9} au lait, bien chaud"))
+            .await
+            .unwrap();
+        assert!(
+            stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{stored}"
+        );
+        for (text, right) in [
+            ("cafe\u{301} au lait, bien chaud", true),
+            ("cafe au lait, bien chaud", false),
+        ] {
+            assert_eq!(
+                hasher.verify(password(text), Some(&stored)).await,
+                Ok(right)
+            );
         }
-        assert_eq!(hasher.verify(password("the password of nobody"), None).await, Ok(false));
+        assert_eq!(
+            hasher
+                .verify(password("the password of nobody"), None)
+                .await,
+            Ok(false)
+        );
     }
 
     #[tokio::test]
@@ -191,6 +265,12 @@ mod tests {
             async move { hasher.verify(Password::presented("x").unwrap(), None).await }
         });
         let answers = futures::future::join_all(all).await;
-        assert_eq!(answers.iter().filter(|answer| **answer == Err(Overloaded)).count(), 1);
+        assert_eq!(
+            answers
+                .iter()
+                .filter(|answer| **answer == Err(Overloaded))
+                .count(),
+            1
+        );
     }
 }

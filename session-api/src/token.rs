@@ -85,9 +85,18 @@ pub(crate) struct Grant<'a> {
 
 impl Issuer {
     /// An access token; `csrf` is the session's CSRF value where cookies deliver the token.
-    pub(crate) fn access_token(&self, grant: Grant<'_>, csrf: Option<&str>, jti: Uuid, ring: &KeyRing) -> Minted {
+    pub(crate) fn access_token(
+        &self,
+        grant: Grant<'_>,
+        csrf: Option<&str>,
+        jti: Uuid,
+        ring: &KeyRing,
+    ) -> Minted {
         let Grant { session, now, .. } = grant;
-        let expires_at = now.plus(self.access_ttl).min(session.expires_at).min(session.ends_at);
+        let expires_at = now
+            .plus(self.access_ttl)
+            .min(session.expires_at)
+            .min(session.ends_at);
         let claims = AccessClaims {
             iss: &self.issuer,
             aud: &self.audience,
@@ -102,7 +111,10 @@ impl Issuer {
             roles: grant.roles,
             csrf: csrf.map(|value| URL_SAFE_NO_PAD.encode(Sha256::digest(value))),
         };
-        Minted { token: sign(ACCESS_TYP, &claims, &ring.access), expires_at: whole_seconds(expires_at) }
+        Minted {
+            token: sign(ACCESS_TYP, &claims, &ring.access),
+            expires_at: whole_seconds(expires_at),
+        }
     }
 
     /// The session token of the session's present generation.
@@ -118,15 +130,23 @@ impl Issuer {
             iat: grant.now.secs(),
             exp: expires_at.secs(),
         };
-        Minted { token: sign(SESSION_TYP, &claims, &ring.session), expires_at: whole_seconds(expires_at) }
+        Minted {
+            token: sign(SESSION_TYP, &claims, &ring.session),
+            expires_at: whole_seconds(expires_at),
+        }
     }
 
     /// Reads a session token. Whether its session is alive is the log's business.
-    pub(crate) fn read_session_token(&self, text: &str, ring: &KeyRing, now: UnixMillis) -> Result<SessionToken, Invalid> {
+    pub(crate) fn read_session_token(
+        &self,
+        text: &str,
+        ring: &KeyRing,
+        now: UnixMillis,
+    ) -> Result<SessionToken, Invalid> {
         let unverified = Unverified::parse(text, SESSION_TYP, MAX_LEN).map_err(|_| Invalid)?;
         let key = ring.session_key(unverified.kid()).ok_or(Invalid)?;
         let payload = unverified.verify(&key).map_err(|_| Invalid)?;
-        let claims: IncomingSession = strict_json::object(&payload).map_err(|_| Invalid)?;
+        let claims: IncomingSession<'_> = strict_json::object(&payload).map_err(|_| Invalid)?;
         claims.accept(&self.issuer, now).ok_or(Invalid)
     }
 }
@@ -175,10 +195,17 @@ impl<'de> Members<'de> for IncomingSession<'de> {
         fn id<'de, T: std::str::FromStr<Err: std::fmt::Display>, A: MapAccess<'de>>(
             members: &mut A,
         ) -> Result<Option<T>, A::Error> {
-            members.next_value::<Text<'de>>()?.0.parse().map(Some).map_err(A::Error::custom)
+            members
+                .next_value::<Text<'de>>()?
+                .0
+                .parse()
+                .map(Some)
+                .map_err(A::Error::custom)
         }
         fn time<'de, A: MapAccess<'de>>(members: &mut A) -> Result<Option<UnixMillis>, A::Error> {
-            Ok(Some(UnixMillis::from_secs(members.next_value::<Int53>()?.get())))
+            Ok(Some(UnixMillis::from_secs(
+                members.next_value::<Int53>()?.get(),
+            )))
         }
         match name {
             "iss" => self.iss = Some(members.next_value()?),
@@ -199,10 +226,14 @@ impl<'de> Members<'de> for IncomingSession<'de> {
 impl IncomingSession<'_> {
     fn accept(self, issuer: &str, now: UnixMillis) -> Option<SessionToken> {
         let ours = self.iss?.0 == issuer && self.aud?.0 == issuer && self.jti;
-        let started = self.iat? <= now.plus(LEEWAY) && self.nbf.is_none_or(|nbf| nbf <= now.plus(LEEWAY));
+        let started =
+            self.iat? <= now.plus(LEEWAY) && self.nbf.is_none_or(|nbf| nbf <= now.plus(LEEWAY));
         let lasting = now < self.exp?.plus(LEEWAY);
-        let token =
-            SessionToken { session: self.sid?, user: self.sub?, generation: self.generation? };
+        let token = SessionToken {
+            session: self.sid?,
+            user: self.sub?,
+            generation: self.generation?,
+        };
         (ours && started && lasting).then_some(token)
     }
 }

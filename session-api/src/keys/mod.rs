@@ -16,9 +16,13 @@ pub(crate) use seal::{KeyEncryptionKey, Sealer};
 /// Why keys cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("key `{kid}` is encrypted: set --key-encryption-key to the key that it was encrypted under")]
+    #[error(
+        "key `{kid}` is encrypted: set --key-encryption-key to the key that it was encrypted under"
+    )]
     Sealed { kid: String },
-    #[error("key `{kid}` does not open under --key-encryption-key: it was encrypted under another one")]
+    #[error(
+        "key `{kid}` does not open under --key-encryption-key: it was encrypted under another one"
+    )]
     WrongKey { kid: String },
     #[error("key `{kid}` is damaged")]
     Damaged { kid: String },

@@ -34,12 +34,15 @@ pub(crate) struct KeyRing {
 }
 
 /// RFC 8410, section 7: an Ed25519 private key in PKCS #8 is this, then its 32 bytes.
-const PKCS8_PREFIX: [u8; 16] =
-    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+const PKCS8_PREFIX: [u8; 16] = [
+    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
+];
 
 impl Signer {
     fn new(row: &KeyRow, sealer: &Sealer) -> Result<Self, Error> {
-        let damaged = || Error::Damaged { kid: row.kid.to_string() };
+        let damaged = || Error::Damaged {
+            kid: row.kid.to_string(),
+        };
         let secret = sealer.open(&row.kid, &row.sealed)?;
         let secret: &[u8; 32] = secret.as_slice().try_into().map_err(|_| damaged())?;
         let key = SigningKey::from_bytes(secret);
@@ -47,7 +50,11 @@ impl Signer {
             return Err(damaged());
         }
         let der = Zeroizing::new([PKCS8_PREFIX.as_slice(), secret].concat());
-        Ok(Self { kid: row.kid.clone(), key, encoding: EncodingKey::from_ed_der(&der) })
+        Ok(Self {
+            kid: row.kid.clone(),
+            key,
+            encoding: EncodingKey::from_ed_der(&der),
+        })
     }
 }
 
@@ -55,7 +62,8 @@ impl KeyRing {
     /// Opens the keys of the database.
     pub(crate) fn open(rows: &[KeyRow], sealer: &Sealer) -> Result<Self, Error> {
         let active = |purpose, name| {
-            let of_purpose = |row: &&KeyRow| row.purpose == purpose && row.state == KeyState::Active;
+            let of_purpose =
+                |row: &&KeyRow| row.purpose == purpose && row.state == KeyState::Active;
             rows.iter().find(of_purpose).ok_or(Error::Missing(name))
         };
         let csrf = active(KeyPurpose::Csrf, "CSRF")?;
@@ -64,7 +72,9 @@ impl KeyRing {
             access: Signer::new(active(KeyPurpose::Access, "access")?, sealer)?,
             session: Signer::new(active(KeyPurpose::Session, "session")?, sealer)?,
             csrf: sealer.open(&csrf.kid, &csrf.sealed)?,
-            published: JwkSet { keys: access_keys.values().map(Jwk::new).collect() },
+            published: JwkSet {
+                keys: access_keys.values().map(Jwk::new).collect(),
+            },
             access_keys,
             session_keys: verifying(rows, KeyPurpose::Session)?,
         })
@@ -97,11 +107,15 @@ impl KeyRing {
 
 /// The keys of one purpose whose signatures count.
 fn verifying(rows: &[KeyRow], purpose: KeyPurpose) -> Result<HashMap<KeyId, VerifyingKey>, Error> {
-    let counts = |row: &&KeyRow| row.purpose == purpose && !matches!(row.state, KeyState::Forgotten | KeyState::Revoked);
+    let counts = |row: &&KeyRow| {
+        row.purpose == purpose && !matches!(row.state, KeyState::Forgotten | KeyState::Revoked)
+    };
     let parse = |row: &KeyRow| {
         let bytes: Option<[u8; 32]> = row.public.as_slice().try_into().ok();
         let key = bytes.and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok());
-        let key = key.ok_or_else(|| Error::Damaged { kid: row.kid.to_string() })?;
+        let key = key.ok_or_else(|| Error::Damaged {
+            kid: row.kid.to_string(),
+        })?;
         Ok((row.kid.clone(), key))
     };
     rows.iter().filter(counts).map(parse).collect()
@@ -116,12 +130,18 @@ pub(crate) struct Keys {
 impl Keys {
     pub(crate) fn new(sealer: Sealer, rows: &[KeyRow]) -> Result<Self, Error> {
         let ring = KeyRing::open(rows, &sealer)?;
-        Ok(Self { sealer, ring: RwLock::new(Arc::new(ring)) })
+        Ok(Self {
+            sealer,
+            ring: RwLock::new(Arc::new(ring)),
+        })
     }
 
     pub(crate) fn ring(&self) -> Arc<KeyRing> {
         // A ring is exchanged in one step, so a poisoned lock holds a whole one.
-        self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.ring
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn reload(&self, rows: &[KeyRow]) -> Result<Arc<KeyRing>, Error> {

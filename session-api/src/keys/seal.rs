@@ -55,7 +55,10 @@ impl Sealer {
         let Some(cipher) = &self.0 else {
             return [&[PLAIN], secret].concat();
         };
-        let payload = Payload { msg: secret, aad: kid.as_str().as_bytes() };
+        let payload = Payload {
+            msg: secret,
+            aad: kid.as_str().as_bytes(),
+        };
         let sealed = cipher
             .encrypt(&XNonce::from(nonce), payload)
             .unwrap_or_else(|_| unreachable!("encryption fails only past 256 GiB"));
@@ -64,16 +67,24 @@ impl Sealer {
 
     pub(crate) fn open(&self, kid: &KeyId, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
         let name = || kid.as_str().to_owned();
-        let (form, rest) = sealed.split_first().ok_or_else(|| Error::Damaged { kid: name() })?;
+        let (form, rest) = sealed
+            .split_first()
+            .ok_or_else(|| Error::Damaged { kid: name() })?;
         match (*form, &self.0) {
             (PLAIN, _) => Ok(Zeroizing::new(rest.to_vec())),
             (XCHACHA, None) => Err(Error::Sealed { kid: name() }),
             (XCHACHA, Some(cipher)) => {
-                let (nonce, msg) =
-                    rest.split_first_chunk::<NONCE_LEN>().ok_or_else(|| Error::Damaged { kid: name() })?;
-                let payload = Payload { msg, aad: kid.as_str().as_bytes() };
+                let (nonce, msg) = rest
+                    .split_first_chunk::<NONCE_LEN>()
+                    .ok_or_else(|| Error::Damaged { kid: name() })?;
+                let payload = Payload {
+                    msg,
+                    aad: kid.as_str().as_bytes(),
+                };
                 let opened = cipher.decrypt(&XNonce::from(*nonce), payload);
-                opened.map(Zeroizing::new).map_err(|_| Error::WrongKey { kid: name() })
+                opened
+                    .map(Zeroizing::new)
+                    .map_err(|_| Error::WrongKey { kid: name() })
             }
             _ => Err(Error::Damaged { kid: name() }),
         }
@@ -96,19 +107,37 @@ mod tests {
     fn what_was_sealed_opens_under_the_same_key_and_name_only() {
         let sealed = sealer("a").seal(&kid("k"), b"secret", [7; NONCE_LEN]);
         assert!(!sealed.windows(6).any(|window| window == b"secret"));
-        assert_eq!(sealer("a").open(&kid("k"), &sealed).unwrap().as_slice(), b"secret");
-        assert!(matches!(sealer("b").open(&kid("k"), &sealed), Err(Error::WrongKey { .. })));
-        assert!(matches!(sealer("a").open(&kid("x"), &sealed), Err(Error::WrongKey { .. })));
-        assert!(matches!(Sealer::new(None).open(&kid("k"), &sealed), Err(Error::Sealed { .. })));
+        assert_eq!(
+            sealer("a").open(&kid("k"), &sealed).unwrap().as_slice(),
+            b"secret"
+        );
+        assert!(matches!(
+            sealer("b").open(&kid("k"), &sealed),
+            Err(Error::WrongKey { .. })
+        ));
+        assert!(matches!(
+            sealer("a").open(&kid("x"), &sealed),
+            Err(Error::WrongKey { .. })
+        ));
+        assert!(matches!(
+            Sealer::new(None).open(&kid("k"), &sealed),
+            Err(Error::Sealed { .. })
+        ));
         for damaged in [&[][..], &[9], &sealed[..10]] {
-            assert!(matches!(sealer("a").open(&kid("k"), damaged), Err(Error::Damaged { .. })));
+            assert!(matches!(
+                sealer("a").open(&kid("k"), damaged),
+                Err(Error::Damaged { .. })
+            ));
         }
     }
 
     #[test]
     fn keys_from_before_there_was_a_key_encryption_key_still_open() {
         let sealed = Sealer::new(None).seal(&kid("k"), b"secret", [7; NONCE_LEN]);
-        assert_eq!(sealer("a").open(&kid("k"), &sealed).unwrap().as_slice(), b"secret");
+        assert_eq!(
+            sealer("a").open(&kid("k"), &sealed).unwrap().as_slice(),
+            b"secret"
+        );
     }
 
     #[test]

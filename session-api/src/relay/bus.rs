@@ -8,8 +8,11 @@ use super::{LivePage, Relay};
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
-use revocation_events::nats::{Ack, Bus, Error, FeedItem, Incarnation, PageFeed, Publisher, Replicas, Why};
 use revocation_events::Position;
+use revocation_events::nats::{
+    Ack, Bus, Error, FeedItem, Incarnation, PageFeed, Publisher, Replicas, Why,
+};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
@@ -59,15 +62,22 @@ pub(crate) struct BusSide {
 
 impl BusSide {
     /// Works whether the server is there or not.
-    pub(crate) async fn new(relay: Relay, bus: &Bus, settings: StreamSettings) -> Result<Self, Error> {
+    pub(crate) async fn new(
+        relay: Relay,
+        bus: &Bus,
+        settings: StreamSettings,
+    ) -> Result<Self, Error> {
         let mut check = interval(CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let feed = PageFeed::subscribe(bus).await?;
+        let connected = bus.connected();
+        relay.shared.bus_connected.store(connected, Ordering::Relaxed);
         Ok(Self {
             relay,
             publisher: Publisher::new(bus),
             settings,
-            feed: PageFeed::subscribe(bus).await?,
-            connected: bus.connected(),
+            feed,
+            connected,
             publishing: FuturesUnordered::new(),
             filling: None,
             looking: None,
@@ -83,6 +93,16 @@ impl BusSide {
         self.stored
     }
 
+    /// From where on revocations must still be at hand: while the stream is being filled, whatever
+    /// comes meanwhile follows the filling.
+    pub(super) const fn needs_after(&self, to: Position) -> Position {
+        match (self.stored, &self.filling) {
+            (Some(stored), _) => stored,
+            (None, Some(_)) => Position::ZERO,
+            (None, None) => to,
+        }
+    }
+
     /// Sends pages: heartbeats to whoever listens, others to the stream as well.
     pub(super) async fn publish(&mut self, pages: &[LivePage]) {
         if !self.connected {
@@ -95,7 +115,8 @@ impl BusSide {
             let _lost = self.publisher.heartbeat(page.text.to_string()).await;
         }
         if !stored.is_empty() {
-            self.publishing.push(store(self.publisher.clone(), stored).boxed());
+            self.publishing
+                .push(store(self.publisher.clone(), stored).boxed());
         }
     }
 
@@ -111,7 +132,9 @@ impl BusSide {
 
     /// Waits for the next thing that the worker must know. May be cancelled.
     pub(super) async fn hear(bus: &mut Option<Self>) -> Heard {
-        let Some(bus) = bus else { return std::future::pending().await };
+        let Some(bus) = bus else {
+            return std::future::pending().await;
+        };
         loop {
             if let Some(heard) = bus.step().await {
                 return heard;
@@ -122,7 +145,7 @@ impl BusSide {
     async fn step(&mut self) -> Option<Heard> {
         tokio::select! {
             Some(published) = self.publishing.next(), if !self.publishing.is_empty() => {
-                Some(self.published(published))
+                self.published(published)
             }
             filled = next(&mut self.filling) => {
                 self.filling = None;
@@ -161,7 +184,9 @@ impl BusSide {
                 Some(Heard::Connected(false))
             }
             Why::Denied => {
-                tracing::error!("NATS does not permit this service to subscribe to its pages; see deploy/nats.conf");
+                tracing::error!(
+                    "NATS does not permit this service to subscribe to its pages; see deploy/nats.conf"
+                );
                 None
             }
             // Others' pages are a hint: what was missed is in the database.
@@ -169,21 +194,24 @@ impl BusSide {
         }
     }
 
-    fn published(&mut self, published: Published) -> Heard {
+    fn published(&mut self, published: Published) -> Option<Heard> {
         match published {
             Ok((to, ack)) => {
                 self.last_ack = self.last_ack.max(ack.map_or(0, |ack| ack.sequence));
-                // Acknowledged by a stream that was not filled yet: the filling will say so.
-                let Some(stored) = &mut self.stored else { return Heard::PublishFailed };
+                // Before the stream was filled an acknowledgment says nothing of what lies below.
+                let stored = self.stored.as_mut()?;
                 *stored = to.max(*stored);
-                Heard::Stored(*stored)
+                Some(Heard::Stored(*stored))
             }
             Err(error) => {
                 if matches!(error, Error::NoStream { .. }) {
                     self.fill_again();
                 }
-                tracing::warn!(error = &error as &dyn std::error::Error, "a page was not acknowledged; it is sent again");
-                Heard::PublishFailed
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "a page was not acknowledged; it is sent again"
+                );
+                Some(Heard::PublishFailed)
             }
         }
     }
@@ -198,7 +226,10 @@ impl BusSide {
             }
             Err(error) => {
                 // Tried again with the next look.
-                tracing::warn!(error = &error as &dyn std::error::Error, "the stream of pages could not be filled");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the stream of pages could not be filled"
+                );
                 Heard::PublishFailed
             }
         }
@@ -227,10 +258,15 @@ impl BusSide {
             Ok(None) => {
                 // Emptied, or everything in it grew too old: then nothing above the floor is missing.
                 let floor = self.relay.latest_now().map(|latest| latest.floor);
-                self.stored.zip(floor).is_some_and(|(stored, floor)| stored > floor)
+                self.stored
+                    .zip(floor)
+                    .is_some_and(|(stored, floor)| stored > floor)
             }
             Ok(Some((incarnation, sequence))) => {
-                let another = self.incarnation.replace(*incarnation).is_some_and(|i| i != *incarnation);
+                let another = self
+                    .incarnation
+                    .replace(*incarnation)
+                    .is_some_and(|i| i != *incarnation);
                 another || *sequence < self.last_ack
             }
         };
@@ -252,13 +288,18 @@ async fn next<T>(future: &mut Option<BoxFuture<'static, T>>) -> T {
 async fn store(publisher: Publisher, pages: Vec<LivePage>) -> Published {
     let mut last = (Position::ZERO, None);
     for page in pages {
-        last = (page.to, Some(publisher.publish(page.text.to_string(), &page.id).await?));
+        last = (
+            page.to,
+            Some(publisher.publish(page.text.to_string(), &page.id).await?),
+        );
     }
     Ok(last)
 }
 
 async fn fill(relay: Relay, publisher: Publisher, settings: StreamSettings) -> Published {
-    publisher.ensure_stream(settings.max_age, settings.replicas).await?;
+    publisher
+        .ensure_stream(settings.max_age, settings.replicas)
+        .await?;
     let mut last_ack = None;
     let mut after = None;
     loop {
@@ -268,7 +309,10 @@ async fn fill(relay: Relay, publisher: Publisher, settings: StreamSettings) -> P
         let pages = match relay.pages_after(after, latest).await {
             Ok(pages) => pages,
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the log could not be read");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the log could not be read"
+                );
                 return Err(Error::TimedOut);
             }
         };

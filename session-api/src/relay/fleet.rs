@@ -3,8 +3,8 @@
 //! Reports come over NATS to every replica, or by HTTP to one, which stores them for the others.
 
 use crate::store::{self, Store};
-use revocation_events::status::Status;
 use revocation_events::UnixMillis;
+use revocation_events::status::Status;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -34,7 +34,10 @@ pub(crate) struct Fleet {
 
 impl Fleet {
     pub(crate) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, heard: Arc::default() }
+        Self {
+            store,
+            heard: Arc::default(),
+        }
     }
 
     /// A report came over NATS.
@@ -49,7 +52,14 @@ impl Fleet {
             heard.retain(|_, verifier| stands(&verifier.status, verifier.seen_at, now));
         }
         if heard.len() < MAX_VERIFIERS || heard.contains_key(&key) {
-            heard.insert(key.clone(), Verifier { client: key.0, status, seen_at: now });
+            heard.insert(
+                key.clone(),
+                Verifier {
+                    client: key.0,
+                    status,
+                    seen_at: now,
+                },
+            );
         }
     }
 
@@ -57,20 +67,32 @@ impl Fleet {
     pub(crate) async fn posted(&self, client: &str, status: &Status) -> store::Result<()> {
         let report = serde_json::to_value(status)
             .unwrap_or_else(|_| unreachable!("a status is made of strings and integers"));
-        self.store.put_status(client, &status.instance, &report).await
+        self.store
+            .put_status(client, &status.instance, &report)
+            .await
     }
 
     /// The live verifiers, by service and instance.
     pub(crate) async fn live(&self, now: UnixMillis) -> store::Result<Vec<Verifier>> {
         let mut live: Vec<Verifier> = {
             let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-            heard.values().filter(|v| stands(&v.status, v.seen_at, now)).cloned().collect()
+            heard
+                .values()
+                .filter(|v| stands(&v.status, v.seen_at, now))
+                .cloned()
+                .collect()
         };
         for row in self.store.statuses(MAX_STANDING).await? {
             // A report of a newer version that does not read is one verifier less to show.
-            let Ok(status) = serde_json::from_value::<Status>(row.report) else { continue };
+            let Ok(status) = serde_json::from_value::<Status>(row.report) else {
+                continue;
+            };
             if !status.goodbye && stands(&status, row.seen_at, now) {
-                live.push(Verifier { client: row.client, status, seen_at: row.seen_at });
+                live.push(Verifier {
+                    client: row.client,
+                    status,
+                    seen_at: row.seen_at,
+                });
             }
         }
         live.sort_by(|a, b| {

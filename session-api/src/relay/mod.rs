@@ -129,7 +129,12 @@ impl Relay {
             bus_connected: AtomicBool::new(false),
             counters: Counters::default(),
         };
-        (Self { shared: Arc::new(shared) }, committed)
+        (
+            Self {
+                shared: Arc::new(shared),
+            },
+            committed,
+        )
     }
 
     /// Tells the worker what was committed; it publishes at once.
@@ -141,10 +146,20 @@ impl Relay {
     /// Waits, a second at most, until everything up to `position` is published: acknowledged by the
     /// bus, or sent to SSE clients where there is no bus.
     pub(crate) async fn published(&self, position: Position) -> bool {
-        let done = if self.shared.has_bus { &self.shared.stored } else { &self.shared.sent };
+        if self.shared.commits.is_closed() {
+            // A command without a worker: the replicas publish it.
+            return false;
+        }
+        let done = if self.shared.has_bus {
+            &self.shared.stored
+        } else {
+            &self.shared.sent
+        };
         let mut done = done.subscribe();
         let reached = done.wait_for(|to| *to >= position);
-        tokio::time::timeout(PUBLISH_WAIT, reached).await.is_ok_and(|reached| reached.is_ok())
+        tokio::time::timeout(PUBLISH_WAIT, reached)
+            .await
+            .is_ok_and(|reached| reached.is_ok())
     }
 
     /// The greatest position seen in anyone's page.
@@ -194,7 +209,10 @@ impl Relay {
         latest: Latest,
     ) -> store::Result<Vec<LivePage>> {
         let Latest { at, to, floor } = latest;
-        let from = after.filter(|after| *after >= floor).unwrap_or(floor).min(to);
+        let from = after
+            .filter(|after| *after >= floor)
+            .unwrap_or(floor)
+            .min(to);
         // One more than is answered, so that the last page knows that it has `more`.
         let limit = u32::try_from(MAX_PAGES * revocation_events::page::MAX_REVOCATIONS + 1)
             .unwrap_or_else(|_| unreachable!("64,001"));
@@ -204,10 +222,31 @@ impl Relay {
         Ok(pages.iter().map(|page| self.sign(page)).collect())
     }
 
+    /// Reads the keys again: the revocation of a key must not be signed with that key.
+    async fn reload_keys(&self) {
+        let reloaded = match self.shared.store.keys().await {
+            Ok(rows) => self
+                .shared
+                .keys
+                .reload(&rows)
+                .map(|_| ())
+                .map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = reloaded {
+            tracing::error!(error, "the keys could not be read again");
+        }
+    }
+
     fn sign(&self, page: &Page) -> LivePage {
         let ring = self.shared.keys.ring();
         let kid = &ring.access.kid;
         let text = page.sign(kid, &ring.access.key).into();
-        LivePage { from: page.from, to: page.to, id: page.message_id(kid), text }
+        LivePage {
+            from: page.from,
+            to: page.to,
+            id: page.message_id(kid),
+            text,
+        }
     }
 }

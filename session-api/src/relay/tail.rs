@@ -1,7 +1,7 @@
 //! The newest part of the log, held without a gap.
 
-use crate::store::Cut;
 use crate::relay::Committed;
+use crate::store::Cut;
 use revocation_events::{Position, Revocation};
 use std::collections::VecDeque;
 
@@ -23,7 +23,11 @@ pub(super) struct Gap;
 impl Tail {
     /// Holds nothing, and begins at `position`.
     pub(super) const fn starting_at(position: Position) -> Self {
-        Self { from: position, to: position, revoked: VecDeque::new() }
+        Self {
+            from: position,
+            to: position,
+            revoked: VecDeque::new(),
+        }
     }
 
     pub(super) const fn to(&self) -> Position {
@@ -32,7 +36,9 @@ impl Tail {
 
     /// Adds what this process just committed.
     pub(super) fn add_committed(&mut self, committed: &Committed) -> Result<(), Gap> {
-        let Some(last) = committed.revoked.last() else { return Ok(()) };
+        let Some(last) = committed.revoked.last() else {
+            return Ok(());
+        };
         self.add(committed.previous, last.position, &committed.revoked)
     }
 
@@ -46,7 +52,12 @@ impl Tail {
             return Err(Gap);
         }
         let known = self.to;
-        self.revoked.extend(revoked.iter().filter(|entry| entry.position > known).cloned());
+        self.revoked.extend(
+            revoked
+                .iter()
+                .filter(|entry| entry.position > known)
+                .cloned(),
+        );
         self.to = self.to.max(to);
         while self.revoked.len() > CAPACITY {
             if let Some(dropped) = self.revoked.pop_front() {
@@ -58,13 +69,22 @@ impl Tail {
 
     /// All revocations in `(from, to]`; nothing where the tail does not reach back so far.
     pub(super) fn since(&self, from: Position) -> Option<Vec<Revocation>> {
-        (from >= self.from)
-            .then(|| self.revoked.iter().filter(|entry| entry.position > from).cloned().collect())
+        (from >= self.from).then(|| {
+            self.revoked
+                .iter()
+                .filter(|entry| entry.position > from)
+                .cloned()
+                .collect()
+        })
     }
 
     /// Forgets what nobody will ask for again.
     pub(super) fn trim(&mut self, below: Position) {
-        while self.revoked.front().is_some_and(|entry| entry.position <= below) {
+        while self
+            .revoked
+            .front()
+            .is_some_and(|entry| entry.position <= below)
+        {
             self.revoked.pop_front();
         }
         self.from = self.from.max(below.min(self.to));
@@ -81,13 +101,27 @@ mod tests {
     }
 
     fn committed(previous: u64, positions: &[u64]) -> Committed {
-        let revoked =
-            positions.iter().map(|p| Revocation { position: pos(*p), target: Target::Everyone }).collect();
-        Committed { at: UnixMillis::new(0), previous: pos(previous), revoked }
+        let revoked = positions
+            .iter()
+            .map(|p| Revocation {
+                position: pos(*p),
+                target: Target::Everyone,
+            })
+            .collect();
+        Committed {
+            at: UnixMillis::new(0),
+            previous: pos(previous),
+            revoked,
+        }
     }
 
     fn positions(tail: &Tail, from: u64) -> Option<Vec<u64>> {
-        Some(tail.since(pos(from))?.iter().map(|entry| entry.position.get()).collect())
+        Some(
+            tail.since(pos(from))?
+                .iter()
+                .map(|entry| entry.position.get())
+                .collect(),
+        )
     }
 
     #[test]
@@ -96,7 +130,10 @@ mod tests {
         assert_eq!(tail.add_committed(&committed(10, &[12, 13])), Ok(()));
         assert_eq!(tail.add_committed(&committed(10, &[12, 13])), Ok(()));
         assert_eq!(tail.add_committed(&committed(13, &[20])), Ok(()));
-        assert_eq!((tail.to(), positions(&tail, 10)), (pos(20), Some(vec![12, 13, 20])));
+        assert_eq!(
+            (tail.to(), positions(&tail, 10)),
+            (pos(20), Some(vec![12, 13, 20]))
+        );
         assert_eq!(positions(&tail, 12), Some(vec![13, 20]));
         assert_eq!(positions(&tail, 9), None);
     }
@@ -113,7 +150,10 @@ mod tests {
         let mut tail = Tail::starting_at(pos(10));
         tail.add_committed(&committed(10, &[12, 13])).unwrap();
         tail.trim(pos(12));
-        assert_eq!((positions(&tail, 12), positions(&tail, 11)), (Some(vec![13]), None));
+        assert_eq!(
+            (positions(&tail, 12), positions(&tail, 11)),
+            (Some(vec![13]), None)
+        );
         tail.trim(pos(99));
         assert_eq!((tail.to(), positions(&tail, 13)), (pos(13), Some(vec![])));
     }
@@ -125,6 +165,9 @@ mod tests {
             tail.add_committed(&committed(p, &[p + 1])).unwrap();
         }
         assert_eq!(tail.since(pos(4)), None);
-        assert_eq!(tail.since(pos(5)).map(|entries| entries.len()), Some(CAPACITY));
+        assert_eq!(
+            tail.since(pos(5)).map(|entries| entries.len()),
+            Some(CAPACITY)
+        );
     }
 }

@@ -17,6 +17,9 @@ const CUT_LIMIT: u32 = 10_000;
 /// Another replica's heartbeat stands in for ours while it is younger than this.
 const YOUNG: Duration = Duration::from_millis(400);
 
+/// Our own heartbeats that may be left out in a row: half a minute of them.
+const MAX_SKIPPED: u32 = 60;
+
 /// Cuts pages and sends them until it is told to stop.
 pub(crate) struct Worker {
     relay: Relay,
@@ -32,6 +35,8 @@ pub(crate) struct Worker {
     cut_again: bool,
     /// Another replica's heartbeat came since our last.
     relieved: bool,
+    /// Our own heartbeats that were left out, in a row.
+    skipped: u32,
     failing: bool,
 }
 
@@ -53,6 +58,7 @@ impl Worker {
             cutting: None,
             cut_again: false,
             relieved: false,
+            skipped: 0,
             failing: false,
         }
     }
@@ -80,11 +86,7 @@ impl Worker {
                         self.cut();
                     }
                 }
-                _ = heartbeat.tick() => {
-                    if !std::mem::take(&mut self.relieved) {
-                        self.cut();
-                    }
-                }
+                _ = heartbeat.tick() => self.beat(),
             }
         }
     }
@@ -98,17 +100,35 @@ impl Worker {
                 // Another replica committed before us, or nothing was cut yet.
                 return self.cut();
             };
-            let key_revoked =
-                committed.revoked.iter().any(|entry| matches!(entry.target, Target::Key(_)));
+            let key_revoked = committed
+                .revoked
+                .iter()
+                .any(|entry| matches!(entry.target, Target::Key(_)));
             // Whatever else is queued goes out in the same page; a key's goes alone, and in haste.
             match self.commits.try_recv() {
-                Ok(next) if !key_revoked => committed = Committed { at: committed.at, ..next },
+                Ok(next) if !key_revoked => {
+                    committed = Committed {
+                        at: committed.at,
+                        ..next
+                    }
+                }
                 Ok(next) => {
                     self.send(committed.at, floor, false).await;
                     committed = next;
                 }
                 Err(_) => return self.send(committed.at, floor, false).await,
             }
+        }
+    }
+
+    /// Another replica's heartbeat is as good as ours; but now and then the database must hear of
+    /// this replica too, for the floor depends on who mints tokens.
+    fn beat(&mut self) {
+        if std::mem::take(&mut self.relieved) && self.skipped < MAX_SKIPPED {
+            self.skipped += 1;
+        } else {
+            self.skipped = 0;
+            self.cut();
         }
     }
 
@@ -132,7 +152,8 @@ impl Worker {
             store.cut(replica, from, seen, CUT_LIMIT).await
         });
         self.cutting = Some(Box::pin(async move {
-            cut.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+            cut.await
+                .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
         }));
     }
 
@@ -140,9 +161,16 @@ impl Worker {
         let cut = match cut {
             Ok(cut) => cut,
             Err(error) => {
-                self.relay.shared.counters.cut_failures.fetch_add(1, Ordering::Relaxed);
+                self.relay
+                    .shared
+                    .counters
+                    .cut_failures
+                    .fetch_add(1, Ordering::Relaxed);
                 if !std::mem::replace(&mut self.failing, true) {
-                    tracing::error!(error = &error as &dyn std::error::Error, "no page can be cut; verifiers will go stale");
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "no page can be cut; verifiers will go stale"
+                    );
                 }
                 return;
             }
@@ -154,8 +182,12 @@ impl Worker {
             self.tail = Tail::starting_at(cut.from);
             self.relay.shared.sent.send_replace(cut.from);
         }
-        if cut.revoked.iter().any(|entry| matches!(entry.target, Target::Key(_))) {
-            self.reload_keys().await;
+        if cut
+            .revoked
+            .iter()
+            .any(|entry| matches!(entry.target, Target::Key(_)))
+        {
+            self.relay.reload_keys().await;
         }
         if self.tail.add_cut(&cut) == Err(Gap) {
             // The tail only grows, so a cut that began at its end cannot lie beyond it.
@@ -167,17 +199,6 @@ impl Worker {
         }
     }
 
-    /// A key's revocation must not be signed with that key.
-    async fn reload_keys(&self) {
-        let reloaded = match self.relay.shared.store.keys().await {
-            Ok(rows) => self.relay.shared.keys.reload(&rows).map(|_| ()).map_err(|e| e.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        if let Err(error) = reloaded {
-            tracing::error!(error, "the keys could not be read again");
-        }
-    }
-
     /// Sends what SSE clients and the bus do not have yet.
     async fn send(&mut self, at: UnixMillis, floor: Position, more: bool) {
         let to = self.tail.to();
@@ -186,7 +207,11 @@ impl Worker {
             // Two true statements make one: nothing lay after the greater `to` at the later `at`.
             let before = latest.unwrap_or(Latest { at, to, floor });
             let at = if more { before.at } else { at.max(before.at) };
-            *latest = Some(Latest { at, to: to.max(before.to), floor: floor.max(before.floor) });
+            *latest = Some(Latest {
+                at,
+                to: to.max(before.to),
+                floor: floor.max(before.floor),
+            });
         });
         self.relay.note_seen(to);
         let sent = *shared.sent.borrow();
@@ -206,7 +231,11 @@ impl Worker {
         }
         let signed: Vec<_> = pages.iter().map(|page| self.relay.sign(page)).collect();
         for live in &signed {
-            let counter = if live.from == live.to { &shared.counters.heartbeats } else { &shared.counters.pages };
+            let counter = if live.from == live.to {
+                &shared.counters.heartbeats
+            } else {
+                &shared.counters.pages
+            };
             counter.fetch_add(1, Ordering::Relaxed);
             // Without a receiver there is no SSE client.
             let _nobody = shared.live.send(live.clone());
@@ -215,7 +244,7 @@ impl Worker {
         if let Some(bus) = &mut self.bus {
             bus.publish(&signed).await;
         }
-        let needed = self.bus.as_ref().and_then(BusSide::stored).unwrap_or(to);
+        let needed = self.bus.as_ref().map_or(to, |bus| bus.needs_after(to));
         self.tail.trim(needed.min(to));
     }
 
@@ -223,10 +252,18 @@ impl Worker {
         let shared = &self.relay.shared;
         match heard {
             Heard::Stored(to) => {
-                shared.stored.send_if_modified(|stored| to > *stored && { *stored = to; true });
+                shared.stored.send_if_modified(|stored| {
+                    to > *stored && {
+                        *stored = to;
+                        true
+                    }
+                });
             }
             Heard::PublishFailed => {
-                shared.counters.publish_failures.fetch_add(1, Ordering::Relaxed);
+                shared
+                    .counters
+                    .publish_failures
+                    .fetch_add(1, Ordering::Relaxed);
             }
             Heard::Connected(connected) => {
                 shared.bus_connected.store(connected, Ordering::Relaxed);
@@ -241,21 +278,30 @@ impl Worker {
         let ring = shared.keys.ring();
         let now = crate::clock::now();
         let Ok(signed) = Page::verify(text, &shared.issuer, |kid| ring.access_key(kid)) else {
-            shared.counters.foreign_pages_refused.fetch_add(1, Ordering::Relaxed);
+            shared
+                .counters
+                .foreign_pages_refused
+                .fetch_add(1, Ordering::Relaxed);
             return;
         };
         let page = &signed.page;
         // As a verifier does: with a stolen key one page could otherwise end the order of positions.
         let day = Duration::from_secs(24 * 60 * 60);
         if page.to.get() > now.plus(day).get().saturating_mul(1_000) {
-            shared.counters.foreign_pages_refused.fetch_add(1, Ordering::Relaxed);
+            shared
+                .counters
+                .foreign_pages_refused
+                .fetch_add(1, Ordering::Relaxed);
             return;
         }
         self.relay.note_seen(page.to);
         if page.to > self.tail.to() {
             return self.cut();
         }
-        let newer = self.relay.latest_now().is_some_and(|latest| page.at > latest.at);
+        let newer = self
+            .relay
+            .latest_now()
+            .is_some_and(|latest| page.at > latest.at);
         let complete = page.to == self.tail.to() && !page.more;
         if newer && complete && now.since(page.at) < YOUNG && page.from <= *shared.sent.borrow() {
             self.relieved = true;
@@ -266,7 +312,12 @@ impl Worker {
                 }
             });
             let id = page.message_id(&signed.kid);
-            let live = LivePage { from: page.from, to: page.to, id, text: text.into() };
+            let live = LivePage {
+                from: page.from,
+                to: page.to,
+                id,
+                text: text.into(),
+            };
             let _nobody = shared.live.send(live);
         }
     }

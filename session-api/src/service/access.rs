@@ -39,7 +39,10 @@ impl Caller {
 }
 
 fn alive(found: &FoundSession) -> Option<&OpenSession> {
-    let cut_offs = CutOffs { user: found.user.cut_off, everyone: found.head.everyone };
+    let cut_offs = CutOffs {
+        user: found.user.cut_off,
+        everyone: found.head.everyone,
+    };
     found.row.session.alive(cut_offs, found.head.now)
 }
 
@@ -53,12 +56,18 @@ impl Service {
             max_lifetime: issuer.access_ttl,
         };
         let ring = self.keys().ring();
-        AccessToken::decode(text, &expected, crate::clock::now(), |kid| ring.access_key(kid))
+        AccessToken::decode(text, &expected, crate::clock::now(), |kid| {
+            ring.access_key(kid)
+        })
     }
 
     /// The caller behind an access token.
     pub(crate) async fn caller_by_access_token(&self, token: &AccessToken) -> Result<Caller> {
-        let found = self.store().session(token.session_id()).await?.ok_or(Error::TokenInvalid)?;
+        let found = self
+            .store()
+            .session(token.session_id())
+            .await?
+            .ok_or(Error::TokenInvalid)?;
         let cut_off = found.user.token_cut_off.max(found.head.everyone);
         match alive(&found) {
             Some(session) if session.user == token.user_id() && token.position() >= cut_off => {
@@ -70,8 +79,13 @@ impl Service {
 
     /// The caller behind a session token alone.
     pub(crate) async fn caller_by_session_token(&self, text: &str) -> Result<Caller> {
-        let found = self.session_of_token(text).await?.ok_or(Error::SessionEnded)?;
-        alive(&found).map(|session| Caller::new(&found, session)).ok_or(Error::SessionEnded)
+        let found = self
+            .session_of_token(text)
+            .await?
+            .ok_or(Error::SessionEnded)?;
+        alive(&found)
+            .map(|session| Caller::new(&found, session))
+            .ok_or(Error::SessionEnded)
     }
 
     /// The session that a session token belongs to, alive or not; nothing where the token is not
@@ -96,7 +110,7 @@ impl Service {
 
     /// The session's CSRF value, where cookies deliver its tokens.
     pub(crate) fn csrf_token(&self, caller: &Caller) -> Option<String> {
-        self.inner.csrf_token(caller.session_id, caller.session.delivery)
+        self.inner
+            .csrf_token(caller.session_id, caller.session.delivery)
     }
 }
-

@@ -11,6 +11,9 @@ const BATCH: u32 = 500;
 /// How often [`Service::keep_house`] works.
 const INTERVAL: Duration = Duration::from_secs(60);
 
+/// How soon a rotation by another process is noticed. The standby was published long before.
+const KEY_INTERVAL: Duration = Duration::from_secs(2);
+
 /// How long after the last token of a retired key that key is still published, for clocks that
 /// differ and verifiers that read late.
 const KEY_SLACK: Duration = Duration::from_secs(600);
@@ -22,7 +25,32 @@ impl Service {
         loop {
             tick.tick().await;
             if let Err(error) = self.housekeeping_step().await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "housekeeping failed; it is tried again in a minute");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "housekeeping failed; it is tried again in a minute"
+                );
+            }
+        }
+    }
+
+    /// Reads the keys again when another process has changed them, until the future is dropped.
+    pub(crate) async fn watch_keys(self) {
+        let mut tick = tokio::time::interval(KEY_INTERVAL);
+        let mut known = None;
+        loop {
+            tick.tick().await;
+            // A failure is told of by whoever needs the database; the keys of before still sign.
+            let Ok(rows) = self.store().keys().await else {
+                continue;
+            };
+            if known.as_ref() != Some(&rows) {
+                match self.keys().reload(&rows) {
+                    Ok(_) => known = Some(rows),
+                    Err(error) => tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "the changed keys cannot be used"
+                    ),
+                }
             }
         }
     }
@@ -47,12 +75,23 @@ impl Service {
             let mut rows = Vec::new();
             for found in tx.lock_sessions(&overdue).await? {
                 let now = found.head.now;
-                let Some(fact) = decide::expire(&found.row.session, now) else { continue };
+                let Some(fact) = decide::expire(&found.row.session, now) else {
+                    continue;
+                };
                 let session = state::apply(Some(found.row.session), now, &fact)
                     .unwrap_or_else(|_| unreachable!("an open session may expire"));
                 let (id, version) = (found.row.id, found.row.version + 1);
-                events.push(Event { stream: Stream::Session(id), version, at: now, fact: Fact::Session(fact) });
-                rows.push(SessionRow { id, version, session });
+                events.push(Event {
+                    stream: Stream::Session(id),
+                    version,
+                    at: now,
+                    fact: Fact::Session(fact),
+                });
+                rows.push(SessionRow {
+                    id,
+                    version,
+                    session,
+                });
             }
             tx.append(&events).await?;
             tx.save_sessions(&rows).await?;
@@ -77,7 +116,12 @@ impl Service {
                 let mut tx = this.store.begin().await?;
                 tx.lock_head().await?;
                 for row in tx.keys().await?.into_iter().filter(over) {
-                    tx.save_key(&KeyRow { state: KeyState::Forgotten, state_since: now, ..row }).await?;
+                    tx.save_key(&KeyRow {
+                        state: KeyState::Forgotten,
+                        state_since: now,
+                        ..row
+                    })
+                    .await?;
                 }
                 tx.commit().await?;
                 this.reload_keys().await?;

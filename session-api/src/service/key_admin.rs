@@ -17,7 +17,10 @@ struct Seed {
 
 impl Seed {
     fn draw() -> Self {
-        let mut seed = Self { secret: Zeroizing::new([0; 32]), nonce: [0; 24] };
+        let mut seed = Self {
+            secret: Zeroizing::new([0; 32]),
+            nonce: [0; 24],
+        };
         fill(&mut *seed.secret);
         fill(&mut seed.nonce);
         seed
@@ -26,7 +29,8 @@ impl Seed {
 
 /// Without randomness of the operating system nothing here is safe, so there is no error to handle.
 pub(crate) fn fill(bytes: &mut [u8]) {
-    getrandom::fill(bytes).unwrap_or_else(|error| panic!("the operating system gives no randomness: {error}"));
+    getrandom::fill(bytes)
+        .unwrap_or_else(|error| panic!("the operating system gives no randomness: {error}"));
 }
 
 /// The keys of a database: made by whoever starts first.
@@ -64,7 +68,11 @@ async fn add_key(
     let kid = jwk::thumbprint(&public);
     let row = KeyRow {
         sealed: sealer.seal(&kid, seed.secret.as_slice(), seed.nonce),
-        public: if purpose == KeyPurpose::Csrf { Vec::new() } else { public.as_bytes().to_vec() },
+        public: if purpose == KeyPurpose::Csrf {
+            Vec::new()
+        } else {
+            public.as_bytes().to_vec()
+        },
         kid,
         purpose,
         state,
@@ -72,13 +80,28 @@ async fn add_key(
         state_since: now,
     };
     tx.save_key(&row).await?;
-    append_key_event(tx, &row.kid, now, Fact::KeyAdded { kid: row.kid.clone() }).await
+    append_key_event(
+        tx,
+        &row.kid,
+        now,
+        Fact::KeyAdded {
+            kid: row.kid.clone(),
+        },
+    )
+    .await
 }
 
 async fn append_key_event(tx: &mut dyn Tx, kid: &KeyId, at: UnixMillis, fact: Fact) -> Result<()> {
     let stream = Stream::of_key(kid);
     let version = tx.stream_version(stream.uuid()).await? + 1;
-    Ok(tx.append(&[Event { stream, version, at, fact }]).await?)
+    Ok(tx
+        .append(&[Event {
+            stream,
+            version,
+            at,
+            fact,
+        }])
+        .await?)
 }
 
 impl Service {
@@ -95,7 +118,15 @@ impl Service {
             let active = in_state(&tx.keys().await?, KeyState::Active)?;
             this.promote_standby(&mut *tx, now).await?;
             set_state(&mut *tx, active.clone(), KeyState::Retired, now).await?;
-            append_key_event(&mut *tx, &active.kid, now, Fact::KeyRetired { kid: active.kid.clone() }).await?;
+            append_key_event(
+                &mut *tx,
+                &active.kid,
+                now,
+                Fact::KeyRetired {
+                    kid: active.kid.clone(),
+                },
+            )
+            .await?;
             tx.commit().await?;
             this.reload_keys().await
         })
@@ -114,14 +145,22 @@ impl Service {
             match row.state {
                 KeyState::Active => this.promote_standby(&mut *revoking.tx, now).await?,
                 KeyState::Standby => {
-                    add_key(&mut *revoking.tx, this.keys.sealer(), KeyPurpose::Access, KeyState::Standby, now)
-                        .await?;
+                    add_key(
+                        &mut *revoking.tx,
+                        this.keys.sealer(),
+                        KeyPurpose::Access,
+                        KeyState::Standby,
+                        now,
+                    )
+                    .await?;
                 }
                 KeyState::Retired | KeyState::Forgotten => {}
                 KeyState::Revoked => return Err(Error::Conflict),
             }
             set_state(&mut *revoking.tx, row, KeyState::Revoked, now).await?;
-            revoking.record(Stream::of_key(&kid), Fact::KeyRevoked { kid, position }).await?;
+            revoking
+                .record(Stream::of_key(&kid), Fact::KeyRevoked { kid, position })
+                .await?;
             // Before the page goes out: it must not be signed with the key that it revokes.
             let told = revoking.commit_quietly().await?;
             this.reload_keys().await?;
@@ -141,15 +180,32 @@ impl Inner {
     async fn promote_standby(&self, tx: &mut dyn Tx, now: UnixMillis) -> Result<()> {
         let standby = in_state(&tx.keys().await?, KeyState::Standby)?;
         set_state(tx, standby, KeyState::Active, now).await?;
-        add_key(tx, self.keys.sealer(), KeyPurpose::Access, KeyState::Standby, now).await
+        add_key(
+            tx,
+            self.keys.sealer(),
+            KeyPurpose::Access,
+            KeyState::Standby,
+            now,
+        )
+        .await
     }
 }
 
 fn in_state(rows: &[KeyRow], state: KeyState) -> Result<KeyRow> {
     let wanted = |row: &&KeyRow| row.purpose == KeyPurpose::Access && row.state == state;
-    Ok(rows.iter().find(wanted).ok_or(crate::keys::Error::Missing("access"))?.clone())
+    Ok(rows
+        .iter()
+        .find(wanted)
+        .ok_or(crate::keys::Error::Missing("access"))?
+        .clone())
 }
 
 async fn set_state(tx: &mut dyn Tx, row: KeyRow, state: KeyState, now: UnixMillis) -> Result<()> {
-    Ok(tx.save_key(&KeyRow { state, state_since: now, ..row }).await?)
+    Ok(tx
+        .save_key(&KeyRow {
+            state,
+            state_since: now,
+            ..row
+        })
+        .await?)
 }

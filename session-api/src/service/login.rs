@@ -46,17 +46,34 @@ impl Service {
 }
 
 impl Inner {
-    async fn add_user(&self, name: String, password_hash: String, roles: Roles) -> Result<(UserId, String)> {
+    async fn add_user(
+        &self,
+        name: String,
+        password_hash: String,
+        roles: Roles,
+    ) -> Result<(UserId, String)> {
         let mut tx = self.store.begin().await?;
         let now = tx.head().await?.now;
         let fact = UserFact::Registered { roles };
         let user = user::apply(None, &fact).unwrap_or_else(|_| unreachable!("a stream begins so"));
-        let row = UserRow { id: new_user_id(), name, password_hash, version: 1, user };
+        let row = UserRow {
+            id: new_user_id(),
+            name,
+            password_hash,
+            version: 1,
+            user,
+        };
         if tx.add_user(&row).await?.is_err() {
             return Err(Error::NameTaken);
         }
         let stream = Stream::User(row.id);
-        tx.append(&[Event { stream, version: 1, at: now, fact: Fact::User(fact) }]).await?;
+        tx.append(&[Event {
+            stream,
+            version: 1,
+            at: now,
+            fact: Fact::User(fact),
+        }])
+        .await?;
         tx.commit().await?;
         Ok((row.id, row.name))
     }
@@ -68,9 +85,11 @@ impl Inner {
             None => None,
         };
         // Whoever the user is, the same work is done before the answer.
-        let password = Password::presented(&login.password)
-            .unwrap_or_else(|| Password::presented("x").unwrap_or_else(|| unreachable!("a short text")));
-        let too_long = login.password.is_empty() || login.password.len() > crate::password::MAX_BYTES;
+        let password = Password::presented(&login.password).unwrap_or_else(|| {
+            Password::presented("x").unwrap_or_else(|| unreachable!("a short text"))
+        });
+        let too_long =
+            login.password.is_empty() || login.password.len() > crate::password::MAX_BYTES;
         let stored = found.as_ref().map(|found| found.row.password_hash.as_str());
         let right = self.hasher.verify(password, stored).await? && !too_long;
         let found = found.filter(|found| right && !found.row.user.disabled);
@@ -84,7 +103,12 @@ impl Inner {
         Ok(granted)
     }
 
-    async fn open(&self, found: &FoundUser, delivery: Delivery, client: ClientInfo) -> Result<Granted> {
+    async fn open(
+        &self,
+        found: &FoundUser,
+        delivery: Delivery,
+        client: ClientInfo,
+    ) -> Result<Granted> {
         let user = found.row.id;
         let mut tx = self.store.begin().await?;
         let (known, head) = tx.knows_client(user, client.user_agent.as_deref()).await?;
@@ -102,10 +126,23 @@ impl Inner {
             ends_at,
         };
         let id = new_session_id();
-        let fact = SessionFact::Opened { session: session.clone(), new_device: !known };
-        tx.append(&[Event { stream: Stream::Session(id), version: 1, at: now, fact: Fact::Session(fact) }])
-            .await?;
-        tx.save_sessions(&[SessionRow { id, version: 1, session: Session::Open(session.clone()) }]).await?;
+        let fact = SessionFact::Opened {
+            session: session.clone(),
+            new_device: !known,
+        };
+        tx.append(&[Event {
+            stream: Stream::Session(id),
+            version: 1,
+            at: now,
+            fact: Fact::Session(fact),
+        }])
+        .await?;
+        tx.save_sessions(&[SessionRow {
+            id,
+            version: 1,
+            session: Session::Open(session.clone()),
+        }])
+        .await?;
         tx.save_client_info(id, &client).await?;
         tx.commit().await?;
         Ok(self.grant(&Snapshot {
@@ -122,7 +159,9 @@ impl Inner {
     /// Ends the oldest sessions beyond `--max-sessions-per-user`.
     async fn enforce_limit(&self, user: UserId) -> Result<()> {
         let keep = self.settings.max_sessions_per_user;
-        if keep == 0 || self.store.alive_sessions(user, None, keep + 1).await?.len() <= keep as usize {
+        if keep == 0
+            || self.store.alive_sessions(user, None, keep + 1).await?.len() <= keep as usize
+        {
             return Ok(());
         }
         let mut revoking = Revoking::begin(self).await?;

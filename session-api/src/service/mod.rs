@@ -22,6 +22,9 @@ pub(crate) mod query;
 pub(crate) mod refresh;
 pub(crate) mod revoke;
 
+#[cfg(test)]
+mod tests;
+
 use crate::keys::Keys;
 use crate::password::{Hasher, Refused};
 use crate::relay::Relay;
@@ -139,7 +142,13 @@ impl Service {
         relay: Relay,
         settings: Settings,
     ) -> Self {
-        let inner = Arc::new(Inner { store, keys, hasher, relay, settings });
+        let inner = Arc::new(Inner {
+            store,
+            keys,
+            hasher,
+            relay,
+            settings,
+        });
         let refreshes = refresh::Queue::start(&inner);
         Self { inner, refreshes }
     }

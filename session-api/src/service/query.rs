@@ -25,7 +25,10 @@ impl Service {
         user: UserId,
         after: Option<SessionId>,
     ) -> Result<Part<ListedSession, SessionId>> {
-        let mut items = self.store().alive_sessions(user, after, MAX_ITEMS + 1).await?;
+        let mut items = self
+            .store()
+            .alive_sessions(user, after, MAX_ITEMS + 1)
+            .await?;
         let more = items.len() > MAX_ITEMS as usize;
         items.truncate(MAX_ITEMS as usize);
         let next = items.last().filter(|_| more).map(|item| item.row.id);
@@ -33,8 +36,16 @@ impl Service {
     }
 
     /// What happened to a session, to its owner or, without `owner`, to an operator.
-    pub(crate) async fn history(&self, session: SessionId, owner: Option<UserId>) -> Result<Vec<Event>> {
-        let found = self.store().session(session).await?.ok_or(Error::NotFound)?;
+    pub(crate) async fn history(
+        &self,
+        session: SessionId,
+        owner: Option<UserId>,
+    ) -> Result<Vec<Event>> {
+        let found = self
+            .store()
+            .session(session)
+            .await?
+            .ok_or(Error::NotFound)?;
         if owner.is_some_and(|owner| owner != found.row.session.details().user) {
             return Err(Error::NotFound);
         }
@@ -43,8 +54,14 @@ impl Service {
 
     /// A user by name, in whatever case.
     pub(crate) async fn user_by_name(&self, name: &str) -> Result<Option<UserRow>> {
-        let Some(name) = crate::password::user_name(name) else { return Ok(None) };
-        Ok(self.store().user_by_name(&name).await?.map(|found| found.row))
+        let Some(name) = crate::password::user_name(name) else {
+            return Ok(None);
+        };
+        Ok(self
+            .store()
+            .user_by_name(&name)
+            .await?
+            .map(|found| found.row))
     }
 
     /// Users by name.

@@ -55,11 +55,20 @@ impl Service {
         let ring = self.keys().ring();
         let now = crate::clock::now();
         let issuer = &self.settings().issuer;
-        let token =
-            issuer.read_session_token(session_token, &ring, now).map_err(|_| Error::SessionEnded)?;
+        let token = issuer
+            .read_session_token(session_token, &ring, now)
+            .map_err(|_| Error::SessionEnded)?;
         let (answer, answered) = oneshot::channel();
-        let job = Job { token, way_in, retry_key, answer };
-        self.refreshes.0.try_send(job).map_err(|_| Error::Overloaded)?;
+        let job = Job {
+            token,
+            way_in,
+            retry_key,
+            answer,
+        };
+        self.refreshes
+            .0
+            .try_send(job)
+            .map_err(|_| Error::Overloaded)?;
         answered.await.map_err(|_| Error::ShuttingDown)?
     }
 }
@@ -124,7 +133,10 @@ impl Inner {
         let ids: Vec<_> = jobs.iter().map(|job| job.token.session).collect();
         let mut tx = self.store.begin().await?;
         let found = tx.lock_sessions(&ids).await?;
-        let found: HashMap<_, _> = found.into_iter().map(|found| (found.row.id, found)).collect();
+        let found: HashMap<_, _> = found
+            .into_iter()
+            .map(|found| (found.row.id, found))
+            .collect();
         let mut events = Vec::new();
         let mut rows = Vec::new();
         let mut outcomes = Vec::with_capacity(jobs.len());
@@ -156,7 +168,10 @@ impl Inner {
             return Ok(Outcome::Refused(Refusal::Ended));
         }
         let now = found.head.now;
-        let cut_offs = CutOffs { user: found.user.cut_off, everyone: found.head.everyone };
+        let cut_offs = CutOffs {
+            user: found.user.cut_off,
+            everyone: found.head.everyone,
+        };
         let command = Refresh {
             generation: job.token.generation,
             retry_key: job.retry_key,
@@ -171,8 +186,17 @@ impl Inner {
                     .unwrap_or_else(|_| unreachable!("an open session may be refreshed"));
                 let session = next.details().clone();
                 let stream = Stream::Session(found.row.id);
-                events.push(Event { stream, version, at: now, fact: Fact::Session(fact) });
-                rows.push(SessionRow { id: found.row.id, version, session: next });
+                events.push(Event {
+                    stream,
+                    version,
+                    at: now,
+                    fact: Fact::Session(fact),
+                });
+                rows.push(SessionRow {
+                    id: found.row.id,
+                    version,
+                    session: next,
+                });
                 session
             }
         };

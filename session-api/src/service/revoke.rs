@@ -37,27 +37,36 @@ impl Service {
         owner: Option<UserId>,
         reason: EndReason,
     ) -> Result<Ended> {
-        self.detached(|this| async move { this.end_session(session, owner, reason).await }).await
+        self.detached(|this| async move { this.end_session(session, owner, reason).await })
+            .await
     }
 
     /// Ends all sessions of a user, or all but one, which then gets fresh tokens.
-    pub(crate) async fn end_sessions(&self, user: UserId, keep: Option<SessionId>) -> Result<Ended> {
-        self.detached(|this| async move { this.end_sessions(user, keep, None).await }).await
+    pub(crate) async fn end_sessions(
+        &self,
+        user: UserId,
+        keep: Option<SessionId>,
+    ) -> Result<Ended> {
+        self.detached(|this| async move { this.end_sessions(user, keep, None).await })
+            .await
     }
 
     /// Ends everyone's sessions: one event, whatever their number.
     pub(crate) async fn end_everyone(&self) -> Result<Ended> {
-        self.detached(|this| async move { this.end_everyone().await }).await
+        self.detached(|this| async move { this.end_everyone().await })
+            .await
     }
 
     /// What an operator does to a user.
     pub(crate) async fn change_user(&self, user: UserId, change: UserChange) -> Result<Ended> {
-        self.detached(|this| async move { this.change_user(user, change).await }).await
+        self.detached(|this| async move { this.change_user(user, change).await })
+            .await
     }
 
     /// Lets a disabled user log in again; whether anything changed.
     pub(crate) async fn enable_user(&self, user: UserId) -> Result<bool> {
-        self.detached(|this| async move { this.enable_user(user).await }).await
+        self.detached(|this| async move { this.enable_user(user).await })
+            .await
     }
 
     /// The user's own change of password: ends all other sessions.
@@ -78,7 +87,15 @@ impl Service {
                 return Err(Error::BadCredentials);
             }
             let new_hash = this.hasher.hash(new).await?;
-            this.end_sessions(user, Some(keep), Some(NewPassword { old: Some(old_hash), new_hash })).await
+            this.end_sessions(
+                user,
+                Some(keep),
+                Some(NewPassword {
+                    old: Some(old_hash),
+                    new_hash,
+                }),
+            )
+            .await
         })
         .await
     }
@@ -89,7 +106,15 @@ impl Service {
         let new = Password::chosen(new, &found.row.name)?;
         self.detached(|this| async move {
             let new_hash = this.hasher.hash(new).await?;
-            this.end_sessions(user, None, Some(NewPassword { old: None, new_hash })).await
+            this.end_sessions(
+                user,
+                None,
+                Some(NewPassword {
+                    old: None,
+                    new_hash,
+                }),
+            )
+            .await
         })
         .await
     }
@@ -142,7 +167,13 @@ impl Inner {
             None => None,
             Some(session) => Some(revoking.keep_session(session, &found, position).await?),
         };
-        revoking.record_user(&mut found.row, UserFact::SessionsRevoked { position, except: keep });
+        revoking.record_user(
+            &mut found.row,
+            UserFact::SessionsRevoked {
+                position,
+                except: keep,
+            },
+        );
         revoking.tx.save_user(&found.row).await?;
         revoking.commit().await?;
         let kept = kept.map(|session| {
@@ -156,14 +187,19 @@ impl Inner {
                 now: found.head.now,
             }))
         });
-        Ok(Ended { kept, ..self.ended(None, position).await? })
+        Ok(Ended {
+            kept,
+            ..self.ended(None, position).await?
+        })
     }
 
     async fn end_everyone(&self) -> Result<Ended> {
         let mut revoking = Revoking::begin(self).await?;
         let position = revoking.take_position().await?;
         revoking.tx.set_everyone(position).await?;
-        revoking.record(Stream::Everyone, Fact::EveryoneRevoked { position }).await?;
+        revoking
+            .record(Stream::Everyone, Fact::EveryoneRevoked { position })
+            .await?;
         revoking.commit().await?;
         self.ended(None, position).await
     }
@@ -174,16 +210,21 @@ impl Inner {
         let mut found = revoking.lock_user(user).await?;
         let (fact, before, ended) = match change {
             UserChange::EndSessions => {
-                let fact = UserFact::SessionsRevoked { position, except: None };
+                let fact = UserFact::SessionsRevoked {
+                    position,
+                    except: None,
+                };
                 (Some(fact), found.row.user.cut_off, None)
             }
             UserChange::Roles(roles) => {
                 let fact = user::change_roles(&found.row.user, roles, position);
                 (fact, found.row.user.token_cut_off, Some(0))
             }
-            UserChange::Disable => {
-                (user::disable(&found.row.user, position), found.row.user.cut_off, None)
-            }
+            UserChange::Disable => (
+                user::disable(&found.row.user, position),
+                found.row.user.cut_off,
+                None,
+            ),
         };
         let Some(fact) = fact else {
             return self.ended(Some(0), before).await;
@@ -197,7 +238,9 @@ impl Inner {
     async fn enable_user(&self, user: UserId) -> Result<bool> {
         let mut tx = self.store.begin().await?;
         let mut found = tx.lock_user(user).await?.ok_or(Error::NotFound)?;
-        let Some(fact) = user::enable(&found.row.user) else { return Ok(false) };
+        let Some(fact) = user::enable(&found.row.user) else {
+            return Ok(false);
+        };
         let event = user_event(&mut found.row, found.head.now, fact);
         tx.append(&[event]).await?;
         tx.save_user(&found.row).await?;
@@ -207,7 +250,12 @@ impl Inner {
 
     pub(super) async fn ended(&self, revoked: Option<u64>, position: Position) -> Result<Ended> {
         let published = self.relay.published(position).await;
-        Ok(Ended { revoked, position, published, kept: None })
+        Ok(Ended {
+            revoked,
+            position,
+            published,
+            kept: None,
+        })
     }
 }
 
@@ -224,7 +272,12 @@ fn user_event(row: &mut UserRow, at: UnixMillis, fact: UserFact) -> Event {
     row.version += 1;
     row.user = user::apply(Some(row.user.clone()), &fact)
         .unwrap_or_else(|_| unreachable!("only a registration cannot follow"));
-    Event { stream: Stream::User(row.id), version: row.version, at, fact: Fact::User(fact) }
+    Event {
+        stream: Stream::User(row.id),
+        version: row.version,
+        at,
+        fact: Fact::User(fact),
+    }
 }
 
 /// One transaction that takes positions, and what the relay is told of it after the commit.
@@ -238,7 +291,12 @@ pub(super) struct Revoking<'a> {
 
 impl<'a> Revoking<'a> {
     pub(super) async fn begin(inner: &'a Inner) -> Result<Self> {
-        Ok(Self { tx: inner.store.begin().await?, inner, events: Vec::new(), start: None })
+        Ok(Self {
+            tx: inner.store.begin().await?,
+            inner,
+            events: Vec::new(),
+            start: None,
+        })
     }
 
     pub(super) async fn take_position(&mut self) -> Result<Position> {
@@ -248,7 +306,9 @@ impl<'a> Revoking<'a> {
     }
 
     fn now(&self) -> UnixMillis {
-        self.start.map(|(_, now)| now).unwrap_or_else(|| unreachable!("a position was taken first"))
+        self.start
+            .map(|(_, now)| now)
+            .unwrap_or_else(|| unreachable!("a position was taken first"))
     }
 
     async fn lock_user(&mut self, user: UserId) -> Result<FoundUser> {
@@ -256,7 +316,11 @@ impl<'a> Revoking<'a> {
     }
 
     async fn lock_session(&mut self, session: SessionId) -> Result<FoundSession> {
-        self.tx.lock_sessions(&[session]).await?.pop().ok_or(Error::NotFound)
+        self.tx
+            .lock_sessions(&[session])
+            .await?
+            .pop()
+            .ok_or(Error::NotFound)
     }
 
     /// Ends a session at a new position; how many live ones that were, and the position of its end.
@@ -267,7 +331,10 @@ impl<'a> Revoking<'a> {
     ) -> Result<(u64, Position)> {
         let position = self.take_position().await?;
         let found = self.lock_session(session).await?;
-        let cut_offs = CutOffs { user: found.user.cut_off, everyone: found.head.everyone };
+        let cut_offs = CutOffs {
+            user: found.user.cut_off,
+            everyone: found.head.everyone,
+        };
         let alive = found.row.session.alive(cut_offs, found.head.now).is_some();
         let Some(fact) = decide::revoke(&found.row.session, position, reason) else {
             return Ok((0, ended_at(&found).unwrap_or(position)));
@@ -286,20 +353,36 @@ impl<'a> Revoking<'a> {
         if found.row.session.details().user != user.row.id {
             return Err(Error::NotFound);
         }
-        let cut_offs = CutOffs { user: user.row.user.cut_off, everyone: user.head.everyone };
+        let cut_offs = CutOffs {
+            user: user.row.user.cut_off,
+            everyone: user.head.everyone,
+        };
         let fact = decide::reanchor(&found.row.session, cut_offs, position, user.head.now)
             .map_err(|_| Error::SessionEnded)?;
         self.save_session(found.row, fact).await
     }
 
-    async fn save_session(&mut self, row: SessionRow, fact: crate::session::SessionFact) -> Result<SessionRow> {
+    async fn save_session(
+        &mut self,
+        row: SessionRow,
+        fact: crate::session::SessionFact,
+    ) -> Result<SessionRow> {
         let at = self.now();
         let session = state::apply(Some(row.session), at, &fact)
             .unwrap_or_else(|_| unreachable!("the decision was made on this state"));
-        let row = SessionRow { id: row.id, version: row.version + 1, session };
+        let row = SessionRow {
+            id: row.id,
+            version: row.version + 1,
+            session,
+        };
         self.tx.save_sessions(std::slice::from_ref(&row)).await?;
         let stream = Stream::Session(row.id);
-        self.events.push(Event { stream, version: row.version, at, fact: Fact::Session(fact) });
+        self.events.push(Event {
+            stream,
+            version: row.version,
+            at,
+            fact: Fact::Session(fact),
+        });
         Ok(row)
     }
 
@@ -311,7 +394,12 @@ impl<'a> Revoking<'a> {
     /// For streams that have no row.
     pub(super) async fn record(&mut self, stream: Stream, fact: Fact) -> Result<()> {
         let version = self.tx.stream_version(stream.uuid()).await? + 1;
-        let event = Event { stream, version, at: self.now(), fact };
+        let event = Event {
+            stream,
+            version,
+            at: self.now(),
+            fact,
+        };
         self.events.push(event);
         Ok(())
     }
@@ -327,9 +415,14 @@ impl<'a> Revoking<'a> {
     pub(super) async fn commit_quietly(mut self) -> Result<Committed> {
         self.tx.append(&self.events).await?;
         self.tx.commit().await?;
-        let (previous, at) =
-            self.start.unwrap_or_else(|| unreachable!("nothing is recorded without a position"));
+        let (previous, at) = self
+            .start
+            .unwrap_or_else(|| unreachable!("nothing is recorded without a position"));
         let revoked: Vec<Revocation> = self.events.iter().filter_map(Event::revocation).collect();
-        Ok(Committed { at, previous, revoked })
+        Ok(Committed {
+            at,
+            previous,
+            revoked,
+        })
     }
 }

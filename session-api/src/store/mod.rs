@@ -2,10 +2,15 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | this one | the traits [`Store`] and [`Tx`], and what goes through them |
+//! | this one | the traits [`Store`] and [`Tx`] |
+//! | `types`, `error` | what goes through them, and what goes wrong |
 //! | [`postgres`] | production |
 //! | [`sqlite`] | the embedded default |
+//! | `rows`, `statements`, `schema`, `wakeups` | what the two share |
 //! | `contract` | the suite: what every backend must do |
+//!
+//! To add a method: here, in both backends (in `statements`, where the SQL is the same), and a test
+//! of it in `contract`. To add a migration: a file of the next number, with the same name, for each.
 //!
 //! A backend stores and reads; it decides nothing. What a command does is decided by
 //! [`crate::session`], and put together by [`crate::service`].
@@ -13,217 +18,58 @@
 //! **Locks are taken in one order**: the head ([`Tx::take_position`]), then a user, then sessions by
 //! ascending id. Refreshes and logins never take the head.
 //!
-//! **Futures of this module must not be dropped half-way.** With sqlx 0.9.0, dropping a future
-//! inside `begin()` on Postgres gives a connection with an open transaction back to the pool; the
-//! next statement on it is acknowledged and never seen by others. [`crate::service`] runs every use
-//! in a task of its own for that reason.
+//! **Futures of this module should not be dropped half-way.** A caller that is cut off does not know
+//! what became of its commit. [`crate::service`] runs every use in a task of its own for that reason.
+//! (With sqlx 0.9.0, dropping a future inside `begin()` on Postgres even gives a connection with an
+//! open transaction back to the pool: the next statement on it is acknowledged and never seen by
+//! others. [`postgres`] keeps its callers from that.)
 
+mod error;
+mod postgres;
+mod rows;
+mod schema;
+mod sqlite;
+mod statements;
+mod types;
+mod wakeups;
 
+#[cfg(test)]
+mod contract;
 
+pub(crate) use error::{Error, Result, SchemaError};
+pub(crate) use types::*;
 
-
-
-
-use crate::session::{Event, Session, User};
+use crate::session::Event;
 use async_trait::async_trait;
-use revocation_events::{KeyId, Position, Revocation, SessionId, UnixMillis, UserId};
+use revocation_events::{Position, Revocation, SessionId, UserId};
+use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// What went wrong below.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    /// The database did not answer, or not in time: nothing is known to have happened.
-    #[error("the database is not available")]
-    Unavailable(#[source] sqlx::Error),
-    /// A statement failed for a reason of its own.
-    #[error("the database refused a statement")]
-    Database(#[source] sqlx::Error),
-    /// A row or an event does not read as this program would have written it.
-    #[error("the database holds what this program cannot read: {0}")]
-    Corrupt(String),
-    #[error(transparent)]
-    Schema(#[from] SchemaError),
-}
-
-/// The schema is not the one that this program was written for.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum SchemaError {
-    #[error("the database has no schema yet; run `session-api migrate`")]
-    Missing,
-    #[error("the schema is at version {found} and this program needs {wanted}; run `session-api migrate`")]
-    TooOld { found: i64, wanted: i64 },
-    #[error("the schema is at version {found} and this program knows only {wanted}; upgrade this program")]
-    TooNew { found: i64, wanted: i64 },
-    #[error("migration {version} in the database differs from this program's")]
-    Altered { version: i64 },
-}
-
-pub(crate) type Result<T> = std::result::Result<T, Error>;
-
-/// A point of the log, from one snapshot.
+/// What [`connect`] does about a SQLite file that is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Head {
-    pub(crate) position: Position,
-    /// The cut-off of everyone.
-    pub(crate) everyone: Position,
-    /// The database's clock when the transaction or statement began.
-    pub(crate) now: UnixMillis,
+pub(crate) enum IfMissing {
+    Create,
+    Fail,
 }
 
-/// A user's row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct UserRow {
-    pub(crate) id: UserId,
-    /// Case-mapped by RFC 8265; unique.
-    pub(crate) name: String,
-    /// A PHC string.
-    pub(crate) password_hash: String,
-    /// Of the user's stream.
-    pub(crate) version: i64,
-    pub(crate) user: User,
+/// Connects to the database at `url`. The backend is chosen here and never asked about again.
+pub(crate) async fn connect(url: &str, if_missing: IfMissing) -> Result<Arc<dyn Store>> {
+    match url.split_once(':').map(|(scheme, _)| scheme) {
+        Some("postgres" | "postgresql") => {
+            Ok(Arc::new(postgres::PostgresStore::connect(url).await?))
+        }
+        Some("sqlite") => Ok(Arc::new(
+            sqlite::SqliteStore::connect(url, if_missing).await?,
+        )),
+        _ => Err(Error::Url(None)),
+    }
 }
-
-/// A user, and the head of the log in the same snapshot.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FoundUser {
-    pub(crate) row: UserRow,
-    pub(crate) head: Head,
-}
-
-/// A session's row, which is the fold of its stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SessionRow {
-    pub(crate) id: SessionId,
-    /// Of the session's stream.
-    pub(crate) version: i64,
-    pub(crate) session: Session,
-}
-
-/// A session, its user, and the head of the log **in one snapshot**, or an older snapshot of the
-/// latter two: where the session's lock had to be waited for, its row is newer, which is right,
-/// for a `pos` may be too old and never too new.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FoundSession {
-    pub(crate) row: SessionRow,
-    pub(crate) user_name: String,
-    pub(crate) user: User,
-    pub(crate) head: Head,
-}
-
-/// What is known of a session's client. Personal, so it is never in an event, and can be erased.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ClientInfo {
-    pub(crate) ip: Option<String>,
-    pub(crate) user_agent: Option<String>,
-    /// The name that the client gave itself.
-    pub(crate) device: Option<String>,
-}
-
-/// One line of a list of sessions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ListedSession {
-    pub(crate) row: SessionRow,
-    pub(crate) client: ClientInfo,
-}
-
-/// A position that was just taken. The head stays locked until the transaction ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TakenPosition {
-    pub(crate) position: Position,
-    /// The head before.
-    pub(crate) previous: Position,
-    pub(crate) now: UnixMillis,
-}
-
-/// A replica of the service, as it makes itself known when it cuts.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Replica {
-    pub(crate) id: Uuid,
-    /// How long the access tokens live that it mints.
-    pub(crate) access_ttl: Duration,
-}
-
-/// All revocations in `(from, to]`, from one snapshot.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Cut {
-    /// Read from the clock before the snapshot was taken.
-    pub(crate) at: UnixMillis,
-    pub(crate) from: Position,
-    pub(crate) to: Position,
-    /// The greatest position stored at least (longest access TTL in force + leeway + 60 s) ago.
-    pub(crate) floor: Position,
-    pub(crate) revoked: Vec<Revocation>,
-    /// There were more than the limit: `to` is the last one read and not the head.
-    pub(crate) more: bool,
-}
-
-/// What a key is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum KeyPurpose {
-    /// Signs access tokens and pages; published.
-    Access,
-    /// Signs session tokens; never published.
-    Session,
-    /// Makes CSRF values (HMAC); never leaves the service.
-    Csrf,
-}
-
-/// Where a key stands in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KeyState {
-    /// Published ahead of its use.
-    Standby,
-    /// Signs.
-    Active,
-    /// Signs no more; published until its last token has expired.
-    Retired,
-    /// Its last token has expired: published no more.
-    Forgotten,
-    /// Everything that it signed is dead.
-    Revoked,
-}
-
-/// A key's row.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct KeyRow {
-    pub(crate) kid: KeyId,
-    pub(crate) purpose: KeyPurpose,
-    /// The public half; empty for an HMAC key.
-    pub(crate) public: Vec<u8>,
-    /// The private half as [`crate::keys`] seals it.
-    pub(crate) sealed: Vec<u8>,
-    pub(crate) state: KeyState,
-    pub(crate) created_at: UnixMillis,
-    /// When it came into its state.
-    pub(crate) state_since: UnixMillis,
-}
-
-/// A client of the feed and of introspection.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct ClientRow {
-    pub(crate) name: String,
-    /// SHA-256 of the secret, which is 256 random bits: a slow hash would add nothing.
-    pub(crate) secret_hash: [u8; 32],
-    pub(crate) created_at: UnixMillis,
-}
-
-/// A verifier's report that came by HTTP.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct StatusRow {
-    pub(crate) client: String,
-    pub(crate) instance: String,
-    pub(crate) report: serde_json::Value,
-    pub(crate) seen_at: UnixMillis,
-}
-
-/// The name is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Taken;
 
 #[async_trait]
 pub(crate) trait Store: Send + Sync + 'static {
-    /// Begins a transaction that may write. Dropped without a commit, it changes nothing.
+    /// Begins a transaction that may write. Dropped without a commit, it changes nothing. With SQLite
+    /// it keeps all others that write waiting, those of the caller included.
     async fn begin(&self) -> Result<Box<dyn Tx>>;
 
     /// Refuses a schema that this program does not know.
@@ -272,13 +118,24 @@ pub(crate) trait Store: Send + Sync + 'static {
     async fn session_rows(&self, after: Option<SessionId>, limit: u32) -> Result<Vec<SessionRow>>;
 
     /// Revocations in `(after, to]` in order, at most `limit`. Writes nothing.
-    async fn revocations(&self, after: Position, to: Position, limit: u32) -> Result<Vec<Revocation>>;
+    async fn revocations(
+        &self,
+        after: Position,
+        to: Position,
+        limit: u32,
+    ) -> Result<Vec<Revocation>>;
 
     /// Cuts the log after `from`, in a transaction that reads its clock first and writes the
     /// replica's own row, so that neither a standby nor a left-over snapshot can do it. Where the
     /// database is another one than the head was written by, the head is raised first (see
     /// [`Tx::take_position`]).
-    async fn cut(&self, replica: Replica, from: Position, seen: Position, limit: u32) -> Result<Cut>;
+    async fn cut(
+        &self,
+        replica: Replica,
+        from: Position,
+        seen: Position,
+        limit: u32,
+    ) -> Result<Cut>;
 
     /// The greatest position that is known to be committed, by this process or another. A hint:
     /// whoever depends on it polls as well.
@@ -298,12 +155,19 @@ pub(crate) trait Store: Send + Sync + 'static {
     async fn remove_client(&self, name: &str) -> Result<bool>;
 
     /// Stores a verifier's report at the database's time.
-    async fn put_status(&self, client: &str, instance: &str, report: &serde_json::Value) -> Result<()>;
+    async fn put_status(
+        &self,
+        client: &str,
+        instance: &str,
+        report: &serde_json::Value,
+    ) -> Result<()>;
     /// Reports not older than `within`.
     async fn statuses(&self, within: Duration) -> Result<Vec<StatusRow>>;
 }
 
 /// A transaction that may write.
+///
+/// After an error it can only be dropped: Postgres undoes what came before, and SQLite does not.
 #[async_trait]
 pub(crate) trait Tx: Send {
     /// Locks the head and moves it to `max(previous + 1, microseconds since 1970)`.
@@ -328,7 +192,11 @@ pub(crate) trait Tx: Send {
     async fn lock_sessions(&mut self, ids: &[SessionId]) -> Result<Vec<FoundSession>>;
 
     /// Whether the user had a session from the same user agent, open or ended; and the head.
-    async fn knows_client(&mut self, user: UserId, user_agent: Option<&str>) -> Result<(bool, Head)>;
+    async fn knows_client(
+        &mut self,
+        user: UserId,
+        user_agent: Option<&str>,
+    ) -> Result<(bool, Head)>;
 
     /// The user's alive sessions beyond the `keep` newest ones, the oldest first.
     async fn sessions_beyond(&mut self, user: UserId, keep: u32) -> Result<Vec<SessionId>>;

@@ -1,0 +1,79 @@
+//! `log verify` and `log rebuild`.
+
+use super::settings::Database;
+use super::{Failure, Outcome};
+use crate::replay::{self, Difference};
+use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use std::time::Duration;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Fold every stream again and compare with the rows; exit code 3 where they differ.
+    Verify(OnLog),
+    /// Fold every session's stream again and store the rows.
+    Rebuild(OnLog),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OnLog {
+    #[command(flatten)]
+    database: Database,
+    /// Print one line of JSON on stdout.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Command {
+    pub(super) async fn run(self) -> Outcome {
+        match self {
+            Self::Verify(on) => verify(&on).await,
+            Self::Rebuild(on) => rebuild(&on).await,
+        }
+    }
+}
+
+fn progress(total: u64) -> ProgressBar {
+    // Draws on stderr, and only on a terminal.
+    let bar = ProgressBar::new(total);
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} events  {per_sec}  {eta}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+async fn verify(on: &OnLog) -> Outcome {
+    let store = on.database.open().await?;
+    let bar = progress(store.count_events().await?);
+    let report = replay::verify(&*store, |events| bar.inc(events)).await?;
+    bar.finish_and_clear();
+    if on.json {
+        println!("{}", json!({ "events": report.events, "differences": report.differences.iter().map(ToString::to_string).collect::<Vec<_>>() }));
+    } else {
+        for difference in &report.differences {
+            println!("{difference}");
+        }
+        println!("{} events, {} differences", report.events, report.differences.len());
+    }
+    if report.differences.is_empty() {
+        return Ok(());
+    }
+    let sessions = report.differences.iter().all(|d| matches!(d, Difference::Session { .. }));
+    let remedy = if sessions { "; `session-api log rebuild` folds them again" } else { "" };
+    Err(Failure::found(format!("the rows differ from the log{remedy}")))
+}
+
+async fn rebuild(on: &OnLog) -> Outcome {
+    let store = on.database.open().await?;
+    let bar = progress(store.count_events().await?);
+    let rebuilt = replay::rebuild(&*store, |events| bar.inc(events)).await?;
+    bar.finish_and_clear();
+    if on.json {
+        println!("{}", json!({ "sessions": rebuilt }));
+    } else {
+        println!("folded {rebuilt} sessions");
+    }
+    Ok(())
+}

@@ -1,0 +1,273 @@
+//! `serve`: the service, put together.
+
+use super::settings::{self, Database, Issuer, KeyEncryption};
+use super::{Failure, Outcome};
+use crate::http::{self, App, HttpSettings};
+use crate::password::Hasher;
+use crate::relay::bus::{BusSide, StreamSettings};
+use crate::relay::fleet::Fleet;
+use crate::relay::worker::Worker;
+use crate::relay::Relay;
+use crate::service::key_admin::open_keys;
+use crate::service::{Service, Settings};
+use crate::store::{Replica, Store};
+use crate::token;
+use ipnet::IpNet;
+use revocation_events::nats::{self, Bus, Replicas, StatusFeed};
+use revocation_events::subject::Subjects;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use verifier_sdk::request::Origin;
+
+/// What verifiers allow for clocks that differ, and what the stream keeps beyond that.
+const STREAM_SLACK: Duration = Duration::from_secs(5 + 120);
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, env = "SESSION_API_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    listen: SocketAddr,
+
+    #[command(flatten)]
+    database: Database,
+
+    #[command(flatten)]
+    keys: KeyEncryption,
+
+    #[command(flatten)]
+    service: ServiceArgs,
+
+    #[command(flatten)]
+    bus: BusArgs,
+}
+
+/// What the service promises and to whom.
+#[derive(Debug, clap::Args)]
+pub(super) struct ServiceArgs {
+    /// The URL that names this service in every token; https, or http on loopback.
+    #[arg(long, env = "SESSION_API_ISSUER", value_name = "URL")]
+    pub(super) issuer: Issuer,
+
+    /// The `aud` of access tokens: one name for all services behind the gateway.
+    #[arg(long, env = "SESSION_API_AUDIENCE", default_value = "api", value_name = "NAME")]
+    audience: String,
+
+    /// How long an access token lives. Verifiers must be told where it is more than 15m.
+    #[arg(long, env = "SESSION_API_ACCESS_TTL", default_value = "15m", value_parser = settings::positive, value_name = "DURATION")]
+    access_ttl: Duration,
+
+    /// How long a session lives after its last refresh.
+    #[arg(long, env = "SESSION_API_SESSION_TTL", default_value = "7d", value_parser = settings::positive, value_name = "DURATION")]
+    session_ttl: Duration,
+
+    /// The end of a session that no refresh moves.
+    #[arg(long, env = "SESSION_API_SESSION_MAX_AGE", default_value = "30d", value_parser = settings::positive, value_name = "DURATION")]
+    session_max_age: Duration,
+
+    /// The oldest sessions of a user beyond this number end at login; 0 for no limit.
+    #[arg(long, env = "SESSION_API_MAX_SESSIONS_PER_USER", default_value_t = 0, value_name = "N")]
+    max_sessions_per_user: u32,
+
+    /// Another origin whose pages may call this service with cookies; may be given again.
+    #[arg(long, env = "SESSION_API_ALLOWED_ORIGIN", value_delimiter = ',', value_name = "ORIGIN")]
+    allowed_origin: Vec<Origin>,
+
+    /// An address or network whose X-Forwarded-For is believed; may be given again.
+    #[arg(long, env = "SESSION_API_TRUSTED_PROXY", value_delimiter = ',', value_parser = network, value_name = "NET")]
+    trusted_proxy: Vec<IpNet>,
+
+    /// Let anyone register with `POST /users`.
+    #[arg(long, env = "SESSION_API_OPEN_REGISTRATION")]
+    open_registration: bool,
+
+    /// Prefixes all routes and cookie paths, as in /auth.
+    #[arg(long, env = "SESSION_API_BASE_PATH", default_value = "", value_parser = settings::base_path, hide_default_value = true, value_name = "PATH")]
+    base_path: String,
+
+    /// Serve /healthz, /readyz and /metrics here alone.
+    #[arg(long, env = "SESSION_API_OPS_LISTEN", value_name = "ADDR")]
+    ops_listen: Option<SocketAddr>,
+
+    /// Serve the feed (/revocations*) without a client credential. Pages hold random ids only.
+    #[arg(long, env = "SESSION_API_OPEN_FEED")]
+    open_feed: bool,
+
+    /// How many clients may hold the server-sent event stream at once.
+    #[arg(long, env = "SESSION_API_MAX_STREAMS", default_value_t = 1_000, value_name = "N")]
+    max_streams: usize,
+}
+
+/// Where the bus is.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct BusArgs {
+    /// NATS servers, with commas between: nats://user:password@host:4222. Without it verifiers use
+    /// the HTTP feed.
+    #[arg(long, env = "NATS_URL", value_name = "URL", hide_env_values = true)]
+    nats_url: Option<String>,
+
+    /// A file that holds the NATS URL.
+    #[arg(long, env = "NATS_URL_FILE", value_name = "FILE", conflicts_with = "nats_url")]
+    nats_url_file: Option<PathBuf>,
+
+    /// A NATS credentials file.
+    #[arg(long, env = "NATS_CREDS", value_name = "FILE")]
+    nats_creds: Option<PathBuf>,
+
+    /// The first part of every subject.
+    #[arg(long, env = "NATS_PREFIX", default_value = "sessions", value_name = "PREFIX")]
+    nats_prefix: Subjects,
+
+    /// On how many NATS servers the stream of pages is kept: 1 or 3.
+    #[arg(long, env = "NATS_REPLICAS", default_value = "1", value_parser = replicas, value_name = "N")]
+    nats_replicas: Replicas,
+}
+
+fn replicas(text: &str) -> Result<Replicas, String> {
+    match text {
+        "1" => Ok(Replicas::One),
+        "3" => Ok(Replicas::Three),
+        _ => Err("give 1 or 3".to_owned()),
+    }
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse::<std::net::IpAddr>().map(IpNet::from);
+    text.parse().or_else(|_| address()).map_err(|_| "give an address or a network: 10.0.0.0/8".to_owned())
+}
+
+impl BusArgs {
+    /// The bus, connecting or connected; nothing where none is set.
+    async fn connect(&self) -> Result<Option<Bus>, Failure> {
+        let url = settings::secret("--nats-url", self.nats_url.as_deref(), self.nats_url_file.as_deref())?;
+        let Some(url) = url else { return Ok(None) };
+        let wrong = |error: nats::Error| Failure::setting(format!("--nats-url: {error}"));
+        let mut settings = nats::Settings::new(&url)
+            .map_err(wrong)?
+            .subjects(self.nats_prefix.clone())
+            .name("session-api".to_owned());
+        if let Some(path) = &self.nats_creds {
+            settings = settings.credentials_file(path.clone()).map_err(wrong)?;
+        }
+        Bus::connect(settings).await.map(Some).map_err(wrong)
+    }
+}
+
+pub(super) async fn run(args: Args) -> Outcome {
+    if !args.service.issuer.is_loopback() && !args.keys.is_set() {
+        return Err(Failure::setting(
+            "--key-encryption-key (or SESSION_API_KEY_ENCRYPTION_KEY) is missing: private keys lie unencrypted in the database only where the issuer is on loopback; make one with `openssl rand -base64 32`",
+        ));
+    }
+    let store = args.database.open().await?;
+    let bus = args.bus.connect().await?;
+    let listener = listen(args.listen)?;
+    let stop = stop_on_signal();
+    let running = start(store, &args.keys, &args.service, bus, &args.bus, stop.clone()).await?;
+    tracing::info!("listening on http://{}", listener.local_addr()?);
+    running.serve(listener, stop).await
+}
+
+pub(super) fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address)
+        .map_err(|error| Failure::setting(format!("--listen {address}: {error}; choose another address or port")))
+}
+
+/// Cancelled by SIGINT or SIGTERM.
+pub(super) fn stop_on_signal() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let signalled = stop.clone();
+    tokio::spawn(async move {
+        let terminate = async {
+            match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+                Ok(mut signal) => signal.recv().await,
+                Err(_) => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate => {}
+        }
+        signalled.cancel();
+    });
+    stop
+}
+
+/// A service whose workers run.
+pub(super) struct Running {
+    app: App,
+    bus: Option<Bus>,
+}
+
+/// Puts the service together and starts what runs beside the requests.
+pub(super) async fn start(
+    store: Arc<dyn Store>,
+    keys: &KeyEncryption,
+    args: &ServiceArgs,
+    bus: Option<Bus>,
+    bus_args: &BusArgs,
+    stop: CancellationToken,
+) -> Result<Running, Failure> {
+    let keys = Arc::new(open_keys(&*store, keys.sealer()?).await?);
+    let issuer = args.issuer.as_str().to_owned();
+    let (relay, commits) = Relay::new(issuer.clone(), store.clone(), keys.clone(), bus.is_some());
+    let replica = Replica { id: Uuid::new_v4(), access_ttl: args.access_ttl };
+    let fleet = Fleet::new(store.clone());
+    let side = match &bus {
+        None => None,
+        Some(bus) => {
+            let feed = StatusFeed::subscribe(bus).await?;
+            tokio::spawn(hear_statuses(feed, fleet.clone()));
+            let settings = StreamSettings {
+                max_age: args.access_ttl + STREAM_SLACK,
+                replicas: bus_args.nats_replicas,
+            };
+            Some(BusSide::new(relay.clone(), bus, settings).await?)
+        }
+    };
+    tokio::spawn(Worker::new(relay.clone(), commits, replica, side).run(stop));
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let settings = Settings {
+        issuer: token::Issuer { issuer, audience: args.audience.clone(), access_ttl: args.access_ttl },
+        session_ttl: args.session_ttl,
+        session_max_age: args.session_max_age,
+        max_sessions_per_user: args.max_sessions_per_user,
+    };
+    let service = Service::new(store, keys, Hasher::new(cores), relay, settings);
+    tokio::spawn(service.clone().keep_house());
+    tokio::spawn(service.clone().watch_keys());
+    let http = HttpSettings {
+        base_path: args.base_path.clone(),
+        allowed_origins: args.allowed_origin.clone(),
+        trusted_proxies: args.trusted_proxy.clone(),
+        open_registration: args.open_registration,
+        ops_listen: args.ops_listen,
+        open_feed: args.open_feed,
+        max_streams: args.max_streams,
+    };
+    Ok(Running { app: App::new(service, fleet, http), bus })
+}
+
+impl Running {
+    /// Serves until `stop`, then lets requests end.
+    pub(super) async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Outcome {
+        http::run(listener, self.app, stop.cancelled_owned()).await?;
+        if let Some(bus) = self.bus {
+            bus.close().await;
+        }
+        Ok(())
+    }
+
+    pub(super) const fn app(&self) -> &App {
+        &self.app
+    }
+}
+
+async fn hear_statuses(mut feed: StatusFeed, fleet: Fleet) {
+    while let Some(reported) = feed.next().await {
+        fleet.heard(reported.client, reported.status, crate::clock::now());
+    }
+}

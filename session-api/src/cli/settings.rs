@@ -1,0 +1,202 @@
+//! The flags, their environment variables and their checks.
+
+use super::Failure;
+use crate::keys::{KeyEncryptionKey, Sealer};
+use clap::Args;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+use url::{Host, Url};
+
+/// Where the log lies.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Database {
+    /// `postgres://user:password@host/database`, or `sqlite:PATH`.
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    database_url: Option<String>,
+
+    /// A file that holds the database's URL.
+    #[arg(long, env = "DATABASE_URL_FILE", value_name = "FILE", conflicts_with = "database_url")]
+    database_url_file: Option<PathBuf>,
+}
+
+impl Database {
+    pub(super) fn sqlite(path: &Path) -> Self {
+        Self { database_url: Some(format!("sqlite:{}", path.display())), database_url_file: None }
+    }
+
+    /// The URL as it was given.
+    pub(super) fn url(&self) -> Result<String, Failure> {
+        secret("--database-url", self.database_url.as_deref(), self.database_url_file.as_deref())?
+            .ok_or_else(|| {
+                Failure::setting(
+                    "--database-url (or DATABASE_URL) is missing; for a file on this machine give sqlite:portcullis.db",
+                )
+            })
+    }
+
+    /// Connects, and refuses a schema that this program does not know.
+    pub(super) async fn open(&self) -> Result<Arc<dyn crate::store::Store>, Failure> {
+        let store = self.connect().await?;
+        store.check_schema().await?;
+        Ok(store)
+    }
+
+    /// Connects only. A SQLite file that is missing is an error.
+    pub(super) async fn connect(&self) -> Result<Arc<dyn crate::store::Store>, Failure> {
+        Ok(crate::store::connect(&self.url()?, crate::store::IfMissing::Fail).await?)
+    }
+
+    /// Connects; makes a SQLite file that is missing.
+    pub(super) async fn create(&self) -> Result<Arc<dyn crate::store::Store>, Failure> {
+        Ok(crate::store::connect(&self.url()?, crate::store::IfMissing::Create).await?)
+    }
+}
+
+/// How private keys are kept.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct KeyEncryption {
+    /// Encrypts the private keys in the database: at least 32 random characters.
+    #[arg(long, env = "SESSION_API_KEY_ENCRYPTION_KEY", value_name = "SECRET", hide_env_values = true)]
+    key_encryption_key: Option<String>,
+
+    /// A file that holds the key encryption key.
+    #[arg(long, env = "SESSION_API_KEY_ENCRYPTION_KEY_FILE", value_name = "FILE", conflicts_with = "key_encryption_key")]
+    key_encryption_key_file: Option<PathBuf>,
+}
+
+impl KeyEncryption {
+    pub(super) fn is_set(&self) -> bool {
+        self.key_encryption_key.is_some() || self.key_encryption_key_file.is_some()
+    }
+
+    pub(super) fn sealer(&self) -> Result<Sealer, Failure> {
+        let name = "--key-encryption-key";
+        let secret = secret(name, self.key_encryption_key.as_deref(), self.key_encryption_key_file.as_deref())?;
+        let key = secret
+            .map(|secret| secret.parse::<KeyEncryptionKey>())
+            .transpose()
+            .map_err(|error| Failure::setting(format!("{name}: {error}")))?;
+        Ok(Sealer::new(key.as_ref()))
+    }
+}
+
+/// A secret given as it is, or in a file. The value is never repeated in an error.
+pub(super) fn secret(
+    name: &str,
+    value: Option<&str>,
+    file: Option<&Path>,
+) -> Result<Option<String>, Failure> {
+    let Some(path) = file else { return Ok(value.map(str::to_owned)) };
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::setting(format!("{name}-file: {} cannot be read: {error}", path.display()))
+    })?;
+    Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+/// `500ms`, `2s`, `15m`, `7d`; not zero.
+pub(super) fn positive(text: &str) -> Result<Duration, String> {
+    match verifier_sdk::duration::parse(text) {
+        Ok(Duration::ZERO) => Err("must be more than zero".to_owned()),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The URL that names this service in every token: exact text, compared byte for byte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Issuer {
+    text: String,
+    loopback: bool,
+}
+
+impl Issuer {
+    pub(super) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// On this machine only: plain http and unencrypted keys are then allowed.
+    pub(super) const fn is_loopback(&self) -> bool {
+        self.loopback
+    }
+}
+
+impl FromStr for Issuer {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let url = Url::parse(text).map_err(|error| format!("not a URL: {error}"))?;
+        let loopback = match url.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(ip)) => IpAddr::from(ip).is_loopback(),
+            Some(Host::Ipv6(ip)) => IpAddr::from(ip).is_loopback(),
+            None => return Err("has no host".to_owned()),
+        };
+        match url.scheme() {
+            "https" => {}
+            "http" if loopback => {}
+            "http" => return Err("http is for loopback only; give an https URL".to_owned()),
+            other => return Err(format!("`{other}` is not https")),
+        }
+        // Verifiers compare the text, so it must have one spelling.
+        let canonical = url.as_str().trim_end_matches('/');
+        let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+        if canonical != text || !plain {
+            return Err(format!(
+                "write it in its plain form, without a slash at the end, a query or a user: {canonical}"
+            ));
+        }
+        Ok(Self { text: text.to_owned(), loopback })
+    }
+}
+
+/// Prefixes routes and cookie paths: empty, or `/a/b`.
+pub(super) fn base_path(text: &str) -> Result<String, String> {
+    let segment = |s: &str| {
+        !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) && s != "." && s != ".."
+    };
+    if text.is_empty() || text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(segment)) {
+        Ok(text.to_owned())
+    } else {
+        Err("begins with a slash and does not end with one: /auth".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_issuer_is_https_or_on_this_machine_and_has_one_spelling() {
+        for (text, loopback) in [
+            ("https://id.example.com", false),
+            ("https://example.com/auth", false),
+            ("http://127.0.0.1:8080", true),
+            ("http://localhost:8080", true),
+            ("http://[::1]:8080", true),
+        ] {
+            assert_eq!(text.parse::<Issuer>().map(|i| i.is_loopback()), Ok(loopback), "{text}");
+        }
+        for bad in [
+            "id.example.com", "http://id.example.com", "https://id.example.com/", "HTTPS://id.example.com",
+            "https://id.example.com?x=1", "https://id.example.com#x", "https://u@id.example.com", "ftp://x",
+            "https://id.example.com:443", "http://localhost.evil.example", "",
+        ] {
+            assert!(bad.parse::<Issuer>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_base_path_is_a_plain_prefix() {
+        assert!(["", "/auth", "/a/b-c"].iter().all(|path| base_path(path).is_ok()));
+        assert!(["auth", "/", "/auth/", "//a", "/a/../b", "/a b", "/a?b"].iter().all(|path| base_path(path).is_err()));
+    }
+
+    #[test]
+    fn a_duration_is_not_zero() {
+        assert_eq!(positive("15m"), Ok(Duration::from_secs(900)));
+        assert!(positive("0s").is_err() && positive("15").is_err());
+    }
+}

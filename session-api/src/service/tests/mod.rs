@@ -1,0 +1,107 @@
+//! Use cases on real databases: what holds when many things happen at once.
+
+mod in_flight;
+mod keys;
+mod races;
+mod refresh;
+
+use super::key_admin::open_keys;
+use super::login::Login;
+use super::{Granted, Service, Settings};
+use crate::keys::Sealer;
+use crate::password::Hasher;
+use crate::relay::Relay;
+use crate::session::{Delivery, Roles};
+use crate::store::{self, ClientInfo, IfMissing, Store};
+use crate::token::Issuer;
+use revocation_events::UserId;
+use std::sync::Arc;
+use std::time::Duration;
+use tests::{Database, Postgres};
+
+pub(super) const PASSWORD: &str = "correct horse battery staple";
+
+/// Keeps what a database needs to stay.
+pub(super) enum Place {
+    Postgres(Database),
+    Sqlite(tempfile::TempDir),
+}
+
+impl Place {
+    pub(super) async fn postgres() -> Self {
+        Self::Postgres(Postgres::fresh_database().await)
+    }
+
+    pub(super) fn sqlite() -> Self {
+        Self::Sqlite(tempfile::tempdir().unwrap())
+    }
+
+    fn url(&self) -> String {
+        match self {
+            Self::Postgres(database) => database.url().to_owned(),
+            Self::Sqlite(folder) => format!("sqlite:{}", folder.path().join("log.db").display()),
+        }
+    }
+
+    /// A store with connections of its own.
+    pub(super) async fn store(&self) -> Arc<dyn Store> {
+        let store = store::connect(&self.url(), IfMissing::Create)
+            .await
+            .unwrap();
+        store.migrate().await.unwrap();
+        store
+    }
+}
+
+/// A service without anything that runs beside it: nothing is published, and nobody waits for that.
+pub(super) async fn service(store: Arc<dyn Store>, hasher: Hasher) -> Service {
+    let keys = Arc::new(open_keys(&*store, Sealer::new(None)).await.unwrap());
+    let issuer = "http://127.0.0.1:8080".to_owned();
+    let (relay, _) = Relay::new(issuer.clone(), store.clone(), keys.clone(), false);
+    let settings = Settings {
+        issuer: Issuer {
+            issuer,
+            audience: "api".to_owned(),
+            access_ttl: Duration::from_secs(900),
+        },
+        session_ttl: Duration::from_secs(7 * 86_400),
+        session_max_age: Duration::from_secs(30 * 86_400),
+        max_sessions_per_user: 0,
+    };
+    Service::new(store, keys, hasher, relay, settings)
+}
+
+pub(super) async fn add_user(service: &Service, name: &str) -> UserId {
+    service
+        .register(name, PASSWORD, Roles::default())
+        .await
+        .unwrap()
+        .0
+}
+
+pub(super) fn login(name: &str, password: &str) -> Login {
+    Login {
+        username: name.to_owned(),
+        password: password.to_owned().into(),
+        delivery: Delivery::Body,
+        client: ClientInfo::default(),
+        replaces: None,
+    }
+}
+
+pub(super) async fn refresh(service: &Service, granted: &Granted) -> super::Result<Granted> {
+    service
+        .refresh(&granted.session_token.token, Delivery::Body, None)
+        .await
+}
+
+/// Whether the service itself still takes the access token.
+pub(super) async fn takes(service: &Service, granted: &Granted) -> bool {
+    let token = service.read_access_token(&granted.access.token).unwrap();
+    service.caller_by_access_token(&token).await.is_ok()
+}
+
+/// What the token says.
+pub(super) fn token_of(service: &Service, granted: &Granted) -> verifier_sdk::token::AccessToken {
+    service.read_access_token(&granted.access.token).unwrap()
+}

@@ -1,0 +1,96 @@
+//! Rotation as its clients meet it.
+
+use super::{PASSWORD, Place, add_user, login, refresh, service, takes};
+use crate::password::Hasher;
+use crate::service::{Error, Granted, Service};
+use crate::session::{Delivery, RetryKey};
+
+async fn logged_in(place: &Place) -> (Service, Granted) {
+    let service = service(place.store().await, Hasher::new(2)).await;
+    add_user(&service, "alice").await;
+    let granted = service.log_in(login("alice", PASSWORD)).await.unwrap();
+    (service, granted)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_refreshes_at_once_have_one_successor() {
+    for place in [Place::postgres().await, Place::sqlite()] {
+        let (service, first) = logged_in(&place).await;
+        let at_once = futures::future::join_all((0..20).map(|_| refresh(&service, &first))).await;
+        let generations: Vec<_> = at_once
+            .into_iter()
+            .map(|granted| granted.unwrap().session.generation)
+            .collect();
+        assert_eq!(generations, [2; 20]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_whose_successor_was_used_ends_the_session() {
+    for place in [Place::postgres().await, Place::sqlite()] {
+        let (service, first) = logged_in(&place).await;
+        let second = refresh(&service, &first).await.unwrap();
+        let third = refresh(&service, &second).await.unwrap();
+        assert!(matches!(
+            refresh(&service, &first).await,
+            Err(Error::SessionEnded)
+        ));
+        assert!(!takes(&service, &third).await);
+        assert!(matches!(
+            refresh(&service, &third).await,
+            Err(Error::SessionEnded)
+        ));
+        let history = service.history(first.session_id, None).await.unwrap();
+        let kinds: Vec<_> = history.iter().map(|event| event.fact.kind()).collect();
+        assert_eq!(
+            kinds,
+            [
+                "session.opened",
+                "session.refreshed",
+                "session.refreshed",
+                "session.revoked"
+            ]
+        );
+        assert_eq!(history[3].fact.data()["reason"], "reuse");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_session_token_goes_back_the_way_it_came() {
+    let place = Place::sqlite();
+    let (service, first) = logged_in(&place).await;
+    let by_cookie = service
+        .refresh(&first.session_token.token, Delivery::Cookie, None)
+        .await;
+    assert!(matches!(by_cookie, Err(Error::SessionEnded)));
+    assert!(
+        refresh(&service, &first).await.is_ok(),
+        "the attempt did no harm"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_access_token_is_no_session_token_and_the_other_way_round() {
+    let place = Place::sqlite();
+    let (service, first) = logged_in(&place).await;
+    let refreshed = service
+        .refresh(&first.access.token, Delivery::Body, None)
+        .await;
+    assert!(matches!(refreshed, Err(Error::SessionEnded)));
+    assert!(
+        service
+            .read_access_token(&first.session_token.token)
+            .is_err()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_with_its_key_gets_the_same_successor() {
+    let place = Place::sqlite();
+    let (service, first) = logged_in(&place).await;
+    let key = Some(RetryKey::of("0123456789abcdef"));
+    let again = || service.refresh(&first.session_token.token, Delivery::Body, key);
+    let (one, two) = (again().await.unwrap(), again().await.unwrap());
+    assert_eq!((one.session.generation, two.session.generation), (2, 2));
+    assert_eq!(one.session, two.session);
+}

@@ -1,0 +1,132 @@
+//! Whether the schema is the one that this program was written for.
+
+use super::{Error, SchemaError};
+use sqlx::migrate::{MigrateError, Migrator};
+
+/// A migration as the database remembers it.
+#[derive(sqlx::FromRow)]
+pub(super) struct Applied {
+    pub(super) version: i64,
+    pub(super) checksum: Vec<u8>,
+}
+
+pub(super) const APPLIED: &str =
+    "select version, checksum from _sqlx_migrations where success order by version";
+
+/// Compares what was applied with what this program knows.
+pub(super) fn check(applied: &[Applied], known: &Migrator) -> std::result::Result<(), SchemaError> {
+    let found = applied.last().ok_or(SchemaError::Missing)?.version;
+    let wanted = newest(known);
+    for migration in applied {
+        let known = known
+            .iter()
+            .find(|known| known.version == migration.version);
+        match known {
+            Some(known) if *known.checksum != *migration.checksum => {
+                let version = migration.version;
+                return Err(SchemaError::Altered { version });
+            }
+            Some(_) => {}
+            None => return Err(SchemaError::TooNew { found, wanted }),
+        }
+    }
+    if applied.len() < known.iter().count() {
+        return Err(SchemaError::TooOld { found, wanted });
+    }
+    Ok(())
+}
+
+/// The versions in `after` that are not in `before`.
+pub(super) fn added(before: &[Applied], after: &[Applied]) -> Vec<i64> {
+    after
+        .iter()
+        .map(|applied| applied.version)
+        .filter(|version| before.iter().all(|before| before.version != *version))
+        .collect()
+}
+
+/// A migration that did not go through.
+pub(super) fn failed(error: MigrateError, known: &Migrator) -> Error {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
+        MigrateError::VersionMissing(found) => {
+            let wanted = newest(known);
+            SchemaError::TooNew { found, wanted }.into()
+        }
+        MigrateError::VersionMismatch(version) => SchemaError::Altered { version }.into(),
+        other => Error::Corrupt(other.to_string()),
+    }
+}
+
+fn newest(known: &Migrator) -> i64 {
+    known
+        .iter()
+        .map(|known| known.version)
+        .max()
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sqlx::SqlSafeStr as _;
+    use sqlx::migrate::{Migration, MigrationType};
+
+    fn known() -> Migrator {
+        let sql = ["create table a (b int)", "create table c (d int)"];
+        let migrations = sql.into_iter().zip(1..).map(|(sql, version)| {
+            let sql = sql.into_sql_str();
+            Migration::new(version, "a table".into(), MigrationType::Simple, sql, false)
+        });
+        Migrator::with_migrations(migrations.collect())
+    }
+
+    fn applied(versions: &[i64]) -> Vec<Applied> {
+        let checksum = |version| {
+            let known = known();
+            known
+                .iter()
+                .find(|known| known.version == version)
+                .map(|known| known.checksum.to_vec())
+        };
+        let applied = |version: &i64| Applied {
+            version: *version,
+            checksum: checksum(*version).unwrap_or_default(),
+        };
+        versions.iter().map(applied).collect()
+    }
+
+    #[test]
+    fn each_difference_has_a_name() {
+        let check = |versions: &[i64]| check(&applied(versions), &known());
+        assert_eq!(check(&[1, 2]), Ok(()));
+        assert_eq!(check(&[]), Err(SchemaError::Missing));
+        assert_eq!(
+            check(&[1]),
+            Err(SchemaError::TooOld {
+                found: 1,
+                wanted: 2
+            })
+        );
+        assert_eq!(
+            check(&[2]),
+            Err(SchemaError::TooOld {
+                found: 2,
+                wanted: 2
+            })
+        );
+        assert_eq!(
+            check(&[1, 2, 3]),
+            Err(SchemaError::TooNew {
+                found: 3,
+                wanted: 2
+            })
+        );
+        let mut altered = applied(&[1, 2]);
+        altered[0].checksum.push(0);
+        assert_eq!(
+            super::check(&altered, &known()),
+            Err(SchemaError::Altered { version: 1 })
+        );
+    }
+}

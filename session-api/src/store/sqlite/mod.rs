@@ -1,0 +1,332 @@
+//! The log in one SQLite file: the embedded default.
+//!
+//! One connection writes, and has the file's write lock from the first moment of each transaction
+//! (`BEGIN IMMEDIATE`); a few others read. Every statement sees one snapshot. Another process may
+//! have the file open at the same time: the command line does.
+//!
+//! The clock is this process's. A transaction reads it once, when it has the lock: nothing can be
+//! committed between that reading and what the transaction sees, so it may stand as the `at` of a
+//! page, and no wait makes it old.
+
+mod connect;
+mod tx;
+
+use super::statements::{
+    alive, floor, found_session_columns, session_columns, statements, user_columns,
+};
+use super::wakeups::Wakeups;
+use super::{
+    ClientRow, Cut, FoundSession, FoundUser, Head, IfMissing, KeyRow, ListedSession, Replica,
+    Result, SessionRow, StatusRow, Store, Taken, Tx, UserRow, rows, schema,
+};
+use crate::clock;
+use crate::session::Event;
+use async_trait::async_trait;
+use connect::Pools;
+use revocation_events::{Position, Revocation, SessionId, UnixMillis, UserId};
+use rows::{FoundSessionColumns, FoundUserColumns, HeadColumns, ListedSessionColumns};
+use sqlx::SqliteConnection;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqlitePool;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
+
+/// Revocations deleted in one transaction, so that a writer never waits long for it.
+const PRUNE_BATCH: u32 = 5_000;
+
+mod plain {
+    super::statements!(
+        sqlx::Sqlite,
+        "max",
+        "cast(round(unixepoch('subsec') * 1000) as integer)"
+    );
+}
+
+/// A SQLite file.
+pub(super) struct SqliteStore {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    wakeups: Wakeups,
+    /// Ends with the store.
+    _poll: JoinSet<()>,
+}
+
+impl SqliteStore {
+    pub(super) async fn connect(url: &str, if_missing: IfMissing) -> Result<Self> {
+        let Pools { writer, readers } = Pools::connect(url, if_missing).await?;
+        let wakeups = Wakeups::new();
+        let mut poll = JoinSet::new();
+        let polled = readers.clone();
+        poll.spawn(wakeups.clone().poll(move || head_position(polled.clone())));
+        Ok(Self {
+            writer,
+            readers,
+            wakeups,
+            _poll: poll,
+        })
+    }
+
+    async fn begin_immediate(
+        &self,
+    ) -> Result<(sqlx::Transaction<'static, sqlx::Sqlite>, UnixMillis)> {
+        let tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        Ok((tx, clock::now()))
+    }
+
+    async fn applied(connection: &mut SqliteConnection) -> Result<Vec<schema::Applied>> {
+        const LISTED: &str = "select count(*) from sqlite_schema where name = '_sqlx_migrations'";
+        let listed: i64 = sqlx::query_scalar(LISTED)
+            .fetch_one(&mut *connection)
+            .await?;
+        if listed == 0 {
+            return Ok(Vec::new());
+        }
+        Ok(sqlx::query_as(schema::APPLIED)
+            .fetch_all(connection)
+            .await?)
+    }
+}
+
+async fn head_position(readers: SqlitePool) -> Result<Position> {
+    let position = sqlx::query_scalar("select position from log_head");
+    rows::position(position.fetch_one(&readers).await?)
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn begin(&self) -> Result<Box<dyn Tx>> {
+        let (tx, now) = self.begin_immediate().await?;
+        Ok(Box::new(tx::SqliteTx::new(tx, now, self.wakeups.clone())))
+    }
+
+    async fn check_schema(&self) -> Result<()> {
+        let mut connection = self.readers.acquire().await?;
+        let applied = Self::applied(&mut connection).await?;
+        Ok(schema::check(&applied, &MIGRATIONS)?)
+    }
+
+    async fn migrate(&self) -> Result<Vec<i64>> {
+        let before = Self::applied(&mut *self.writer.acquire().await?).await?;
+        let failed = |error| schema::failed(error, &MIGRATIONS);
+        MIGRATIONS.run(&self.writer).await.map_err(failed)?;
+        let after = Self::applied(&mut *self.writer.acquire().await?).await?;
+        Ok(schema::added(&before, &after))
+    }
+
+    async fn head(&self) -> Result<Head> {
+        const SQL: &str = "select position, everyone, $1 as now from log_head";
+        let query = sqlx::query_as::<_, HeadColumns>(SQL).bind(rows::stored(clock::now()));
+        query.fetch_one(&self.readers).await?.try_into()
+    }
+
+    async fn user_by_name(&self, name: &str) -> Result<Option<FoundUser>> {
+        const SQL: &str = concat!(
+            "select ",
+            user_columns!(),
+            ", h.position, h.everyone, $2 as now \
+             from users u cross join log_head h where u.name = $1"
+        );
+        let query = sqlx::query_as::<_, FoundUserColumns>(SQL)
+            .bind(name)
+            .bind(rows::stored(clock::now()));
+        query
+            .fetch_optional(&self.readers)
+            .await?
+            .map(TryInto::try_into)
+            .transpose()
+    }
+
+    async fn user(&self, id: UserId) -> Result<Option<FoundUser>> {
+        let query = sqlx::query_as::<_, FoundUserColumns>(USER)
+            .bind(id.uuid())
+            .bind(rows::stored(clock::now()));
+        query
+            .fetch_optional(&self.readers)
+            .await?
+            .map(TryInto::try_into)
+            .transpose()
+    }
+
+    async fn users(&self, after: Option<&str>, limit: u32) -> Result<Vec<UserRow>> {
+        plain::users(&self.readers, after, limit).await
+    }
+
+    async fn session(&self, id: SessionId) -> Result<Option<FoundSession>> {
+        let query = sqlx::query_as::<_, FoundSessionColumns>(SESSION)
+            .bind(id.uuid())
+            .bind(rows::stored(clock::now()));
+        query
+            .fetch_optional(&self.readers)
+            .await?
+            .map(TryInto::try_into)
+            .transpose()
+    }
+
+    async fn alive_sessions(
+        &self,
+        user: UserId,
+        after: Option<SessionId>,
+        limit: u32,
+    ) -> Result<Vec<ListedSession>> {
+        const SQL: &str = concat!(
+            "select ",
+            session_columns!(),
+            ", c.ip, c.user_agent, c.device \
+             from session s join users u on u.id = s.user_id cross join log_head h \
+             left join session_client c on c.session_id = s.id \
+             where s.user_id = $1 and s.id < $2 and ",
+            alive!("$3"),
+            " order by s.id desc limit $4"
+        );
+        let query = sqlx::query_as::<_, ListedSessionColumns>(SQL)
+            .bind(user.uuid())
+            .bind(after.map_or(Uuid::max(), SessionId::uuid))
+            .bind(rows::stored(clock::now()))
+            .bind(i64::from(limit));
+        rows::all(query.fetch_all(&self.readers).await?)
+    }
+
+    async fn history(&self, id: SessionId) -> Result<Vec<Event>> {
+        plain::history(&self.readers, id).await
+    }
+
+    async fn overdue_sessions(&self, limit: u32) -> Result<Vec<SessionId>> {
+        const SQL: &str = "select id from session \
+                           where ended_at is null and min(expires_at, ends_at) <= $1 \
+                           order by min(expires_at, ends_at) limit $2";
+        let query = sqlx::query_scalar(SQL)
+            .bind(rows::stored(clock::now()))
+            .bind(i64::from(limit));
+        let ids: Vec<Uuid> = query.fetch_all(&self.readers).await?;
+        Ok(ids.into_iter().map(SessionId::new).collect())
+    }
+
+    async fn events(&self, after: Option<(Uuid, i64)>, limit: u32) -> Result<Vec<Event>> {
+        plain::events(&self.readers, after, limit).await
+    }
+
+    async fn count_events(&self) -> Result<u64> {
+        let count: i64 = sqlx::query_scalar("select count(*) from event")
+            .fetch_one(&self.readers)
+            .await?;
+        Ok(u64::try_from(count).unwrap_or_default())
+    }
+
+    async fn session_rows(&self, after: Option<SessionId>, limit: u32) -> Result<Vec<SessionRow>> {
+        plain::session_rows(&self.readers, after, limit).await
+    }
+
+    async fn revocations(
+        &self,
+        after: Position,
+        to: Position,
+        limit: u32,
+    ) -> Result<Vec<Revocation>> {
+        plain::revocations(&self.readers, after, to, limit).await
+    }
+
+    /// `seen` is for databases that can fail over: here the restore command alone raises the head.
+    async fn cut(
+        &self,
+        replica: Replica,
+        from: Position,
+        _seen: Position,
+        limit: u32,
+    ) -> Result<Cut> {
+        const BEAT: &str = "insert into replica (id, beat_at, access_ttl) values ($1, $2, $3) \
+                            on conflict (id) do update \
+                            set beat_at = excluded.beat_at, access_ttl = excluded.access_ttl";
+        const POINT: &str = concat!(
+            "select h.position, h.pruned, ",
+            floor!("max", "$1"),
+            " from log_head h"
+        );
+        let limit = limit.max(1);
+        let (mut tx, at) = self.begin_immediate().await?;
+        let beat = sqlx::query(BEAT)
+            .bind(replica.id)
+            .bind(rows::stored(at))
+            .bind(rows::stored_span(replica.access_ttl));
+        beat.execute(&mut *tx).await?;
+        let point = sqlx::query_as(POINT).bind(rows::stored(at));
+        let (head, pruned, floor): (i64, i64, i64) = point.fetch_one(&mut *tx).await?;
+        let (head, floor) = (rows::position(head)?, rows::position(floor)?);
+        let from = from.min(head).max(rows::position(pruned)?);
+        let revoked = plain::revocations(&mut *tx, from, head, limit.saturating_add(1)).await?;
+        tx.commit().await?;
+        Ok(Cut::new(at, (from, head), floor, revoked, limit))
+    }
+
+    fn wakeups(&self) -> tokio::sync::watch::Receiver<Position> {
+        self.wakeups.subscribe()
+    }
+
+    async fn prune(&self) -> Result<u64> {
+        let mark = plain::mark_pruned(&self.writer).await?;
+        let mut pruned = 0;
+        loop {
+            let some = plain::prune_revocations(&self.writer, mark, PRUNE_BATCH).await?;
+            pruned += some;
+            if some < u64::from(PRUNE_BATCH) {
+                break;
+            }
+        }
+        plain::prune_replicas(&self.writer).await?;
+        plain::prune_statuses(&self.writer).await?;
+        Ok(pruned)
+    }
+
+    async fn keys(&self) -> Result<Vec<KeyRow>> {
+        plain::keys(&self.readers).await
+    }
+
+    async fn client(&self, name: &str) -> Result<Option<ClientRow>> {
+        plain::client(&self.readers, name).await
+    }
+
+    async fn clients(&self) -> Result<Vec<ClientRow>> {
+        plain::clients(&self.readers).await
+    }
+
+    async fn add_client(&self, client: &ClientRow) -> Result<std::result::Result<(), Taken>> {
+        plain::add_client(&self.writer, client).await
+    }
+
+    async fn set_client_secret(&self, name: &str, secret_hash: [u8; 32]) -> Result<bool> {
+        plain::set_client_secret(&self.writer, name, secret_hash).await
+    }
+
+    async fn remove_client(&self, name: &str) -> Result<bool> {
+        plain::remove_client(&self.writer, name).await
+    }
+
+    async fn put_status(
+        &self,
+        client: &str,
+        instance: &str,
+        report: &serde_json::Value,
+    ) -> Result<()> {
+        plain::put_status(&self.writer, client, instance, report).await
+    }
+
+    async fn statuses(&self, within: Duration) -> Result<Vec<StatusRow>> {
+        plain::statuses(&self.readers, within).await
+    }
+}
+
+const USER: &str = concat!(
+    "select ",
+    user_columns!(),
+    ", h.position, h.everyone, $2 as now \
+     from users u cross join log_head h where u.id = $1"
+);
+
+const SESSION: &str = concat!(
+    "select ",
+    found_session_columns!(),
+    ", $2 as now \
+     from session s join users u on u.id = s.user_id cross join log_head h where s.id = $1"
+);

@@ -1,0 +1,378 @@
+//! The statements that read the same in both databases, and the lists of columns.
+//!
+//! sqlx's types differ by database, and the bounds of a function over both are longer than its body;
+//! so each backend expands [`statements`] once, as functions of its own.
+
+/// Of `users u`, as [`super::rows::UserColumns`] reads them.
+macro_rules! user_columns {
+    () => {
+        "u.id, u.name, u.password_hash, u.version, \
+         u.roles, u.disabled, u.cut_off, u.token_cut_off"
+    };
+}
+
+/// Of `session s`, as [`super::rows::SessionColumns`] reads them.
+macro_rules! session_columns {
+    () => {
+        "s.id, s.version, s.user_id, s.delivery, s.since, s.opened_at, s.generation, \
+         s.rotated_at, s.retry_key, s.expires_at, s.ends_at, s.ended_at, s.end_reason, \
+         s.end_position"
+    };
+}
+
+/// Of `session s`, `users u` and `log_head h`, as [`super::rows::FoundSessionColumns`] reads them,
+/// with `now` to follow.
+macro_rules! found_session_columns {
+    () => {
+        concat!(
+            session_columns!(),
+            ", u.name as user_name, u.roles, u.disabled, u.cut_off, u.token_cut_off, \
+             h.position, h.everyone"
+        )
+    };
+}
+
+/// That `session s` of `users u` is alive by `log_head h`, in the words of
+/// [`crate::session::OpenSession::is_alive`]. `$now` is SQL.
+macro_rules! alive {
+    ($now:expr) => {
+        concat!(
+            "s.ended_at is null and s.expires_at > ",
+            $now,
+            " and s.ends_at > ",
+            $now,
+            " and s.since >= u.cut_off and s.since >= h.everyone"
+        )
+    };
+}
+
+/// The floor by `log_head h`: the last revocation that every token older than it has outlived, or the
+/// mark of the last prune. `$greatest` is the function of that name; `$now` is SQL.
+///
+/// That is the longest lifetime of access tokens (`replica`; of one that is silent, until its last
+/// tokens and ten minutes more have passed), the verifiers' leeway of 5 s and a margin of 60 s ago.
+/// Without any replica there is none. `at` runs with `position`, but for the moments that
+/// transactions wait for the head and for a clock that was set back; where it does not, a floor that
+/// is not quite the greatest is right too.
+macro_rules! floor {
+    ($greatest:literal, $now:expr) => {
+        concat!(
+            $greatest,
+            "(h.pruned, coalesce((select r.position from revocation r \
+             where r.at <= ",
+            $now,
+            " - 65000 - (select max(t.access_ttl) from replica t \
+                                                 where t.beat_at > ",
+            $now,
+            " - t.access_ttl - 600000) \
+             order by r.at desc, r.position desc limit 1), 0))"
+        )
+    };
+}
+
+/// `$database` is sqlx's type, `$greatest` the function of that name, `$now` SQL for the milliseconds
+/// since 1970.
+macro_rules! statements {
+    ($database:ty, $greatest:literal, $now:expr) => {
+        use crate::store::rows::{self, *};
+        use crate::store::statements::{bind_user, floor, session_columns, user_columns};
+        use crate::store::*;
+        use sqlx::Executor;
+        use sqlx::types::Json;
+
+        pub(super) async fn users(
+            db: impl Executor<'_, Database = $database>,
+            after: Option<&str>,
+            limit: u32,
+        ) -> Result<Vec<UserRow>> {
+            const SQL: &str = concat!(
+                "select ", user_columns!(), " from users u where u.name > $1 order by u.name limit $2"
+            );
+            // No name is empty.
+            let query = sqlx::query_as::<_, UserColumns>(SQL).bind(after.unwrap_or_default());
+            rows::all(query.bind(i64::from(limit)).fetch_all(db).await?)
+        }
+
+        pub(super) async fn history(
+            db: impl Executor<'_, Database = $database>,
+            id: SessionId,
+        ) -> Result<Vec<Event>> {
+            const SQL: &str = "select stream, version, kind, format, at, data from event \
+                               where stream = $1 order by version";
+            let query = sqlx::query_as::<_, EventColumns>(SQL).bind(id.uuid());
+            rows::all(query.fetch_all(db).await?)
+        }
+
+        pub(super) async fn events(
+            db: impl Executor<'_, Database = $database>,
+            after: Option<(Uuid, i64)>,
+            limit: u32,
+        ) -> Result<Vec<Event>> {
+            const SQL: &str = "select stream, version, kind, format, at, data from event \
+                               where (stream, version) > ($1, $2) \
+                               order by stream, version limit $3";
+            // Versions begin with 1.
+            let (stream, version) = after.unwrap_or_default();
+            let query = sqlx::query_as::<_, EventColumns>(SQL).bind(stream).bind(version);
+            rows::all(query.bind(i64::from(limit)).fetch_all(db).await?)
+        }
+
+        pub(super) async fn session_rows(
+            db: impl Executor<'_, Database = $database>,
+            after: Option<SessionId>,
+            limit: u32,
+        ) -> Result<Vec<SessionRow>> {
+            const SQL: &str = concat!(
+                "select ", session_columns!(), " from session s where s.id > $1 order by s.id limit $2"
+            );
+            // No session has the nil uuid.
+            let after = after.map_or(Uuid::nil(), SessionId::uuid);
+            let query = sqlx::query_as::<_, SessionColumns>(SQL).bind(after);
+            rows::all(query.bind(i64::from(limit)).fetch_all(db).await?)
+        }
+
+        pub(super) async fn revocations(
+            db: impl Executor<'_, Database = $database>,
+            after: Position,
+            to: Position,
+            limit: u32,
+        ) -> Result<Vec<Revocation>> {
+            const SQL: &str = "select position, kind, subject from revocation \
+                               where position > $1 and position <= $2 order by position limit $3";
+            let query = sqlx::query_as::<_, RevocationColumns>(SQL)
+                .bind(i64::from(after))
+                .bind(i64::from(to))
+                .bind(i64::from(limit));
+            rows::all(query.fetch_all(db).await?)
+        }
+
+        pub(super) async fn stream_version(
+            db: impl Executor<'_, Database = $database>,
+            stream: Uuid,
+        ) -> Result<i64> {
+            const SQL: &str = "select coalesce(max(version), 0) from event where stream = $1";
+            Ok(sqlx::query_scalar(SQL).bind(stream).fetch_one(db).await?)
+        }
+
+        #[cfg(test)]
+        pub(super) async fn clear_sessions(
+            db: impl Executor<'_, Database = $database>,
+        ) -> Result<()> {
+            sqlx::query("delete from session").execute(db).await?;
+            Ok(())
+        }
+
+        pub(super) async fn add_user(
+            db: impl Executor<'_, Database = $database>,
+            row: &UserRow,
+        ) -> Result<std::result::Result<(), Taken>> {
+            const SQL: &str = concat!(
+                "insert into users (id, name, password_hash, version, roles, disabled, cut_off, \
+                 token_cut_off, created_at) values ($1, $2, $3, $4, $5, $6, $7, $8, ", $now, ") \
+                 on conflict (name) do nothing"
+            );
+            let done = bind_user!(sqlx::query(SQL), row).execute(db).await?;
+            Ok(if done.rows_affected() == 1 { Ok(()) } else { Err(Taken) })
+        }
+
+        pub(super) async fn save_user(
+            db: impl Executor<'_, Database = $database>,
+            row: &UserRow,
+        ) -> Result<()> {
+            const SQL: &str = "update users set name = $2, password_hash = $3, version = $4, \
+                               roles = $5, disabled = $6, cut_off = $7, token_cut_off = $8 \
+                               where id = $1";
+            found(bind_user!(sqlx::query(SQL), row).execute(db).await?.rows_affected())
+        }
+
+        pub(super) async fn save_client_info(
+            db: impl Executor<'_, Database = $database>,
+            session: SessionId,
+            client: &ClientInfo,
+        ) -> Result<()> {
+            const SQL: &str = concat!(
+                "insert into session_client (session_id, user_id, ip, user_agent, device, created_at) \
+                 select s.id, s.user_id, $2, $3, $4, ", $now, " from session s where s.id = $1 \
+                 on conflict (session_id) do update \
+                 set ip = excluded.ip, user_agent = excluded.user_agent, device = excluded.device"
+            );
+            let query = sqlx::query(SQL)
+                .bind(session.uuid())
+                .bind(client.ip.as_deref())
+                .bind(client.user_agent.as_deref())
+                .bind(client.device.as_deref());
+            found(query.execute(db).await?.rows_affected())
+        }
+
+        pub(super) async fn keys(
+            db: impl Executor<'_, Database = $database>,
+        ) -> Result<Vec<KeyRow>> {
+            const SQL: &str = "select kid, purpose, public, sealed, state, created_at, state_since \
+                               from signing_key order by created_at, kid";
+            rows::all(sqlx::query_as::<_, KeyColumns>(SQL).fetch_all(db).await?)
+        }
+
+        pub(super) async fn save_key(
+            db: impl Executor<'_, Database = $database>,
+            key: &KeyRow,
+        ) -> Result<()> {
+            const SQL: &str = "insert into signing_key \
+                               (kid, purpose, public, sealed, state, created_at, state_since) \
+                               values ($1, $2, $3, $4, $5, $6, $7) on conflict (kid) do update \
+                               set sealed = excluded.sealed, state = excluded.state, \
+                                   state_since = excluded.state_since";
+            let query = sqlx::query(SQL)
+                .bind(key.kid.as_str())
+                .bind(key.purpose.as_str())
+                .bind(key.public.as_slice())
+                .bind(key.sealed.as_slice())
+                .bind(key.state.as_str())
+                .bind(rows::stored(key.created_at))
+                .bind(rows::stored(key.state_since));
+            query.execute(db).await?;
+            Ok(())
+        }
+
+        pub(super) async fn client(
+            db: impl Executor<'_, Database = $database>,
+            name: &str,
+        ) -> Result<Option<ClientRow>> {
+            const SQL: &str = "select name, secret_hash, created_at from client where name = $1";
+            let query = sqlx::query_as::<_, ClientColumns>(SQL).bind(name);
+            query.fetch_optional(db).await?.map(TryInto::try_into).transpose()
+        }
+
+        pub(super) async fn clients(
+            db: impl Executor<'_, Database = $database>,
+        ) -> Result<Vec<ClientRow>> {
+            const SQL: &str = "select name, secret_hash, created_at from client order by name";
+            rows::all(sqlx::query_as::<_, ClientColumns>(SQL).fetch_all(db).await?)
+        }
+
+        pub(super) async fn add_client(
+            db: impl Executor<'_, Database = $database>,
+            client: &ClientRow,
+        ) -> Result<std::result::Result<(), Taken>> {
+            const SQL: &str = "insert into client (name, secret_hash, created_at) \
+                               values ($1, $2, $3) on conflict (name) do nothing";
+            let query = sqlx::query(SQL)
+                .bind(client.name.as_str())
+                .bind(client.secret_hash.as_slice())
+                .bind(rows::stored(client.created_at));
+            let done = query.execute(db).await?;
+            Ok(if done.rows_affected() == 1 { Ok(()) } else { Err(Taken) })
+        }
+
+        pub(super) async fn set_client_secret(
+            db: impl Executor<'_, Database = $database>,
+            name: &str,
+            secret_hash: [u8; 32],
+        ) -> Result<bool> {
+            const SQL: &str = "update client set secret_hash = $2 where name = $1";
+            let query = sqlx::query(SQL).bind(name).bind(secret_hash.as_slice());
+            Ok(query.execute(db).await?.rows_affected() == 1)
+        }
+
+        pub(super) async fn remove_client(
+            db: impl Executor<'_, Database = $database>,
+            name: &str,
+        ) -> Result<bool> {
+            let query = sqlx::query("delete from client where name = $1").bind(name);
+            Ok(query.execute(db).await?.rows_affected() == 1)
+        }
+
+        pub(super) async fn put_status(
+            db: impl Executor<'_, Database = $database>,
+            client: &str,
+            instance: &str,
+            report: &serde_json::Value,
+        ) -> Result<()> {
+            const SQL: &str = concat!(
+                "insert into verifier_status (client, instance, report, seen_at) \
+                 values ($1, $2, $3, ", $now, ") on conflict (client, instance) do update \
+                 set report = excluded.report, seen_at = excluded.seen_at"
+            );
+            let query = sqlx::query(SQL).bind(client).bind(instance).bind(Json(report));
+            query.execute(db).await?;
+            Ok(())
+        }
+
+        pub(super) async fn statuses(
+            db: impl Executor<'_, Database = $database>,
+            within: Duration,
+        ) -> Result<Vec<StatusRow>> {
+            const SQL: &str = concat!(
+                "select client, instance, report, seen_at from verifier_status \
+                 where seen_at >= ", $now, " - $1 order by client, instance"
+            );
+            let query = sqlx::query_as::<_, StatusColumns>(SQL).bind(rows::stored_span(within));
+            rows::all(query.fetch_all(db).await?)
+        }
+
+        /// Sets the mark before anything is deleted: what pages say depends on it.
+        pub(super) async fn mark_pruned(
+            db: impl Executor<'_, Database = $database>,
+        ) -> Result<Position> {
+            const SQL: &str = concat!(
+                "update log_head as h set pruned = ", floor!($greatest, $now), " returning pruned"
+            );
+            rows::position(sqlx::query_scalar(SQL).fetch_one(db).await?)
+        }
+
+        /// Deletes some of the revocations below the mark; how many. A key's stay: they kill at any
+        /// position.
+        pub(super) async fn prune_revocations(
+            db: impl Executor<'_, Database = $database>,
+            mark: Position,
+            limit: u32,
+        ) -> Result<u64> {
+            const SQL: &str = "delete from revocation where position in \
+                               (select position from revocation \
+                                where position < $1 and kind <> 'key' order by position limit $2)";
+            let query = sqlx::query(SQL).bind(i64::from(mark)).bind(i64::from(limit));
+            Ok(query.execute(db).await?.rows_affected())
+        }
+
+        pub(super) async fn prune_replicas(
+            db: impl Executor<'_, Database = $database>,
+        ) -> Result<()> {
+            const SQL: &str =
+                concat!("delete from replica where beat_at <= ", $now, " - access_ttl - 600000");
+            sqlx::query(SQL).execute(db).await?;
+            Ok(())
+        }
+
+        pub(super) async fn prune_statuses(
+            db: impl Executor<'_, Database = $database>,
+        ) -> Result<()> {
+            const SQL: &str =
+                concat!("delete from verifier_status where seen_at < ", $now, " - 86400000");
+            sqlx::query(SQL).execute(db).await?;
+            Ok(())
+        }
+
+        /// One row was expected.
+        fn found(rows: u64) -> Result<()> {
+            if rows == 1 { Ok(()) } else { Err(Error::Database(sqlx::Error::RowNotFound)) }
+        }
+    };
+}
+
+/// `$1` to `$8` of a user.
+macro_rules! bind_user {
+    ($query:expr, $row:ident) => {
+        $query
+            .bind($row.id.uuid())
+            .bind($row.name.as_str())
+            .bind($row.password_hash.as_str())
+            .bind($row.version)
+            .bind(Json(&$row.user.roles))
+            .bind($row.user.disabled)
+            .bind(i64::from($row.user.cut_off))
+            .bind(i64::from($row.user.token_cut_off))
+    };
+}
+
+pub(super) use {
+    alive, bind_user, floor, found_session_columns, session_columns, statements, user_columns,
+};

@@ -1,0 +1,196 @@
+//! What goes through the store.
+
+use crate::session::{Session, User};
+use revocation_events::{KeyId, Position, Revocation, SessionId, UnixMillis, UserId};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// A point of the log, from one snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) position: Position,
+    /// The cut-off of everyone.
+    pub(crate) everyone: Position,
+    /// The database's clock when the transaction or statement began.
+    pub(crate) now: UnixMillis,
+}
+
+/// A user's row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UserRow {
+    pub(crate) id: UserId,
+    /// Case-mapped by RFC 8265; unique.
+    pub(crate) name: String,
+    /// A PHC string.
+    pub(crate) password_hash: String,
+    /// Of the user's stream.
+    pub(crate) version: i64,
+    pub(crate) user: User,
+}
+
+/// A user, and the head of the log in the same snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FoundUser {
+    pub(crate) row: UserRow,
+    pub(crate) head: Head,
+}
+
+/// A session's row, which is the fold of its stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SessionRow {
+    pub(crate) id: SessionId,
+    /// Of the session's stream.
+    pub(crate) version: i64,
+    pub(crate) session: Session,
+}
+
+/// A session, its user, and the head of the log **in one snapshot**, or an older snapshot of the
+/// latter two: where the session's lock had to be waited for, its row is newer, which is right,
+/// for a `pos` may be too old and never too new.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FoundSession {
+    pub(crate) row: SessionRow,
+    pub(crate) user_name: String,
+    pub(crate) user: User,
+    pub(crate) head: Head,
+}
+
+/// What is known of a session's client. Personal, so it is never in an event, and can be erased.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ClientInfo {
+    pub(crate) ip: Option<String>,
+    pub(crate) user_agent: Option<String>,
+    /// The name that the client gave itself.
+    pub(crate) device: Option<String>,
+}
+
+/// One line of a list of sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ListedSession {
+    pub(crate) row: SessionRow,
+    pub(crate) client: ClientInfo,
+}
+
+/// A position that was just taken. The head stays locked until the transaction ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TakenPosition {
+    pub(crate) position: Position,
+    /// The head before.
+    pub(crate) previous: Position,
+    pub(crate) now: UnixMillis,
+}
+
+/// A replica of the service, as it makes itself known when it cuts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Replica {
+    pub(crate) id: Uuid,
+    /// How long the access tokens live that it mints.
+    pub(crate) access_ttl: Duration,
+}
+
+/// All revocations in `(from, to]`, from one snapshot.
+///
+/// `from` is not always where the cut was asked to begin: it is the head where that lies below (there
+/// is nothing to tell), and the mark of the last prune where that lies above, for a page must not
+/// claim what is gone. The mark is never above the floor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cut {
+    /// Read from the clock before the snapshot was taken.
+    pub(crate) at: UnixMillis,
+    pub(crate) from: Position,
+    pub(crate) to: Position,
+    /// The greatest position stored at least (longest access TTL in force + leeway + 60 s) ago.
+    pub(crate) floor: Position,
+    pub(crate) revoked: Vec<Revocation>,
+    /// There were more than the limit: `to` is the last one read and not the head.
+    pub(crate) more: bool,
+}
+
+impl Cut {
+    /// `revoked` is one longer than `limit` where there are more.
+    pub(super) fn new(
+        at: UnixMillis,
+        (from, head): (Position, Position),
+        floor: Position,
+        mut revoked: Vec<Revocation>,
+        limit: u32,
+    ) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = revoked.len() > limit;
+        revoked.truncate(limit);
+        let last = revoked.last().filter(|_| more);
+        let to = last.map_or(head, |last| last.position);
+        Self {
+            at,
+            from,
+            to,
+            // The end of a cut that goes on is a position that the log had, too.
+            floor: floor.min(to),
+            revoked,
+            more,
+        }
+    }
+}
+
+/// What a key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum KeyPurpose {
+    /// Signs access tokens and pages; published.
+    Access,
+    /// Signs session tokens; never published.
+    Session,
+    /// Makes CSRF values (HMAC); never leaves the service.
+    Csrf,
+}
+
+/// Where a key stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyState {
+    /// Published ahead of its use.
+    Standby,
+    /// Signs.
+    Active,
+    /// Signs no more; published until its last token has expired.
+    Retired,
+    /// Its last token has expired: published no more.
+    Forgotten,
+    /// Everything that it signed is dead.
+    Revoked,
+}
+
+/// A key's row.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct KeyRow {
+    pub(crate) kid: KeyId,
+    pub(crate) purpose: KeyPurpose,
+    /// The public half; empty for an HMAC key.
+    pub(crate) public: Vec<u8>,
+    /// The private half as [`crate::keys`] seals it.
+    pub(crate) sealed: Vec<u8>,
+    pub(crate) state: KeyState,
+    pub(crate) created_at: UnixMillis,
+    /// When it came into its state.
+    pub(crate) state_since: UnixMillis,
+}
+
+/// A client of the feed and of introspection.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct ClientRow {
+    pub(crate) name: String,
+    /// SHA-256 of the secret, which is 256 random bits: a slow hash would add nothing.
+    pub(crate) secret_hash: [u8; 32],
+    pub(crate) created_at: UnixMillis,
+}
+
+/// A verifier's report that came by HTTP.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct StatusRow {
+    pub(crate) client: String,
+    pub(crate) instance: String,
+    pub(crate) report: serde_json::Value,
+    pub(crate) seen_at: UnixMillis,
+}
+
+/// The name is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Taken;

@@ -1,0 +1,94 @@
+use super::{SOON, World, all_accept, all_refuse};
+use reqwest::Method;
+use tests::eventually::eventually;
+
+#[tokio::test]
+async fn three_verifiers_accept_until_the_session_is_revoked_and_then_refuse() {
+    let world = World::begins().await;
+    let gates = world.gates::<3>().await;
+    let (mut phone, mut laptop) = (world.alice(), world.alice());
+    let session = phone.logs_in().await.body["session"]["id"].as_str().unwrap().to_owned();
+    laptop.logs_in().await;
+    all_accept(&gates, &phone.access_token()).await;
+
+    let answer = laptop.sends(Method::DELETE, &format!("/sessions/{session}"), None).await.must_be(200);
+    assert_eq!(answer.body["revoked"], 1);
+    assert_eq!(answer.body["published"], true);
+
+    all_refuse(&gates, &phone.access_token()).await;
+    all_accept(&gates, &laptop.access_token()).await;
+    phone.tries_to_refresh().await.must_be(401);
+}
+
+#[tokio::test]
+async fn a_verifier_that_starts_after_the_revocation_refuses() {
+    let world = World::begins().await;
+    let mut alice = world.alice();
+    alice.logs_in().await;
+    let token = alice.access_token();
+    alice.logs_out().await;
+    let late = world.gate().await;
+    assert!(!late.accepts(&token).await);
+}
+
+#[tokio::test]
+async fn what_one_replica_revokes_is_refused_where_only_the_other_is_known() {
+    let world = World::begins().await;
+    let other = world.service.replica().await;
+    let gate = tests::gate::Gate::beside(&other, &world.credential).start().await;
+    let mut alice = world.alice();
+    alice.logs_in().await;
+    all_accept(std::slice::from_ref(&gate), &alice.access_token()).await;
+    alice.logs_out().await;
+    all_refuse(&[gate], &alice.access_token()).await;
+}
+
+#[tokio::test]
+async fn the_service_restarts_and_revokes_as_before() {
+    let mut world = World::begins().await;
+    let gates = world.gates::<2>().await;
+    let mut alice = world.alice();
+    alice.logs_in().await;
+    let before = alice.access_token();
+    world.service.kill();
+    all_accept(&gates, &before).await;
+    world.service.restart().await;
+    alice.refreshes().await;
+    let after = alice.access_token();
+    eventually("the gates accept what the restarted service minted", SOON, async || {
+        gates[0].verdict(&after).await == 200 && gates[1].verdict(&after).await == 200
+    })
+    .await;
+    alice.logs_out().await;
+    for token in [before, after] {
+        all_refuse(&gates, &token).await;
+    }
+}
+
+#[tokio::test]
+async fn without_nats_the_service_starts_says_so_and_publishes_when_it_comes() {
+    let mut world = World::begins().await;
+    let gates = world.gates::<1>().await;
+    let mut alice = world.alice();
+    alice.logs_in().await;
+    world.nats.kill();
+    world.service.restart().await;
+    let ready = reqwest::get(format!("{}/readyz", world.service.url())).await.unwrap();
+    assert_eq!(ready.status(), 200);
+    let body: serde_json::Value = ready.json().await.unwrap();
+    assert_eq!(body["bus"], "disconnected");
+    let answer = alice.logs_out().await;
+    assert_eq!(answer.body["published"], false);
+    // The gate has fallen back to the feed over HTTP, or is stale; it must not accept for long.
+    eventually("the gate does not accept", SOON, async || {
+        gates[0].verdict(&alice.access_token()).await != 200
+    })
+    .await;
+    world.nats.restart().await;
+    all_refuse_or_wait(&gates[0], &alice.access_token()).await;
+}
+
+/// Refused, and not only answered with "stale".
+async fn all_refuse_or_wait(gate: &tests::gate::Gate, token: &str) {
+    eventually("the gate refuses", 4 * SOON, async || gate.verdict(token).await == 401).await;
+}

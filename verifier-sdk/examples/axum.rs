@@ -1,0 +1,47 @@
+//! A service in axum that only lets in whom the session service has let in.
+//!
+//! ```sh
+//! cargo run                                                   # the session service, in one shell
+//! cargo run -p verifier-sdk --example axum --features tower   # this, in another
+//! curl -i -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8083/orders
+//! ```
+//!
+//! `ISSUER` names another session service; `CLIENT` and `CLIENT_SECRET` are its credential for this
+//! one, where its feed is not open.
+
+use axum::{Extension, Router, routing::get};
+use std::env::var;
+use verifier_sdk::{Session, Verifier, tower::Protect};
+
+async fn orders(Extension(session): Extension<Session>) -> String {
+    format!("the orders of user {}\n", session.user_id())
+}
+
+async fn report(Extension(session): Extension<Session>) -> String {
+    format!("all orders, for the admin {}\n", session.user_id())
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt().init();
+    let issuer = var("ISSUER").unwrap_or_else(|_| "http://127.0.0.1:8080".to_owned());
+    let mut builder = Verifier::builder(&issuer, "api").service("orders");
+    if let (Ok(client), Ok(secret)) = (var("CLIENT"), var("CLIENT_SECRET")) {
+        builder = builder.client(&client, &secret);
+    }
+    // Returns once it knows all revocations; from then on no request waits for a look-up.
+    let verifier = builder.start().await?;
+
+    let protect = Protect::new(verifier.clone());
+    let app = Router::new()
+        .route("/orders", get(orders).layer(protect.clone()))
+        .route("/report", get(report).layer(protect.role("admin")));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:8083").await?;
+    axum::serve(listener, app)
+        .with_graceful_shutdown(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
+        .await?;
+
+    // Tells the session service not to wait for this verifier any more.
+    verifier.shutdown().await;
+    Ok(())
+}

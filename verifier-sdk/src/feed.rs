@@ -1,0 +1,60 @@
+//! Following the issuer's feed.
+//!
+//! ```text
+//!  http: the stream ─┐                            ┌─► cut-offs, then floor and proof (published)
+//!                    ├─► pages ─► run ─► follower ┤
+//!  nats: live pages, ┘            │  ▲            └─► waiters, progress
+//!        catch-up                 ▼  │ key sets
+//!              ▲                 key_reads ─► GET /.well-known/jwks.json
+//!              └─ "catch up" ────┘
+//! ```
+//!
+//! | module | what is in it |
+//! | --- | --- |
+//! | `follower` | one page or key set: the view's state machine, and what it shows to others |
+//! | `key_reads` | when the key set is read |
+//! | `run` | the loop: pages and key sets in, requests to catch up out |
+//! | `http`, `sse` | the feed over HTTP |
+//!
+//! A transport is a task that sends the texts of pages. It follows live pages and fetches missed
+//! ones when it connects and whenever it is asked to; what a page means is none of its business.
+
+pub(crate) mod follower;
+pub(crate) mod http;
+pub(crate) mod key_reads;
+pub(crate) mod run;
+mod sse;
+
+use crate::trouble::Trouble;
+use revocation_events::Position;
+use std::sync::Arc;
+use tokio::sync::{Notify, mpsc, watch};
+
+/// Pages that wait to be taken. A transport that is quicker waits.
+pub(crate) const PAGES_WAITING: usize = 256;
+
+/// How far the feed has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// The end of what is known.
+    pub(crate) head: Option<Position>,
+    /// Whether a proof was ever shown.
+    pub(crate) proven: bool,
+}
+
+/// What a transport is given.
+#[derive(Clone)]
+pub(crate) struct Link {
+    pub(crate) pages: mpsc::Sender<String>,
+    /// Notified when pages are missing.
+    pub(crate) catch_up: Arc<Notify>,
+    pub(crate) progress: watch::Receiver<Progress>,
+    pub(crate) trouble: Arc<Trouble>,
+}
+
+impl Link {
+    /// Ask for the pages after this one.
+    pub(crate) fn head(&self) -> Option<Position> {
+        self.progress.borrow().head
+    }
+}

@@ -1,0 +1,205 @@
+//! One step of the feed: a page or a key set comes, and what it means is shown to the others.
+
+use super::Progress;
+use crate::keys::ReadNumber;
+use crate::shared::Shared;
+use crate::trouble::Trouble;
+use crate::waiters::Waiters;
+use revocation_events::jwk::KeySet;
+use revocation_events::page::{self, Page, SignedPage};
+use revocation_events::view::{FarAhead, KeySetTicket, MAX_AHEAD, Needs, Proof, Taken};
+use revocation_events::{Now, View};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Why nothing of a page was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refused {
+    #[error("a page {0}")]
+    Page(#[from] page::Error),
+    #[error("a page {0}; compare it with the issuer's")]
+    FarAhead(#[from] FarAhead),
+}
+
+/// Owns the view, and keeps its promises to the threads that verify.
+pub(crate) struct Follower {
+    shared: Arc<Shared>,
+    waiters: Arc<Waiters>,
+    trouble: Arc<Trouble>,
+    progress: watch::Sender<Progress>,
+    view: View,
+    /// The proof that was shown last and not withdrawn.
+    shown: Option<Proof>,
+    /// A proof that a verifying thread found ahead of the clock: never shown again.
+    disowned: Option<Proof>,
+    /// The newest proof that was ever shown: what was known then was true then.
+    last: Option<Proof>,
+}
+
+impl Follower {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        waiters: Arc<Waiters>,
+        trouble: Arc<Trouble>,
+        progress: watch::Sender<Progress>,
+    ) -> Self {
+        Self {
+            shared,
+            waiters,
+            trouble,
+            progress,
+            view: View::new(),
+            shown: None,
+            disowned: None,
+            last: None,
+        }
+    }
+
+    pub(crate) fn needs(&self) -> Needs {
+        self.view.needs()
+    }
+
+    /// Takes the text of a page, from wherever it came.
+    pub(crate) fn page(&mut self, text: &str, now: Now) -> Result<Taken, Refused> {
+        let taken = self.take(text, now);
+        match &taken {
+            Ok(_) => self.shared.counters.page_taken(),
+            Err(refused) => {
+                self.shared.counters.page_refused();
+                self.trouble.is(refused);
+            }
+        }
+        self.show();
+        taken
+    }
+
+    fn take(&mut self, text: &str, now: Now) -> Result<Taken, Refused> {
+        let signed = Page::verify(text, &self.shared.expected.issuer, |kid| {
+            let key = self.shared.keys.for_page(kid);
+            if key.is_none() {
+                self.shared.keys.want_read();
+            }
+            key
+        })?;
+        let taken = self.view.take(&signed, now)?;
+        self.insert(&signed.page);
+        if self.shared.keys.set_revoked(self.view.revoked_keys()) {
+            self.shared.cutoffs.next_generation();
+            self.waiters.wake_all();
+        }
+        if taken == (Taken::Advanced { proof: false }) {
+            self.explain_unbelievable(&signed, now);
+        }
+        Ok(taken)
+    }
+
+    /// The cut-offs come before whatever the page proves.
+    fn insert(&self, page: &Page) {
+        // Tokens from below the floor are refused anyhow. Where the floor is forgotten, everything
+        // above the new one comes again before anything is proven.
+        let floor = self.shared.published.floor();
+        let above = || page.revoked.iter().filter(|entry| entry.position > floor);
+        if self.shared.cutoffs.insert(above()) {
+            for entry in above() {
+                self.waiters.wake(&entry.target);
+            }
+        }
+    }
+
+    /// A clock that is wrong looks like a feed that is dead, unless somebody says so.
+    fn explain_unbelievable(&self, signed: &SignedPage, now: Now) {
+        let ahead = signed.page.at.since(now.wall);
+        if !signed.page.more && ahead > MAX_AHEAD {
+            self.trouble.is(&format!(
+                "the issuer's clock is {} s ahead of this machine's; set both right (NTP)",
+                ahead.as_secs()
+            ));
+        }
+    }
+
+    /// A key set came that was requested after `number` and `ticket` were drawn.
+    pub(crate) fn key_set(
+        &mut self,
+        set: KeySet,
+        number: ReadNumber,
+        ticket: Option<KeySetTicket>,
+        now: Now,
+    ) {
+        if let Some(ticket) = ticket {
+            self.view.key_set_came(ticket, set.kids());
+        }
+        let mut news = self.shared.keys.replace(set, now);
+        news |= self.shared.keys.set_revoked(self.view.revoked_keys());
+        if news {
+            self.shared.cutoffs.next_generation();
+            self.waiters.wake_all();
+        }
+        self.shared.keys.read_answered(number);
+        self.show();
+    }
+
+    /// What must be done now and then: call it a few times in each `max_staleness`.
+    pub(crate) fn keep_house(&mut self, now: Now) -> Litter {
+        if self.shared.keys.drop_outdated(now) {
+            self.trouble
+                .is(&"the key set could not be read for a day, and was dropped");
+            self.shared.cutoffs.next_generation();
+            self.waiters.wake_all();
+        }
+        let lost = self
+            .last
+            .is_none_or(|proof| proof.age(now) > self.shared.max_staleness);
+        self.waiters.set_lost(lost);
+        if lost {
+            self.trouble.goes_on();
+        }
+        // The floor was shown long ago.
+        (
+            self.shared.cutoffs.take_out(self.shared.published.floor()),
+            self.shared.cache.take_out(now.monotonic),
+        )
+    }
+
+    /// Shows what the view knows: see [`Published`](crate::published) for the order.
+    fn show(&mut self) {
+        let published = &self.shared.published;
+        if self.shown.is_some() && !published.has_proof() {
+            self.disowned = self.shown.take();
+        }
+        let proof = self
+            .view
+            .proof()
+            .filter(|proof| self.view.is_complete() && Some(*proof) != self.disowned);
+        let goes_back = match (proof, self.shown) {
+            (Some(proof), Some(shown)) => proof.at < shown.at,
+            (None, shown) => shown.is_some(),
+            (Some(_), None) => false,
+        };
+        if goes_back {
+            published.withdraw();
+        }
+        published.show_floor(self.view.floor());
+        if let Some(proof) = proof.filter(|proof| Some(*proof) != self.shown) {
+            published.show_proof(proof);
+            self.last = Some(proof);
+            self.waiters.set_lost(false);
+            self.trouble.over();
+        }
+        self.shown = proof;
+        let now = Progress {
+            head: self.view.head(),
+            proven: self.last.is_some(),
+        };
+        self.progress
+            .send_if_modified(|progress| std::mem::replace(progress, now) != now);
+    }
+}
+
+/// What is no longer needed. Freeing it may take a while: drop it where nobody waits.
+pub(crate) type Litter = (
+    Option<crate::cutoffs::Bucket>,
+    Option<crate::cache::Generation>,
+);
+
+#[cfg(test)]
+mod tests;

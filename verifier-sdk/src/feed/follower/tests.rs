@@ -1,0 +1,109 @@
+use super::*;
+use crate::testkit::{Kit, at, kid, page, pos, session, token};
+use revocation_events::{Position, Target};
+
+fn is_fresh(kit: &Kit, millis: u64) -> bool {
+    kit.shared
+        .age(at(millis))
+        .is_some_and(|age| age <= kit.shared.max_staleness)
+}
+
+#[test]
+fn nothing_is_shown_before_everything_has_come() {
+    let mut kit = Kit::new();
+    let unreadable = kit.take(&page(0, 0, 10, 0, &[]), at(0));
+    assert_eq!(unreadable, Err(Refused::Page(page::Error::UnknownKey)));
+    kit.give_keys(&[1], at(0));
+    kit.take(&page(0, 0, 10, 0, &[]), at(0)).unwrap();
+    assert!(
+        !is_fresh(&kit, 0),
+        "a key may have been revoked before that page"
+    );
+    assert_eq!(
+        *kit.progress.borrow(),
+        Progress {
+            head: Some(pos(10)),
+            proven: false
+        }
+    );
+    kit.give_keys(&[1], at(0));
+    assert!(is_fresh(&kit, 0));
+    assert_eq!(
+        *kit.progress.borrow(),
+        Progress {
+            head: Some(pos(10)),
+            proven: true
+        }
+    );
+}
+
+#[test]
+fn a_gap_keeps_its_revocations_and_the_old_proof() {
+    let mut kit = Kit::fresh();
+    let gap = page(9_000, 20, 21, 0, &[Target::Session(session(1))]);
+    assert_eq!(kit.take(&gap, at(9_000)), Ok(Taken::Gap));
+    assert!(kit.follower.needs().catch_up);
+    assert!(kit.verify(&token(1, 10), at(9_000)).is_err());
+    assert!(is_fresh(&kit, 10_000) && !is_fresh(&kit, 10_001));
+}
+
+#[test]
+fn a_revoked_key_withdraws_everything_but_the_cut_offs() {
+    let mut kit = Kit::fresh();
+    let targets = [Target::Session(session(1))];
+    kit.take(&page(1, 10, 11, 5, &targets), at(1)).unwrap();
+    assert_eq!(kit.shared.published.floor(), pos(5));
+    let taken = kit.take(&page(1, 11, 12, 5, &[Target::Key(kid(9))]), at(1));
+    assert_eq!(taken, Ok(Taken::KeyRevoked));
+    assert!(!is_fresh(&kit, 1));
+    assert_eq!(kit.shared.published.floor(), Position::ZERO);
+    assert_eq!(kit.shared.cutoffs.len(), 1);
+    assert_eq!(
+        *kit.progress.borrow(),
+        Progress {
+            head: None,
+            proven: true
+        }
+    );
+    kit.give_keys(&[1], at(2));
+    kit.take(&page(2, 5, 12, 5, &targets), at(2)).unwrap();
+    kit.give_keys(&[1], at(2));
+    assert!(is_fresh(&kit, 2));
+    assert_eq!(kit.shared.published.floor(), pos(5));
+}
+
+#[test]
+fn cut_offs_that_the_floor_covers_are_not_kept() {
+    let mut kit = Kit::fresh();
+    kit.take(&page(1, 10, 20, 15, &[]), at(1)).unwrap();
+    kit.take(&page(1, 10, 20, 15, &[Target::Session(session(1))]), at(1))
+        .unwrap();
+    assert_eq!(kit.shared.cutoffs.len(), 0);
+}
+
+#[test]
+fn what_cannot_be_used_is_counted() {
+    let mut kit = Kit::fresh();
+    let before = kit.shared.counters.read();
+    assert!(kit.take("x", at(0)).is_err());
+    let far = 1_000_000_000 + 2 * 86_400_000_000;
+    let far = kit.take(&page(0, 10, far, 0, &[]), at(0));
+    assert!(matches!(far, Err(Refused::FarAhead(_))));
+    let after = kit.shared.counters.read();
+    assert_eq!(after.pages_refused, before.pages_refused + 2);
+    assert_eq!(after.pages, before.pages);
+}
+
+#[test]
+fn waiters_are_lost_only_when_the_last_proof_is_too_old() {
+    let mut kit = Kit::fresh();
+    kit.follower.keep_house(at(1));
+    assert!(!kit.waiters.is_lost());
+    // A revoked key withdraws the proof, and is learned from within milliseconds.
+    kit.take(&page(1, 10, 11, 0, &[Target::Key(kid(9))]), at(1))
+        .unwrap();
+    kit.follower.keep_house(at(10_000));
+    assert!(!kit.waiters.is_lost());
+    kit.follower.keep_house(at(10_001));
+    assert!(kit.waiters.is_lost());
+}

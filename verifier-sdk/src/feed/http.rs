@@ -1,0 +1,54 @@
+//! The feed over HTTP: one stream of server-sent events. It begins with the pages that are missing
+//! and goes on with live ones, so to catch up is to ask for it again.
+
+use super::Link;
+use super::sse::Events;
+use crate::backoff::Backoff;
+use crate::service::{Failed, Service};
+use futures::FutureExt as _;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Heartbeats come every 500 ms. Where nothing comes for this long, the connection is dead, even if
+/// nobody has said so.
+const DEAD_AFTER: Duration = Duration::from_secs(3);
+
+/// Follows the stream for ever.
+pub(crate) async fn follow(link: Link, service: Service) {
+    let mut backoff = Backoff::default();
+    loop {
+        let began = Instant::now();
+        // What was asked for before is answered by the connection that is made now.
+        let _ = link.catch_up.notified().now_or_never();
+        tokio::select! {
+            () = link.catch_up.notified() => {}
+            failed = read(&link, &service) => match failed {
+                Some(failed) => link.trouble.is(&failed),
+                None => return,
+            },
+        }
+        backoff.reset_after(began.elapsed());
+        tokio::time::sleep(backoff.next()).await;
+    }
+}
+
+/// Reads one connection to its end. `None` where nobody wants pages any more.
+async fn read(link: &Link, service: &Service) -> Option<Failed> {
+    let mut stream = match service.stream(link.head()).await {
+        Ok(stream) => stream,
+        Err(failed) => return Some(failed),
+    };
+    let mut events = Events::default();
+    loop {
+        let piece = match stream.piece(DEAD_AFTER).await {
+            Ok(piece) => piece,
+            Err(failed) => return Some(failed),
+        };
+        let Ok(pages) = events.push(piece.as_ref()) else {
+            return Some(stream.not_understood());
+        };
+        for page in pages {
+            link.pages.send(page).await.ok()?;
+        }
+    }
+}

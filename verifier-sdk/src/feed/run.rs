@@ -1,0 +1,101 @@
+//! The loop that owns the view.
+
+use super::follower::Follower;
+use super::key_reads::{Answer, KeyReads};
+use crate::clock::Clock;
+use crate::shared::Shared;
+use crate::task::Task;
+use crate::trouble::Trouble;
+use revocation_events::view::Taken;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, MissedTickBehavior};
+
+/// How long a transport has for catching up before it is asked again.
+const CATCH_UP_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The feed of one verifier.
+pub(crate) struct Feed {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) clock: Clock,
+    pub(crate) trouble: Arc<Trouble>,
+    pub(crate) follower: Follower,
+    pub(crate) key_reads: KeyReads,
+    pub(crate) pages: mpsc::Receiver<String>,
+    pub(crate) catch_up: Arc<Notify>,
+}
+
+impl Feed {
+    /// Runs for ever. `transport` is spawned when the first key set has come: before, no page
+    /// could be read.
+    pub(crate) async fn run(mut self, transport: impl Future<Output = ()> + Send + 'static) {
+        let mut transport = Some(transport);
+        let mut running = None;
+        let mut asked = None;
+        let mut house = tokio::time::interval(house_keeping(self.shared.max_staleness));
+        house.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let needs = self.follower.needs();
+            self.key_reads
+                .begin_if_due(needs.key_set, &self.shared.keys);
+            if running.is_none() && !self.shared.keys.is_empty() {
+                running = transport.take().map(Task::spawn);
+                // It begins with what is missing.
+                asked = Some(Instant::now());
+            }
+            // The key set first: until it has come, the pages of a catch-up may prove nothing.
+            if !needs.catch_up {
+                asked = None;
+            } else if running.is_some()
+                && needs.key_set.is_none()
+                && asked.is_none_or(|asked| asked.elapsed() >= CATCH_UP_PATIENCE)
+            {
+                self.catch_up.notify_one();
+                asked = Some(Instant::now());
+            }
+            tokio::select! {
+                Some(page) = self.pages.recv() => self.page(&page),
+                answer = self.key_reads.next(needs.key_set.is_some()) => self.key_set(answer),
+                () = self.shared.keys.read_wanted(), if self.key_reads.listens() => self.key_reads.unknown_key(),
+                _ = house.tick() => {
+                    let litter = self.follower.keep_house(self.clock.now());
+                    if litter.0.is_some() || litter.1.is_some() {
+                        drop(tokio::task::spawn_blocking(move || drop(litter)));
+                    }
+                }
+            }
+        }
+    }
+
+    fn page(&mut self, text: &str) {
+        match self.follower.page(text, self.clock.now()) {
+            Ok(Taken::Gap) => tracing::debug!("a page is missing; catching up"),
+            Ok(Taken::KeyRevoked) => {
+                tracing::warn!("a signing key was revoked; learning everything again");
+            }
+            // Refusals are counted and told by the follower.
+            Ok(Taken::Advanced { .. } | Taken::Distrusted) | Err(_) => {}
+        }
+    }
+
+    fn key_set(&mut self, answer: Option<Answer>) {
+        let Some(Answer {
+            set,
+            number,
+            ticket,
+        }) = answer
+        else {
+            return;
+        };
+        match set {
+            Ok(set) => self.follower.key_set(set, number, ticket, self.clock.now()),
+            Err(failed) => self.trouble.is(&failed),
+        }
+    }
+}
+
+/// Often enough that waiters learn in time that the verifier is stale.
+fn house_keeping(max_staleness: Duration) -> Duration {
+    (max_staleness / 8).clamp(Duration::from_millis(20), Duration::from_secs(1))
+}

@@ -1,0 +1,80 @@
+//! What a route asks of a request before its handler runs.
+
+use crate::error::Error;
+use crate::request::{Headers, Presented, check_cookie_call, present};
+use crate::{OnStale, Session, Verifier};
+use std::sync::Arc;
+
+/// What a route asks of a request: a live token, proof that no page of another site sent it, and
+/// perhaps roles.
+///
+/// It is a middleware of actix-web (`.wrap`, feature `actix`) and a layer of tower (`.layer`,
+/// feature `tower`); for another framework call [`admit`](Self::admit). One may stand inside
+/// another, such as one with a role around a few routes: each judges the request by itself, so the
+/// strictest decides.
+///
+/// A preflight request (`OPTIONS`) carries no credentials and is refused like any other. Where
+/// pages of other origins call, put the middleware that answers preflights *around* this one.
+#[derive(Clone)]
+pub struct Protect {
+    verifier: Verifier,
+    roles: Vec<Arc<str>>,
+    on_stale: Option<OnStale>,
+}
+
+impl Protect {
+    /// Asks for a live token and no role.
+    #[must_use]
+    pub const fn new(verifier: Verifier) -> Self {
+        Self {
+            verifier,
+            roles: Vec::new(),
+            on_stale: None,
+        }
+    }
+
+    /// Asks for this role too. Given more than once, all of them are asked for.
+    #[must_use]
+    pub fn role(mut self, role: &str) -> Self {
+        self.roles.push(role.into());
+        self
+    }
+
+    /// What these routes do while the verifier is stale, in the place of what its builder said.
+    #[must_use]
+    pub const fn on_stale(mut self, policy: OnStale) -> Self {
+        self.on_stale = Some(policy);
+        self
+    }
+
+    /// Judges a request by its method and headers. There is no I/O and nothing to wait for, but
+    /// where the verifier is stale and the policy is [`OnStale::Introspect`].
+    ///
+    /// # Errors
+    /// Every [`Error`] there is. Answer with the [`Problem`](crate::problem::Problem) made of it.
+    pub async fn admit(
+        &self,
+        method: &str,
+        headers: &(impl Headers + ?Sized),
+    ) -> Result<Session, Error> {
+        let presented = present(headers)?;
+        let (Presented::Bearer(token) | Presented::Cookie(token)) = presented;
+        let session = match self.on_stale {
+            None => self.verifier.verify_or_introspect(token).await?,
+            Some(policy) => self.verifier.verify_with(token, policy).await?,
+        };
+        if let Presented::Cookie(_) = presented {
+            check_cookie_call(
+                method,
+                headers,
+                self.verifier.origins(),
+                session.csrf_hash(),
+            )?;
+        }
+        if self.roles.iter().all(|role| session.has_role(role)) {
+            Ok(session)
+        } else {
+            Err(Error::Forbidden)
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Telling the session service what this verifier has applied, so that whoever revokes can be told.
+//!
+//! The first report goes out before the first token is judged: no verifier accepts tokens that the
+//! service has not heard of, or tried to hear of. A report that fails harms nothing else.
+
+use crate::clock::Clock;
+use crate::feed::Progress;
+use crate::service::Service;
+use crate::shared::Shared;
+use revocation_events::status::{self, Status};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+/// At most twenty reports a second.
+const LEAST_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How long the first report, and the last, may hold things up.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Who reports, and to whom.
+#[derive(Clone)]
+pub(crate) struct Reporter {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) clock: Clock,
+    pub(crate) service: Service,
+    /// How the fleet view names the service that this verifier sits in.
+    pub(crate) name: String,
+    /// Drawn at random.
+    pub(crate) instance: String,
+    pub(crate) progress: watch::Receiver<Progress>,
+}
+
+impl Reporter {
+    /// Reports for ever, from the first proof on.
+    pub(crate) async fn run(mut self, ready: watch::Sender<bool>) {
+        if self
+            .progress
+            .wait_for(|progress| progress.proven)
+            .await
+            .is_err()
+        {
+            return;
+        }
+        self.send_within_patience(false).await;
+        self.shared.published.set_started();
+        ready.send_replace(true);
+        loop {
+            sleep(LEAST_INTERVAL).await;
+            let head_moved = self.progress.changed();
+            if let Ok(Err(_)) = timeout(status::INTERVAL - LEAST_INTERVAL, head_moved).await {
+                return;
+            }
+            self.send(false).await;
+        }
+    }
+
+    /// The last report: this verifier is gone, and nobody should wait for it.
+    pub(crate) async fn say_goodbye(&self) {
+        self.send_within_patience(true).await;
+    }
+
+    async fn send_within_patience(&self, goodbye: bool) {
+        if timeout(PATIENCE, self.send(goodbye)).await.is_err() {
+            tracing::warn!("a report to the session service takes too long; going on without it");
+        }
+    }
+
+    async fn send(&self, goodbye: bool) {
+        if let Err(failed) = self.service.report(&self.status(goodbye)).await {
+            tracing::debug!(%failed, "a report was lost");
+        }
+    }
+
+    fn status(&self, goodbye: bool) -> Status {
+        let age = self.shared.age(self.clock.now());
+        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        Status {
+            service: self.name.clone(),
+            instance: self.instance.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            head: self.progress.borrow().head,
+            fresh: age.is_some_and(|age| age <= self.shared.max_staleness),
+            age_ms: age.map(millis),
+            max_staleness_ms: millis(self.shared.max_staleness),
+            counts: self.shared.counters.read(),
+            goodbye,
+        }
+    }
+}

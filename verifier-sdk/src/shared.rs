@@ -1,0 +1,177 @@
+//! The judgement on one token: what every thread shares, and nothing that waits.
+
+use crate::cache::{Cache, Entry};
+use crate::counts::Counters;
+use crate::cutoffs::Cutoffs;
+use crate::error::{Error, Reason};
+use crate::keys::{KeyState, Keys};
+use crate::published::Published;
+use crate::session::Session;
+use crate::token::{AccessToken, Expected};
+use revocation_events::{KeyId, Now};
+use std::time::Duration;
+
+/// When a client that was told to wait should come back.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What a verifier does while it has no proof that its view is recent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnStale {
+    /// Answer 503: nobody is let in on old knowledge, and nobody is logged out because a cable was
+    /// cut.
+    #[default]
+    Refuse,
+    /// Go on with what is known. A token that was revoked since then is accepted until it expires.
+    Accept,
+    /// Ask the session service about each token, in
+    /// [`verify_or_introspect`](crate::Verifier::verify_or_introspect);
+    /// [`verify`](crate::Verifier::verify) refuses.
+    Introspect,
+}
+
+/// What is shared between the threads that verify and the task that follows the feed.
+pub(crate) struct Shared {
+    pub(crate) expected: Expected,
+    pub(crate) max_staleness: Duration,
+    pub(crate) on_stale: OnStale,
+    pub(crate) published: Published,
+    pub(crate) cutoffs: Cutoffs,
+    pub(crate) keys: Keys,
+    pub(crate) cache: Cache,
+    pub(crate) counters: Counters,
+}
+
+/// Why no session was found for a text.
+enum NotFound {
+    Refused(Reason),
+    UnknownKey(KeyId),
+}
+
+impl Shared {
+    /// The verdict on a token under a policy. `now` reads the clocks; it is called when the verdict
+    /// needs them and not before.
+    pub(crate) fn verify(
+        &self,
+        text: &str,
+        policy: OnStale,
+        now: impl Fn() -> Now,
+    ) -> Result<Session, Error> {
+        let verdict = self.judge(text, policy == OnStale::Accept, now);
+        self.counters.verdict(&verdict);
+        verdict
+    }
+
+    /// As [`verify`](Self::verify), for a caller that asks the session service itself: without a
+    /// proof of freshness, and not counted.
+    pub(crate) fn verify_unproven(
+        &self,
+        text: &str,
+        now: impl Fn() -> Now,
+    ) -> Result<Session, Error> {
+        self.judge(text, true, now)
+    }
+
+    fn judge(&self, text: &str, even_stale: bool, now: impl Fn() -> Now) -> Result<Session, Error> {
+        // The order is explained in `published`.
+        let seen = self.published.see();
+        if !self.published.has_started() {
+            return Err(Error::Starting {
+                retry_after: RETRY_AFTER,
+            });
+        }
+        let found = self.find(text, &now);
+        let floor = self.published.floor();
+        let now = now();
+        let age = self.published.age(seen, now);
+        // Without a proof nothing is said about the token, not even that it has expired: a clock
+        // that was set wrong is one of the reasons for having no proof.
+        if !even_stale && age.is_none_or(|age| age > self.max_staleness) {
+            return Err(Error::Stale {
+                retry_after: RETRY_AFTER,
+            });
+        }
+        match found {
+            Ok(session) if session.position() < floor => Err(Reason::BelowFloor.into()),
+            Ok(session) if session.token().is_expired(now.wall) => {
+                self.cache.remove(text);
+                Err(Reason::Expired.into())
+            }
+            Ok(session) => Ok(session),
+            Err(NotFound::Refused(reason)) => Err(reason.into()),
+            Err(NotFound::UnknownKey(kid)) if self.keys.is_absent(&kid, now.monotonic) => {
+                Err(Reason::UnknownKey.into())
+            }
+            Err(NotFound::UnknownKey(_)) => Err(Error::Starting {
+                retry_after: RETRY_AFTER,
+            }),
+        }
+    }
+
+    /// How old the proof is, where there is one.
+    pub(crate) fn age(&self, now: Now) -> Option<Duration> {
+        self.published.age(self.published.see(), now)
+    }
+
+    /// The session of a token that no cut-off kills.
+    fn find(&self, text: &str, now: &impl Fn() -> Now) -> Result<Session, NotFound> {
+        let generation = self.cutoffs.generation();
+        let cached = self.cache.find(text, |entry| {
+            if !entry.was_checked_at(generation) {
+                self.check_again(entry).then(|| entry.stamp(generation))?;
+            }
+            Some(entry.session().clone())
+        });
+        match cached {
+            Some(Some(session)) => return Ok(session),
+            Some(None) => self.cache.remove(text),
+            None => {}
+        }
+        let (token, key) = self.decode(text, now)?;
+        self.cutoffs
+            .check(token.session_id(), token.user_id(), token.position())
+            .map_err(NotFound::Refused)?;
+        let session = Session::new(token);
+        self.cache
+            .insert(text, Entry::new(session.clone(), key, generation));
+        Ok(session)
+    }
+
+    /// Whether a token that was alive at an earlier generation still is.
+    fn check_again(&self, entry: &Entry) -> bool {
+        let token = entry.session().token();
+        self.keys.is_live(token.kid(), entry.key()) && self.revocation(entry.session()).is_none()
+    }
+
+    /// The cut-off that kills a session's token, if there is one.
+    pub(crate) fn revocation(&self, session: &Session) -> Option<Reason> {
+        let (id, user) = (session.session_id(), session.user_id());
+        self.cutoffs.check(id, user, session.position()).err()
+    }
+
+    fn decode(
+        &self,
+        text: &str,
+        now: &impl Fn() -> Now,
+    ) -> Result<(AccessToken, [u8; 32]), NotFound> {
+        let mut asked = None;
+        let decoded = AccessToken::decode(text, &self.expected, now().wall, |kid| {
+            let state = self.keys.look_up(kid);
+            asked = Some((kid.clone(), state));
+            match state {
+                KeyState::Live(key) => Some(key),
+                KeyState::Revoked | KeyState::Unknown => None,
+            }
+        });
+        match (decoded, asked) {
+            (Ok(token), Some((_, KeyState::Live(key)))) => Ok((token, key.to_bytes())),
+            (_, Some((_, KeyState::Revoked))) => Err(NotFound::Refused(Reason::KeyRevoked)),
+            (_, Some((kid, KeyState::Unknown))) => Err(NotFound::UnknownKey(kid)),
+            (decoded, _) => Err(NotFound::Refused(
+                decoded.err().unwrap_or(Reason::UnknownKey),
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,255 @@
+use super::*;
+use crate::testkit::{Kit, at, key, kid, page, session, token, token_by, user};
+use revocation_events::Target;
+use revocation_events::jwk::KeySet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+fn refused(kit: &Kit, text: &str, millis: u64) -> Option<Reason> {
+    match kit.verify(text, at(millis)) {
+        Err(Error::Invalid(reason)) => Some(reason),
+        _ => None,
+    }
+}
+
+fn is_stale(kit: &Kit, text: &str, millis: u64) -> bool {
+    matches!(kit.verify(text, at(millis)), Err(Error::Stale { .. }))
+}
+
+fn is_cached(kit: &Kit, text: &str) -> bool {
+    kit.shared.cache.find(text, |_| ()).is_some()
+}
+
+#[test]
+fn before_it_has_started_it_judges_nothing() {
+    let mut kit = Kit::new();
+    let starting =
+        |kit: &Kit, text: &str| matches!(kit.verify(text, at(0)), Err(Error::Starting { .. }));
+    assert!(starting(&kit, &token(1, 10)) && starting(&kit, "not a token"));
+    kit.give_keys(&[1], at(0));
+    kit.take(&page(0, 0, 10, 0, &[]), at(0)).unwrap();
+    kit.give_keys(&[1], at(0));
+    assert!(
+        starting(&kit, &token(1, 10)),
+        "it is complete, and has not told the service"
+    );
+    kit.shared.published.set_started();
+    assert!(kit.verify(&token(1, 10), at(0)).is_ok());
+}
+
+#[test]
+fn freshness_ends_to_the_millisecond_for_cached_tokens_too() {
+    let kit = Kit::fresh();
+    let token = token(1, 10);
+    assert!(is_cached(&kit, &token));
+    assert!(kit.verify(&token, at(10_000)).is_ok());
+    assert!(is_stale(&kit, &token, 10_001));
+    assert!(is_stale(&kit, "not a token", 10_001));
+}
+
+#[test]
+fn a_clock_that_was_set_back_makes_it_stale_for_good() {
+    let mut kit = Kit::fresh();
+    let token = token(1, 10);
+    let set_back = |millis| Now {
+        wall: at(0).wall.minus(Duration::from_millis(millis)),
+        ..at(0)
+    };
+    assert!(kit.verify(&token, set_back(1_000)).is_ok());
+    assert!(matches!(
+        kit.verify(&token, set_back(1_001)),
+        Err(Error::Stale { .. })
+    ));
+    assert!(
+        is_stale(&kit, &token, 0),
+        "when the clock is right again too"
+    );
+    // Nor does anything that comes later bring that proof back.
+    kit.take(&page(0, 10, 10, 0, &[]), at(0)).unwrap();
+    assert!(is_stale(&kit, &token, 0));
+    kit.take(&page(1, 10, 10, 0, &[]), at(1)).unwrap();
+    assert!(kit.verify(&token, at(1)).is_ok());
+}
+
+#[test]
+fn a_hit_looks_nothing_up_until_something_was_revoked() {
+    let mut kit = Kit::fresh();
+    let token = token(1, 10);
+    let generation = kit.shared.cutoffs.generation();
+    let checked_at = |generation| {
+        kit.shared
+            .cache
+            .find(&token, |entry| entry.was_checked_at(generation))
+            .unwrap()
+    };
+    assert!(checked_at(generation));
+    // Without a new generation nobody looks whether the key is still there.
+    kit.shared.keys.replace(KeySet::default(), at(0));
+    assert!(kit.verify(&token, at(0)).is_ok());
+    kit.shared
+        .keys
+        .replace([key(1).verifying_key()].into_iter().collect(), at(0));
+    // Somebody else's revocation: one look, and the entry is good for the next generation.
+    kit.shared.cutoffs.next_generation();
+    assert!(!checked_at(generation + 1));
+    assert!(kit.verify(&token, at(0)).is_ok());
+    assert!(checked_at(generation + 1));
+    kit.take(&page(1, 10, 11, 0, &[Target::Session(session(1))]), at(1))
+        .unwrap();
+    assert_eq!(refused(&kit, &token, 1), Some(Reason::Revoked));
+    assert!(!is_cached(&kit, &token), "what is refused is not kept");
+}
+
+#[test]
+fn a_refused_token_never_enters() {
+    let mut kit = Kit::fresh();
+    kit.take(
+        &page(
+            1,
+            10,
+            11,
+            0,
+            &[Target::User {
+                id: user(2),
+                refresh: true,
+            }],
+        ),
+        at(1),
+    )
+    .unwrap();
+    for (text, reason) in [
+        (token(2, 10), Reason::RolesChanged),
+        ("x".to_owned(), Reason::Malformed),
+        (
+            token(3, 10).replacen("eyJhbGci", "eyJhbGcj", 1),
+            Reason::Malformed,
+        ),
+    ] {
+        assert_eq!(refused(&kit, &text, 1), Some(reason));
+        assert!(!is_cached(&kit, &text));
+    }
+    assert!(kit.verify(&token_by(9, 3, 10), at(1)).is_err());
+    assert!(!is_cached(&kit, &token_by(9, 3, 10)));
+}
+
+#[test]
+fn a_cached_token_dies_with_its_exp() {
+    let mut kit = Kit::fresh();
+    let token = token(1, 10);
+    for (millis, verdict) in [(904_999, None), (905_000, Some(Reason::Expired))] {
+        kit.take(&page(millis, 10, 10, 0, &[]), at(millis)).unwrap();
+        assert_eq!(refused(&kit, &token, millis), verdict);
+        assert_eq!(is_cached(&kit, &token), verdict.is_none());
+    }
+}
+
+#[test]
+fn a_cached_token_dies_below_the_floor_and_with_its_key() {
+    let mut kit = Kit::fresh();
+    let [old, new] = [token(1, 10), token(1, 11)];
+    assert!(kit.verify(&new, at(0)).is_ok());
+    kit.take(&page(1, 10, 20, 11, &[]), at(1)).unwrap();
+    assert_eq!(refused(&kit, &old, 1), Some(Reason::BelowFloor));
+    assert!(kit.verify(&new, at(1)).is_ok());
+    kit.give_keys(&[2], at(2));
+    assert!(matches!(
+        kit.verify(&new, at(2)),
+        Err(Error::Starting { .. })
+    ));
+    kit.give_keys(&[2], at(3));
+    assert_eq!(refused(&kit, &new, 3), Some(Reason::UnknownKey));
+}
+
+#[test]
+fn a_revoked_key_kills_cached_tokens_and_the_next_key_set_decides() {
+    for (live, verdict) in [(&[1][..], Some(Reason::KeyRevoked)), (&[1, 2], None)] {
+        let mut kit = Kit::fresh();
+        kit.give_keys(&[1, 2], at(0));
+        let token = token_by(2, 1, 10);
+        assert!(kit.verify(&token, at(0)).is_ok());
+        kit.take(&page(1, 10, 11, 0, &[Target::Key(kid(2))]), at(1))
+            .unwrap();
+        assert!(is_stale(&kit, &token, 1), "it learns everything again");
+        let unproven = kit.shared.verify_unproven(&token, || at(1));
+        assert_eq!(unproven, Err(Error::Invalid(Reason::KeyRevoked)));
+        // Where the issuer has the key after all, the revocation was a thief's.
+        kit.give_keys(live, at(2));
+        kit.take(&page(2, 0, 11, 0, &[]), at(2)).unwrap();
+        kit.give_keys(live, at(2));
+        assert_eq!(refused(&kit, &token, 2), verdict);
+        assert_eq!(kit.verify(&token, at(2)).is_ok(), verdict.is_none());
+    }
+}
+
+#[test]
+fn accepting_while_stale_still_refuses_what_is_known_to_be_dead() {
+    let mut kit = Kit::fresh();
+    kit.take(&page(1, 10, 11, 0, &[Target::Session(session(1))]), at(1))
+        .unwrap();
+    let late = || at(60_000);
+    assert!(kit.shared.verify_unproven(&token(2, 10), late).is_ok());
+    let dead = kit.shared.verify_unproven(&token(1, 10), late);
+    assert_eq!(dead, Err(Error::Invalid(Reason::Revoked)));
+}
+
+#[test]
+fn a_hit_allocates_nothing() {
+    let kit = Kit::fresh();
+    let tokens: Vec<_> = (1..100).map(|n| token(n, 10)).collect();
+    let verify_all = || {
+        for token in &tokens {
+            assert!(kit.verify(token, at(1)).is_ok());
+        }
+    };
+    let first = allocation_counter::measure(verify_all);
+    assert!(first.count_total > 0, "the measure measures");
+    let hits = allocation_counter::measure(verify_all);
+    assert_eq!(hits.count_total, 0);
+}
+
+/// One feed, two threads that verify: once the feed has shown a proof, no token that was revoked
+/// before it is accepted, whatever the interleaving.
+#[test]
+fn no_thread_accepts_a_token_that_was_revoked_before_the_proof_that_it_saw() {
+    const ROUNDS: u64 = 3_000;
+    let mut kit = Kit::fresh();
+    let shared = std::sync::Arc::clone(&kit.shared);
+    let tokens: Vec<_> = (0..ROUNDS)
+        .map(|n| token(u128::from(n) + 1_000, 10))
+        .collect();
+    let revoked = AtomicU64::new(0);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        let readers: Vec<_> = (0..2)
+            .map(|_| {
+                threads.spawn(|| {
+                    let (mut live, mut dead) = (0, 0);
+                    while !done.load(Ordering::Relaxed) {
+                        // Everything below was revoked before this verification began.
+                        let before = revoked.load(Ordering::Acquire);
+                        for n in before.saturating_sub(2)..(before + 2).min(ROUNDS) {
+                            let verdict = shared.verify(&tokens[n as usize], || at(5));
+                            dead += u64::from(verdict == Err(Error::Invalid(Reason::Revoked)));
+                            live += u64::from(verdict.is_ok());
+                            assert!(n >= before || verdict.is_err(), "{n} < {before}");
+                        }
+                    }
+                    (live, dead)
+                })
+            })
+            .collect();
+        for n in 0..ROUNDS {
+            let target = Target::Session(session(u128::from(n) + 1_000));
+            kit.take(&page(5, 10 + n, 11 + n, 0, &[target]), at(5))
+                .unwrap();
+            revoked.store(n + 1, Ordering::Release);
+        }
+        done.store(true, Ordering::Relaxed);
+        for reader in readers {
+            let (live, dead) = reader.join().unwrap();
+            assert!(
+                live > 0 && dead > 0,
+                "{live} live, {dead} dead: nothing was tried"
+            );
+        }
+    });
+}

@@ -1,0 +1,264 @@
+//! The one thing that a service builds.
+
+use crate::builder::{Builder, Checked};
+use crate::cache::Cache;
+use crate::clock::Clock;
+use crate::counts::Counters;
+use crate::cutoffs::Cutoffs;
+use crate::ended::{self, Ended};
+use crate::error::{Error, Reason};
+use crate::feed::follower::Follower;
+use crate::feed::key_reads::KeyReads;
+use crate::feed::run::Feed;
+use crate::feed::{self, Link, PAGES_WAITING, Progress};
+use crate::keys::Keys;
+use crate::published::Published;
+use crate::report::Reporter;
+use crate::request::Origins;
+use crate::service::Service;
+use crate::session::Session;
+use crate::shared::{OnStale, Shared};
+use crate::status::{Freshness, Status};
+use crate::task::Task;
+use crate::trouble::Trouble;
+use crate::waiters::Waiters;
+use std::sync::Arc;
+use tokio::sync::{Notify, mpsc, watch};
+
+/// Checks access tokens, and knows which were revoked and how fresh that knowledge is.
+///
+/// Cheap to clone: all clones are one verifier. It works in two background tasks until the last
+/// clone is dropped or [`shutdown`](Self::shutdown) is called.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use verifier_sdk::{Ended, Error, Verifier};
+///
+/// # async fn example(secret: &str, token: &str) -> Result<(), Box<dyn std::error::Error>> {
+/// let verifier = Verifier::builder("https://id.example.com", "api") // issuer, audience
+///     .service("orders")                                            // how the fleet view names it
+///     .service_url("http://session-api:8080")                       // where the issuer is reached from inside
+///     .client("orders", secret)                                     // its credential for the feed
+///     .max_staleness(Duration::from_secs(10))
+///     .start()
+///     .await?;                                                      // once complete, or says why not
+///
+/// match verifier.verify(token) {                                    // no await: no I/O
+///     Ok(session) if session.has_role("admin") => {
+///         println!("{} in {}", session.user_id(), session.session_id());
+///         if verifier.on_ended(&session).await == Ended::Revoked {
+///             println!("close that WebSocket");
+///         }
+///     }
+///     Ok(_) => println!("403"),
+///     Err(error) => println!("{} {}", error.status(), error.slug()),
+/// }
+/// verifier.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Verifier(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    clock: Clock,
+    waiters: Arc<Waiters>,
+    trouble: Arc<Trouble>,
+    service: Service,
+    reporter: Reporter,
+    progress: watch::Receiver<Progress>,
+    ready: watch::Receiver<bool>,
+    origins: Origins,
+    feed: Task<()>,
+    reports: Task<()>,
+}
+
+impl Verifier {
+    /// Settings for a verifier of the tokens that `issuer` mints for `audience`.
+    pub fn builder(issuer: impl Into<String>, audience: impl Into<String>) -> Builder {
+        Builder::new(issuer.into(), audience.into())
+    }
+
+    /// Must be called inside a tokio runtime.
+    pub(crate) fn run(settings: Checked) -> Self {
+        let clock = Clock::new();
+        let service = settings.service;
+        let shared = Arc::new(Shared {
+            cache: Cache::new(settings.cache_bytes, settings.expected.max_lifetime),
+            expected: settings.expected,
+            max_staleness: settings.max_staleness,
+            on_stale: settings.on_stale,
+            published: Published::default(),
+            cutoffs: Cutoffs::default(),
+            keys: Keys::default(),
+            counters: Counters::default(),
+        });
+        let waiters = Arc::new(Waiters::new());
+        let trouble = Arc::new(Trouble::default());
+        let catch_up = Arc::new(Notify::new());
+        let (progress_sender, progress) = watch::channel(Progress::default());
+        let (page_sender, pages) = mpsc::channel(PAGES_WAITING);
+        let (ready_sender, ready) = watch::channel(false);
+        let follower = Follower::new(
+            Arc::clone(&shared),
+            Arc::clone(&waiters),
+            Arc::clone(&trouble),
+            progress_sender,
+        );
+        let feed = Feed {
+            shared: Arc::clone(&shared),
+            clock,
+            trouble: Arc::clone(&trouble),
+            follower,
+            key_reads: KeyReads::new(service.clone()),
+            pages,
+            catch_up: Arc::clone(&catch_up),
+        };
+        let link = Link {
+            pages: page_sender,
+            catch_up,
+            progress: progress.clone(),
+            trouble: Arc::clone(&trouble),
+        };
+        let reporter = Reporter {
+            shared: Arc::clone(&shared),
+            clock,
+            service: service.clone(),
+            name: settings.name,
+            instance: uuid::Uuid::new_v4().simple().to_string(),
+            progress: progress.clone(),
+        };
+        Self(Arc::new(Inner {
+            feed: Task::spawn(feed.run(feed::http::follow(link, service.clone()))),
+            reports: Task::spawn(reporter.clone().run(ready_sender)),
+            shared,
+            clock,
+            waiters,
+            trouble,
+            service,
+            reporter,
+            progress,
+            ready,
+            origins: settings.origins,
+        }))
+    }
+
+    /// Judges a token: the text alone, without `Bearer` or a cookie's name around it. It does no
+    /// I/O and never waits; a token that was verified before is not verified again, only looked up.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a token that is malformed, expired, revoked, or from before its
+    /// user's roles changed. [`Error::Starting`] before the first catch-up, and for a token whose
+    /// key the issuer is being asked about. [`Error::Stale`] where nothing can be said, unless
+    /// [`OnStale::Accept`] was set.
+    pub fn verify(&self, token: &str) -> Result<Session, Error> {
+        let shared = &self.0.shared;
+        shared.verify(token, shared.on_stale, || self.0.clock.now())
+    }
+
+    /// As [`verify`](Self::verify); but where the verifier is stale and [`OnStale::Introspect`] was
+    /// set, it asks the session service about this token (RFC 7662), which takes up to 2 s.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify). [`Error::Stale`] where the service cannot be asked either.
+    pub async fn verify_or_introspect(&self, token: &str) -> Result<Session, Error> {
+        self.verify_with(token, self.0.shared.on_stale).await
+    }
+
+    /// As [`verify_or_introspect`](Self::verify_or_introspect), under another policy than the
+    /// builder's: for a route that is stricter, or laxer, than the rest.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify), by that policy.
+    pub async fn verify_with(&self, token: &str, policy: OnStale) -> Result<Session, Error> {
+        let inner = &self.0;
+        let stale = match inner.shared.verify(token, policy, || inner.clock.now()) {
+            Err(error @ Error::Stale { .. }) if policy == OnStale::Introspect => error,
+            verdict => return verdict,
+        };
+        // Whatever is refused here stays refused, and need not be asked about.
+        let session = inner.shared.verify_unproven(token, || inner.clock.now())?;
+        match inner.service.introspect(token).await {
+            Ok(true) => Ok(session),
+            Ok(false) => Err(Reason::Inactive.into()),
+            Err(failed) => {
+                inner.trouble.is(&failed);
+                Err(stale)
+            }
+        }
+    }
+
+    /// Waits until the token of `session` is dead: for WebSockets and whatever else outlives a
+    /// request. May be cancelled. It costs nothing while nothing happens.
+    pub async fn on_ended(&self, session: &Session) -> Ended {
+        ended::ended(&self.0.shared, &self.0.waiters, self.0.clock, session).await
+    }
+
+    /// The verifier at this moment, for health checks and logs.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let shared = &self.0.shared;
+        let age = shared.age(self.0.clock.now());
+        let freshness = if !shared.published.has_started() {
+            Freshness::Starting
+        } else if age.is_some_and(|age| age <= shared.max_staleness) {
+            Freshness::Fresh
+        } else {
+            Freshness::Stale
+        };
+        let reason = match freshness {
+            Freshness::Fresh => "up to date".to_owned(),
+            Freshness::Starting | Freshness::Stale => {
+                let last = self.0.trouble.last();
+                last.unwrap_or_else(|| "waiting for the session service's pages".to_owned())
+            }
+        };
+        Status {
+            freshness,
+            age,
+            head: self.0.progress.borrow().head,
+            floor: shared.published.floor(),
+            cutoffs: shared.cutoffs.len(),
+            counts: shared.counters.read(),
+            reason,
+        }
+    }
+
+    /// Waits until the verifier has caught up for the first time. It may be stale by then, or
+    /// later: [`status`](Self::status) tells.
+    pub async fn ready(&self) {
+        let mut ready = self.0.ready.clone();
+        if ready.wait_for(|ready| *ready).await.is_err() {
+            // It was shut down before, and never will be.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// The origins whose pages may send requests with cookies.
+    #[must_use]
+    pub fn origins(&self) -> &Origins {
+        &self.0.origins
+    }
+
+    /// Tells the session service that this verifier is gone, so that no revocation waits for it,
+    /// and stops following the feed: all clones are stale from here on. So stop serving requests
+    /// first. Takes a second at most.
+    pub async fn shutdown(self) {
+        self.0.shared.published.close();
+        self.0.feed.abort();
+        self.0.reports.abort();
+        self.0.waiters.set_lost(true);
+        self.0.reporter.say_goodbye().await;
+    }
+}
+
+impl std::fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Verifier")
+            .field("issuer", &self.0.shared.expected.issuer)
+            .field("audience", &self.0.shared.expected.audience)
+            .field("status", &self.status())
+            .finish()
+    }
+}

@@ -1,0 +1,346 @@
+//! A small issuer on a real socket: it signs real pages and tokens, serves its keys, the stream,
+//! introspection and the place for reports, and misbehaves when told to.
+
+use actix_web::dev::ServerHandle;
+use actix_web::web::{Bytes, Data, Form, Json, Query};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use ed25519_dalek::SigningKey;
+use futures::StreamExt as _;
+use revocation_events::jwk::{Jwk, JwkSet, thumbprint};
+use revocation_events::status::Status;
+use revocation_events::{
+    KeyId, Page, Position, Revocation, SessionId, Target, UnixMillis, UserId, jws,
+};
+use serde_json::json;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::{broadcast, oneshot};
+use uuid::Uuid;
+
+pub(crate) const ISSUER: &str = "https://id.example.com";
+const HEARTBEAT: Duration = Duration::from_millis(40);
+
+pub(crate) struct Issuer {
+    state: Data<State>,
+    port: u16,
+    server: Option<ServerHandle>,
+}
+
+/// Everything that survives a restart.
+pub(crate) struct State {
+    log: Mutex<Log>,
+    live: broadcast::Sender<String>,
+}
+
+pub(crate) struct Log {
+    /// Those in the key set.
+    pub(crate) keys: Vec<SigningKey>,
+    pub(crate) signer: SigningKey,
+    revoked: Vec<Revocation>,
+    head: Position,
+    pub(crate) floor: Position,
+    /// Added to the clock in pages.
+    pub(crate) ahead: Duration,
+    /// Live pages and heartbeats are cut but not sent.
+    pub(crate) silent: bool,
+    /// Answered instead of the key set.
+    pub(crate) jwks: Option<(u16, String)>,
+    pub(crate) status_code: u16,
+    pub(crate) active: bool,
+    pub(crate) introspection_code: u16,
+    pub(crate) jwks_reads: usize,
+    pub(crate) streams: usize,
+    pub(crate) introspected: Vec<String>,
+    pub(crate) reports: Vec<Status>,
+}
+
+pub(crate) fn key(seed: u8) -> SigningKey {
+    SigningKey::from_bytes(&[seed; 32])
+}
+
+pub(crate) fn kid(key: &SigningKey) -> KeyId {
+    thumbprint(&key.verifying_key())
+}
+
+pub(crate) fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
+}
+
+fn micros() -> Position {
+    Position::new(u64::try_from(now().as_micros()).unwrap()).unwrap()
+}
+
+impl Log {
+    fn cut(&self, from: Position) -> Vec<String> {
+        let at = now() + self.ahead;
+        let at = UnixMillis::new(u64::try_from(at.as_millis()).unwrap());
+        let revoked: Vec<_> = self
+            .revoked
+            .iter()
+            .filter(|r| r.position > from)
+            .cloned()
+            .collect();
+        Page::cut(ISSUER, at, (from, self.head), self.floor, &revoked)
+            .iter()
+            .map(|page| page.sign(&kid(&self.signer), &self.signer))
+            .collect()
+    }
+
+    fn jwks(&self) -> String {
+        let keys = self
+            .keys
+            .iter()
+            .map(|key| Jwk::new(&key.verifying_key()))
+            .collect();
+        serde_json::to_string(&JwkSet { keys }).unwrap()
+    }
+}
+
+impl State {
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap()
+    }
+
+    fn send(&self, log: &Log, pages: Vec<String>) {
+        if !log.silent {
+            for page in pages {
+                // Without a stream there is nobody to send to.
+                let _ = self.live.send(page);
+            }
+        }
+    }
+}
+
+impl Issuer {
+    pub(crate) async fn start() -> Self {
+        let log = Log {
+            keys: vec![key(1)],
+            signer: key(1),
+            revoked: Vec::new(),
+            head: micros(),
+            floor: Position::ZERO,
+            ahead: Duration::ZERO,
+            silent: false,
+            jwks: None,
+            status_code: 200,
+            active: true,
+            introspection_code: 200,
+            jwks_reads: 0,
+            streams: 0,
+            introspected: Vec::new(),
+            reports: Vec::new(),
+        };
+        let state = Data::new(State {
+            log: Mutex::new(log),
+            live: broadcast::channel(1024).0,
+        });
+        let mut issuer = Self {
+            state,
+            port: 0,
+            server: None,
+        };
+        issuer.listen().await;
+        issuer
+    }
+
+    /// Listens, on the same port as before if there was one.
+    pub(crate) async fn listen(&mut self) {
+        let (state, port) = (self.state.clone(), self.port);
+        let (started, ready) = oneshot::channel();
+        std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let beat = actix_web::rt::spawn(heartbeats(state.clone()));
+                let server =
+                    HttpServer::new(move || App::new().app_data(state.clone()).configure(routes))
+                        .workers(1)
+                        .disable_signals()
+                        .bind(("127.0.0.1", port))
+                        .unwrap();
+                let port = server.addrs()[0].port();
+                let server = server.run();
+                started.send((port, server.handle())).unwrap();
+                server.await.unwrap();
+                beat.abort();
+            });
+        });
+        let (port, server) = ready.await.unwrap();
+        self.port = port;
+        self.server = Some(server);
+    }
+
+    /// Cuts every connection.
+    pub(crate) async fn stop(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.stop(false).await;
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn log(&self) -> MutexGuard<'_, Log> {
+        self.state.log()
+    }
+
+    pub(crate) fn head(&self) -> Position {
+        self.log().head
+    }
+
+    /// Commits a revocation and sends its page.
+    pub(crate) fn revoke(&self, target: Target) -> Position {
+        let mut log = self.log();
+        let from = log.head;
+        let position = micros().max(Position::new(from.get() + 1).unwrap());
+        log.revoked.push(Revocation { position, target });
+        log.head = position;
+        let pages = log.cut(from);
+        self.state.send(&log, pages);
+        position
+    }
+
+    /// Sends something else than a page of its own.
+    pub(crate) fn send(&self, text: &str) {
+        let _ = self.state.live.send(text.to_owned());
+    }
+
+    /// The next page that is sent to everyone.
+    pub(crate) async fn capture(&self) -> String {
+        self.state.live.subscribe().recv().await.unwrap()
+    }
+
+    pub(crate) fn mint(&self) -> Minted {
+        let log = self.log();
+        Minted {
+            key: log.signer.clone(),
+            session: SessionId::new(Uuid::new_v4()),
+            user: UserId::new(Uuid::new_v4()),
+            position: log.head,
+            expires_in: 800,
+        }
+    }
+}
+
+impl Drop for Issuer {
+    fn drop(&mut self) {
+        if let Some(server) = self.server.take() {
+            // The command is sent when this is made, not when it is awaited.
+            drop(server.stop(false));
+        }
+    }
+}
+
+/// What a token is made of.
+#[derive(Clone)]
+pub(crate) struct Minted {
+    pub(crate) key: SigningKey,
+    pub(crate) session: SessionId,
+    pub(crate) user: UserId,
+    pub(crate) position: Position,
+    pub(crate) expires_in: i64,
+}
+
+impl Minted {
+    pub(crate) fn token(&self) -> String {
+        let now = i64::try_from(now().as_secs()).unwrap();
+        let claims = json!({
+            "iss": ISSUER, "aud": "api", "sub": self.user, "sid": self.session,
+            "client_id": "web", "jti": Uuid::new_v4().to_string(), "roles": ["user"],
+            "iat": now - 60, "exp": now + self.expires_in, "auth_time": now - 60,
+            "pos": self.position,
+        });
+        jws::sign(
+            "at+jwt",
+            &kid(&self.key),
+            claims.to_string().as_bytes(),
+            &self.key,
+        )
+    }
+}
+
+async fn heartbeats(state: Data<State>) {
+    let mut ticks = tokio::time::interval(HEARTBEAT);
+    loop {
+        ticks.tick().await;
+        let log = state.log();
+        let pages = log.cut(log.head);
+        state.send(&log, pages);
+    }
+}
+
+fn routes(app: &mut web::ServiceConfig) {
+    app.route("/.well-known/jwks.json", web::get().to(jwks))
+        .route("/revocations/stream", web::get().to(stream))
+        .route("/revocations/status", web::post().to(status))
+        .route("/introspect", web::post().to(introspect));
+}
+
+async fn jwks(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    assert_eq!(request.headers().get("cache-control").unwrap(), "no-cache");
+    let mut log = state.log();
+    log.jwks_reads += 1;
+    let (code, body) = log.jwks.clone().unwrap_or_else(|| (200, log.jwks()));
+    HttpResponse::build(code.try_into().unwrap())
+        .insert_header(("location", "/elsewhere"))
+        .body(body)
+}
+
+/// `orders`, `secret`.
+fn is_client(request: &HttpRequest) -> bool {
+    let given = request.headers().get("authorization");
+    given.is_some_and(|given| given == "Basic b3JkZXJzOnNlY3JldA==")
+}
+
+async fn stream(
+    request: HttpRequest,
+    state: Data<State>,
+    query: Query<HashMap<String, String>>,
+) -> HttpResponse {
+    if !is_client(&request) {
+        return HttpResponse::Unauthorized().finish();
+    }
+    let mut log = state.log();
+    log.streams += 1;
+    let after: Option<Position> = query.get("after").map(|after| after.parse().unwrap());
+    let from = after.unwrap_or_default().clamp(log.floor, log.head);
+    let live = state.live.subscribe();
+    let missed = if log.silent {
+        Vec::new()
+    } else {
+        log.cut(from)
+    };
+    let live = futures::stream::unfold(live, |mut live| async {
+        live.recv().await.ok().map(|page| (page, live))
+    });
+    let pages = futures::stream::iter(missed).chain(live);
+    let events =
+        pages.map(|page| Ok::<_, actix_web::Error>(Bytes::from(format!("data: {page}\n\n"))));
+    HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .streaming(events)
+}
+
+async fn status(request: HttpRequest, state: Data<State>, report: Json<Status>) -> HttpResponse {
+    if !is_client(&request) {
+        return HttpResponse::Unauthorized().finish();
+    }
+    let mut log = state.log();
+    assert!(report.is_valid());
+    log.reports.push(report.into_inner());
+    HttpResponse::build(log.status_code.try_into().unwrap()).finish()
+}
+
+async fn introspect(
+    request: HttpRequest,
+    state: Data<State>,
+    form: Form<HashMap<String, String>>,
+) -> HttpResponse {
+    if !is_client(&request) {
+        return HttpResponse::Unauthorized().finish();
+    }
+    let mut log = state.log();
+    log.introspected.push(form["token"].clone());
+    let answer = json!({ "active": log.active, "sub": "x" });
+    HttpResponse::build(log.introspection_code.try_into().unwrap()).json(answer)
+}
