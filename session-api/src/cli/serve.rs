@@ -148,7 +148,10 @@ impl BusArgs {
         let mut settings = nats::Settings::new(&url)
             .map_err(wrong)?
             .subjects(self.nats_prefix.clone())
-            .name("session-api".to_owned());
+            .name("session-api".to_owned())
+            // What deploy/nats.conf lets the service hear: nobody else's inbox begins like this.
+            .inbox_prefix("_INBOX_session-api".to_owned())
+            .map_err(wrong)?;
         if let Some(path) = &self.nats_creds {
             settings = settings.credentials_file(path.clone()).map_err(wrong)?;
         }
