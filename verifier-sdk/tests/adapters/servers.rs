@@ -171,7 +171,7 @@ pub(crate) fn gate(issuer: &Issuer, flags: &[&str]) -> Server {
     let address = log
         .by_ref()
         .map(Result::unwrap)
-        .find_map(|line| Some(line.split_once("address=")?.1.to_owned()))
+        .find_map(|line| Some(line.split_once("listening on http://")?.1.to_owned()))
         .expect("it says where it listens");
     // Somebody has to read on, or the gate would wait for room in the pipe.
     std::thread::spawn(move || log.for_each(drop));

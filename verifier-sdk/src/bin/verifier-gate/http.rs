@@ -61,7 +61,7 @@ pub(crate) async fn run(
         .bind(listen)
         .map_err(|error| io::Error::new(error.kind(), format!("--listen {listen}: {error}")))?;
     for address in server.addrs() {
-        tracing::info!(%address, "answering /verify");
+        tracing::info!("listening on http://{address}");
     }
     let server = server.run();
     let handle = server.handle();
