@@ -56,7 +56,7 @@ pub(super) async fn log_in(call: Call) -> Result<HttpResponse, Error> {
             password: Zeroizing::new(body.password),
             delivery,
             client: call.client_info(body.device),
-            replaces: None,
+            replaces: credential::replaced(&call).await,
         })
         .await?;
     Ok(answer::granted(&call, StatusCode::CREATED, &granted))

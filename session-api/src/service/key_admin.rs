@@ -106,11 +106,6 @@ async fn append_key_event(tx: &mut dyn Tx, kid: &KeyId, at: UnixMillis, fact: Fa
 }
 
 impl Service {
-    /// Reads the keys again, after another process may have changed them.
-    pub(crate) async fn reload_keys(&self) -> Result<()> {
-        self.inner.reload_keys().await
-    }
-
     /// The key set for verifiers, as the database has it now. It leaves the keys in use alone: two
     /// readers could finish in the other order, and the older set would stay.
     pub(crate) async fn published_keys(&self) -> Result<JwkSet> {
