@@ -60,6 +60,14 @@ pub(crate) struct Link {
 }
 
 impl Link {
+    /// For how long a transport may be silent before it counts as dead: three seconds, six
+    /// heartbeats; less where the verifier would be stale by then, but never less than two
+    /// heartbeats, or each late one would cost a connection.
+    pub(crate) fn patience(&self) -> Duration {
+        let half = self.shared.max_staleness / 2;
+        half.clamp(Duration::from_secs(1), Duration::from_secs(3))
+    }
+
     /// How old the newest proof is, whichever transport it came by.
     pub(crate) fn age(&self) -> Option<Duration> {
         self.shared.age(self.clock.now())

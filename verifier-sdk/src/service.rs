@@ -276,8 +276,7 @@ pub(crate) struct PageStream {
 }
 
 impl PageStream {
-    /// The next piece of the body. Within `patience` something must come, a heartbeat at least:
-    /// a connection that was cut somewhere on the way stays open and silent.
+    /// The next piece of the body. Within `patience` something must come, a heartbeat at least.
     pub(crate) async fn piece(
         &mut self,
         patience: Duration,

@@ -13,10 +13,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-/// Heartbeats come every 500 ms. Without a proof for this long NATS is away.
-const AWAY_AFTER: Duration = Duration::from_secs(3);
-
-/// How often that is looked at.
+/// How often the age of the newest proof is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// How long reading the stored stream may take: it holds a quarter of an hour.
@@ -71,7 +68,8 @@ impl Follower {
     /// It subscribed first; what was published before is caught up now.
     async fn run(mut self, mut feed: PageFeed) {
         self.catch_up();
-        let mut look = interval_at(Instant::now() + AWAY_AFTER, LOOK_EVERY);
+        let patience = self.link.patience();
+        let mut look = interval_at(Instant::now() + patience, LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -104,7 +102,7 @@ impl Follower {
                     }
                 }
                 _ = look.tick() => {
-                    if self.link.age().is_none_or(|age| age > AWAY_AFTER) {
+                    if self.link.age().is_none_or(|age| age > patience) {
                         self.away(&"no heartbeat comes over NATS");
                     }
                 }

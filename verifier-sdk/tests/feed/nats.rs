@@ -6,6 +6,7 @@ use crate::{builder, eventually, refused, soon};
 use revocation_events::nats::{Bus, Publisher, Replicas, Settings, StatusFeed};
 use revocation_events::{Position, Target, jws, page};
 use serde::Deserialize;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use verifier_sdk::{Builder, Ended, Reason, Verifier};
 
@@ -28,12 +29,16 @@ impl Relay {
             .await
             .unwrap();
         let mut live = issuer.live();
+        let publisher = Arc::new(publisher);
         let task = tokio::spawn(async move {
             while let Ok(page) = live.recv().await {
                 // What is lost here is a page that was lost.
-                match message_id(&page) {
-                    Some(id) => drop(publisher.publish(page, &id).await),
-                    None => drop(publisher.heartbeat(page).await),
+                if let Some(id) = message_id(&page) {
+                    // Heartbeats must not wait for an acknowledgment.
+                    let publisher = Arc::clone(&publisher);
+                    tokio::spawn(async move { drop(publisher.publish(page, &id).await) });
+                } else {
+                    drop(publisher.heartbeat(page).await);
                 }
             }
         });
