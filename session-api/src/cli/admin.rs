@@ -11,8 +11,6 @@ use crate::service::{Service, Settings};
 use crate::session::{EndReason, Roles};
 use crate::store::{ClientRow, KeyPurpose, KeyState, UserRow};
 use crate::token::Issuer;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::{Args, Subcommand};
 use revocation_events::{KeyId, SessionId};
 use serde_json::json;
@@ -252,7 +250,8 @@ pub(super) struct OneClient {
 fn new_secret() -> (String, [u8; 32]) {
     let mut bytes = [0; 32];
     fill(&mut bytes);
-    let secret = URL_SAFE_NO_PAD.encode(bytes);
+    // Hexadecimal: base64url may begin with a dash, which a command line takes for a flag.
+    let secret: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let hash = Sha256::digest(&secret).into();
     (secret, hash)
 }
