@@ -10,7 +10,7 @@
 //! | [`key_admin`] | the life of keys |
 //! | [`housekeeping`] | expiry and pruning |
 //!
-//! Every use that writes runs in a task of its own ([`detached`]): a client that disconnects
+//! Every use that writes runs in a task of its own ([`Service::detached`]): a client that disconnects
 //! cancels its handler, and a database call that is cut off half-way can leave a transaction open
 //! on a connection that others will use (see [`crate::store`]).
 
