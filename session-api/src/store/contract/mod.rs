@@ -9,7 +9,7 @@
 //! | `sessions`, `users` | rows, locks, snapshots |
 //! | `alive` | which sessions are alive |
 //! | `admin` | keys, clients, reports of verifiers, the schema |
-//! | `on_postgres`, `failover`, `on_sqlite` | what there is of one backend alone |
+//! | `on_postgres`, `failover`, `silence`, `on_sqlite` | what there is of one backend alone |
 //!
 //! To add one: an `async fn(&Db)` in the file of its kind, and its name in the list below.
 
@@ -22,6 +22,7 @@ mod on_postgres;
 mod on_sqlite;
 mod pages;
 mod sessions;
+mod silence;
 mod users;
 
 use super::{IfMissing, Store, connect};
