@@ -61,7 +61,7 @@ pub(super) async fn an_older_row_does_not_replace_a_newer_one(db: &Db) {
     let (second, _) = refreshed(&first);
     let (third, _) = refreshed(&second);
     let other = new_session(Session::Open(open_session(user.id, Position::ZERO)));
-    save(&*db.store, &[second.clone()]).await;
+    save(&*db.store, std::slice::from_ref(&second)).await;
     // One of several.
     save(&*db.store, &[first, other.clone()]).await;
     assert_eq!(
@@ -84,7 +84,7 @@ pub(super) async fn an_older_row_does_not_replace_a_newer_one(db: &Db) {
         db.store.session(second.id).await.unwrap().unwrap().row,
         second
     );
-    save(&*db.store, &[third.clone()]).await;
+    save(&*db.store, std::slice::from_ref(&third)).await;
     assert_eq!(
         db.store.session(second.id).await.unwrap().unwrap().row,
         third
