@@ -9,6 +9,7 @@ use crate::strict_json::{self, Members, Text};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use serde::Serialize;
 use serde::de::{Error as _, MapAccess};
 
 /// Why a compact JWS was not taken.
@@ -137,13 +138,26 @@ impl Header {
     }
 }
 
+#[derive(Serialize)]
+struct Written<'a> {
+    alg: &'static str,
+    kid: &'a KeyId,
+    typ: &'a str,
+}
+
 /// Signs `payload`.
 #[must_use]
 pub fn sign(typ: &str, kid: &KeyId, payload: &[u8], key: &SigningKey) -> String {
-    // `typ` is a constant of this workspace and a `kid` is printable ASCII; the formatter below
-    // escapes them like any JSON string.
-    let header = serde_json::json!({ "alg": "EdDSA", "typ": typ, "kid": kid.as_str() });
-    let mut text = URL_SAFE_NO_PAD.encode(header.to_string());
+    // A type with an order of its own: that of `json!` depends on a feature of `serde_json` that any
+    // crate of a build may turn on.
+    let header = Written {
+        alg: "EdDSA",
+        kid,
+        typ,
+    };
+    let header =
+        serde_json::to_vec(&header).unwrap_or_else(|_| unreachable!("three strings serialise"));
+    let mut text = URL_SAFE_NO_PAD.encode(header);
     text.push('.');
     URL_SAFE_NO_PAD.encode_string(payload, &mut text);
     let signature = key.sign(text.as_bytes());

@@ -154,6 +154,11 @@ impl View {
             self.keys.revoked.extend(named.into_iter().cloned());
             return Ok(Taken::KeyRevoked);
         }
+        if named.iter().any(|key| self.keys.doubted.contains(*key)) {
+            // Named again before a key set has decided. The first time it may have been a thief,
+            // and a key set that was asked for then may be older than the true revocation.
+            self.keys.wanted += 1;
+        }
         if self.keys.doubted.contains(kid) || self.keys.revoked.contains(kid) {
             return Ok(Taken::Distrusted);
         }
@@ -222,7 +227,9 @@ impl View {
     pub fn needs(&self) -> Needs {
         let key_set =
             (self.keys.answered < self.keys.wanted).then_some(KeySetTicket(self.keys.wanted));
-        let catch_up = self.head.is_none_or(|head| head < self.missing_up_to) || !self.whole;
+        let missing = self.head.is_none_or(|head| head < self.missing_up_to) || !self.whole;
+        // Pages that name a key in doubt make the answer under way too old; so the answer first.
+        let catch_up = missing && self.keys.doubted.is_empty();
         Needs { key_set, catch_up }
     }
 
@@ -235,8 +242,11 @@ impl View {
         ticket: KeySetTicket,
         live: impl IntoIterator<Item = &'k KeyId>,
     ) {
+        let first = self.keys.answered < ticket.0;
         self.keys.answered = self.keys.answered.max(ticket.0);
-        if self.keys.answered == self.keys.wanted {
+        // Not an answer that was asked for earlier, and not a second one: it may be the older of
+        // the two, and hold a key that was revoked between them.
+        if first && ticket.0 == self.keys.wanted {
             self.keys.doubted.clear();
             for kid in live {
                 self.keys.revoked.remove(kid);

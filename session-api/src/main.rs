@@ -1,12 +1,17 @@
-//! The session service.
+//! The session service: see `cli` for what it is told, `service` for what it does.
 
+mod cli;
 mod clock;
+mod http;
 mod keys;
 mod password;
 mod relay;
+mod replay;
 mod service;
 mod session;
 mod store;
 mod token;
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

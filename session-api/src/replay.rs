@@ -20,7 +20,12 @@ pub(crate) struct Events<'a> {
 
 impl<'a> Events<'a> {
     pub(crate) fn new(store: &'a dyn Store) -> Self {
-        Self { store, after: None, read: VecDeque::new(), ended: false }
+        Self {
+            store,
+            after: None,
+            read: VecDeque::new(),
+            ended: false,
+        }
     }
 
     pub(crate) async fn next(&mut self) -> Result<Option<Event>> {
@@ -88,13 +93,20 @@ struct Folder {
 
 impl Folder {
     const fn new() -> Self {
-        Self { current: None, everyone: Position::ZERO, broken: Vec::new() }
+        Self {
+            current: None,
+            everyone: Position::ZERO,
+            broken: Vec::new(),
+        }
     }
 
     /// Takes the next event; gives the stream before it, where it has ended.
     fn take(&mut self, event: &Event) -> Option<Folded> {
         let stream = event.stream.uuid();
-        let same = self.current.as_ref().is_some_and(|(current, ..)| *current == stream);
+        let same = self
+            .current
+            .as_ref()
+            .is_some_and(|(current, ..)| *current == stream);
         let ended = if same { None } else { self.finish() };
         let (_, version, folding) = self.current.get_or_insert_with(|| {
             let folding = match event.stream {
@@ -108,8 +120,12 @@ impl Folder {
         let follows = event.version == *version + 1;
         *version = event.version;
         let applied = match (folding, &event.fact) {
-            (Folding::Session(_, state), Fact::Session(fact)) => fold(state, |old| state::apply(old, event.at, fact)),
-            (Folding::User(_, state), Fact::User(fact)) => fold(state, |old| user::apply(old, fact)),
+            (Folding::Session(_, state), Fact::Session(fact)) => {
+                fold(state, |old| state::apply(old, event.at, fact))
+            }
+            (Folding::User(_, state), Fact::User(fact)) => {
+                fold(state, |old| user::apply(old, fact))
+            }
             (Folding::Other, Fact::EveryoneRevoked { position }) => {
                 self.everyone = self.everyone.max(*position);
                 true
@@ -118,7 +134,11 @@ impl Folder {
             _ => false,
         };
         if !follows || !applied {
-            let what = if follows { "an event does not follow from those before" } else { "an event is missing" };
+            let what = if follows {
+                "an event does not follow from those before"
+            } else {
+                "an event is missing"
+            };
             self.broken.push(Difference::Stream { id: stream, what });
         }
         ended
@@ -127,7 +147,11 @@ impl Folder {
     fn finish(&mut self) -> Option<Folded> {
         let (_, version, folding) = self.current.take()?;
         Some(match folding {
-            Folding::Session(id, Some(session)) => Folded::Session(SessionRow { id, version, session }),
+            Folding::Session(id, Some(session)) => Folded::Session(SessionRow {
+                id,
+                version,
+                session,
+            }),
             Folding::User(id, Some(user)) => Folded::User(id, version, user),
             _ => Folded::Other,
         })
@@ -135,7 +159,10 @@ impl Folder {
 }
 
 /// Replaces the state by its successor; whether there is one.
-fn fold<S, E>(state: &mut Option<S>, apply: impl FnOnce(Option<S>) -> std::result::Result<S, E>) -> bool {
+fn fold<S, E>(
+    state: &mut Option<S>,
+    apply: impl FnOnce(Option<S>) -> std::result::Result<S, E>,
+) -> bool {
     match apply(state.take()) {
         Ok(next) => {
             *state = Some(next);
@@ -157,13 +184,23 @@ pub(crate) async fn verify(store: &dyn Store, progress: impl Fn(u64)) -> Result<
         Folded::Session(folded) => match rows.remove(&folded.id) {
             Some(row) if row == folded => {}
             row => {
-                let what = if row.is_none() { "the row is missing" } else { "the row differs from its stream" };
-                report.differences.push(Difference::Session { id: folded.id, what });
+                let what = if row.is_none() {
+                    "the row is missing"
+                } else {
+                    "the row differs from its stream"
+                };
+                report.differences.push(Difference::Session {
+                    id: folded.id,
+                    what,
+                });
             }
         },
         Folded::User(id, version, folded) => {
             if users.remove(&id) != Some((version, folded)) {
-                report.differences.push(Difference::User { id, what: "the row differs from its stream" });
+                report.differences.push(Difference::User {
+                    id,
+                    what: "the row differs from its stream",
+                });
             }
         }
         Folded::Other => {}
@@ -178,12 +215,25 @@ pub(crate) async fn verify(store: &dyn Store, progress: impl Fn(u64)) -> Result<
     if let Some(folded) = folder.finish() {
         check(folded, &mut report);
     }
-    report.differences.extend(rows.into_keys().map(|id| Difference::Session { id, what: "there is a row and no stream" }));
-    report.differences.extend(users.into_keys().map(|id| Difference::User { id, what: "there is a row and no stream" }));
+    report
+        .differences
+        .extend(rows.into_keys().map(|id| Difference::Session {
+            id,
+            what: "there is a row and no stream",
+        }));
+    report
+        .differences
+        .extend(users.into_keys().map(|id| Difference::User {
+            id,
+            what: "there is a row and no stream",
+        }));
     report.differences.append(&mut folder.broken);
     let row = store.head().await?.everyone;
     if row != folder.everyone {
-        report.differences.push(Difference::Everyone { row, log: folder.everyone });
+        report.differences.push(Difference::Everyone {
+            row,
+            log: folder.everyone,
+        });
     }
     Ok(report)
 }
@@ -223,7 +273,9 @@ async fn all_sessions(store: &dyn Store) -> Result<HashMap<SessionId, SessionRow
     let mut after = None;
     loop {
         let part = store.session_rows(after, BATCH).await?;
-        let Some(last) = part.last() else { return Ok(rows) };
+        let Some(last) = part.last() else {
+            return Ok(rows);
+        };
         after = Some(last.id);
         rows.extend(part.into_iter().map(|row| (row.id, row)));
     }
@@ -234,8 +286,13 @@ async fn all_users(store: &dyn Store) -> Result<HashMap<UserId, (i64, User)>> {
     let mut after: Option<String> = None;
     loop {
         let part = store.users(after.as_deref(), BATCH).await?;
-        let Some(last) = part.last() else { return Ok(users) };
+        let Some(last) = part.last() else {
+            return Ok(users);
+        };
         after = Some(last.name.clone());
-        users.extend(part.into_iter().map(|row| (row.id, (row.version, row.user))));
+        users.extend(
+            part.into_iter()
+                .map(|row| (row.id, (row.version, row.user))),
+        );
     }
 }

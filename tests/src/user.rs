@@ -241,7 +241,6 @@ impl Answer {
     ///
     /// # Panics
     /// When it has another; with the body.
-    #[must_use]
     #[track_caller]
     pub fn must_be(self, status: u16) -> Self {
         let (found, body) = (self.status, &self.body);

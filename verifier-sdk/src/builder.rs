@@ -1,14 +1,15 @@
 //! Settings, checked before anything runs.
 
-use crate::request::{Origin, Origins};
-use crate::service::{Credential, Service};
+mod check;
+
+use crate::service::Credential;
 use crate::shared::OnStale;
-use crate::token::{DEFAULT_MAX_LIFETIME, Expected};
+use crate::token::DEFAULT_MAX_LIFETIME;
 use crate::verifier::Verifier;
-use revocation_events::subject::is_token;
-use std::fmt::Display;
+pub(crate) use check::Checked;
+use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
-use url::Url;
 
 const DEFAULT_MAX_STALENESS: Duration = Duration::from_secs(10);
 const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(15);
@@ -41,30 +42,21 @@ pub enum StartError {
 
 /// The settings of a [`Verifier`]; made by [`Verifier::builder`].
 #[must_use = "settings do nothing by themselves: call start() or spawn()"]
-#[derive(Debug)]
 pub struct Builder {
     issuer: String,
     audience: String,
     service: Option<String>,
     service_url: Option<String>,
     client: Option<Credential>,
+    nats: Option<String>,
+    nats_prefix: Option<String>,
+    nats_credentials_file: Option<PathBuf>,
     max_staleness: Duration,
     on_stale: OnStale,
     max_lifetime: Duration,
     allowed_origins: Vec<String>,
     start_timeout: Duration,
     cache_bytes: usize,
-}
-
-/// Settings that were checked.
-pub(crate) struct Checked {
-    pub(crate) expected: Expected,
-    pub(crate) service: Service,
-    pub(crate) name: String,
-    pub(crate) max_staleness: Duration,
-    pub(crate) on_stale: OnStale,
-    pub(crate) origins: Origins,
-    pub(crate) cache_bytes: usize,
 }
 
 impl Builder {
@@ -75,6 +67,9 @@ impl Builder {
             service: None,
             service_url: None,
             client: None,
+            nats: None,
+            nats_prefix: None,
+            nats_credentials_file: None,
             max_staleness: DEFAULT_MAX_STALENESS,
             on_stale: OnStale::default(),
             max_lifetime: DEFAULT_MAX_LIFETIME,
@@ -104,6 +99,31 @@ impl Builder {
             name: name.into(),
             secret: secret.into(),
         });
+        self
+    }
+
+    /// Follows the feed over NATS: server addresses with commas between, such as
+    /// `nats://bus:4222` or `tls://user:password@bus:4222`. Pages that were missed are fetched over
+    /// HTTP, or else from the stored stream; while NATS is away, the feed is followed over HTTP.
+    /// Without this it is followed over HTTP alone.
+    ///
+    /// Where [`client`](Self::client) is set too, its name is that of the NATS user: status is
+    /// published as `<prefix>.v1.status.<name>.<instance>`, answers are received under
+    /// `_INBOX_<name>`.
+    pub fn nats(mut self, servers: impl Into<String>) -> Self {
+        self.nats = Some(servers.into());
+        self
+    }
+
+    /// The prefix of the subjects on NATS: `sessions` by default.
+    pub fn nats_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.nats_prefix = Some(prefix.into());
+        self
+    }
+
+    /// Logs in to NATS with a credentials file (a JWT and a seed, as `nsc` writes them).
+    pub fn nats_credentials_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.nats_credentials_file = Some(path.into());
         self
     }
 
@@ -177,87 +197,14 @@ impl Builder {
         }
         Ok(Verifier::run(self.check()?))
     }
-
-    fn check(self) -> Result<Checked, StartError> {
-        let issuer = http_url("issuer", &self.issuer)?;
-        if self.audience.is_empty() {
-            return Err(unusable("audience", "it is empty"));
-        }
-        let own = Origin::of_url(issuer.as_str()).map_err(|error| unusable("issuer", error))?;
-        let allowed = self.allowed_origins.iter().map(|origin| origin.parse());
-        let allowed: Result<Vec<Origin>, _> = allowed.collect();
-        let allowed = allowed.map_err(|error| unusable("allowed_origins", error))?;
-        let base = match &self.service_url {
-            Some(url) => http_url("service_url", url)?,
-            None => issuer,
-        };
-        for (setting, span) in [
-            ("max_staleness", self.max_staleness),
-            ("max_lifetime", self.max_lifetime),
-            ("start_timeout", self.start_timeout),
-        ] {
-            if span.is_zero() {
-                return Err(unusable(setting, "it is zero"));
-            }
-        }
-        if self
-            .client
-            .as_ref()
-            .is_some_and(|client| client.name.contains(':'))
-        {
-            return Err(unusable(
-                "client",
-                "a name with a colon cannot be sent (RFC 7617)",
-            ));
-        }
-        let client_name = self.client.as_ref().map(|client| client.name.clone());
-        let name = self
-            .service
-            .or(client_name)
-            .unwrap_or_else(|| "verifier".to_owned());
-        if !is_token(&name) {
-            return Err(unusable("service", "it is not 1 to 64 of A-Z a-z 0-9 _ -"));
-        }
-        let service = Service::new(base.as_str().trim_end_matches('/'), self.client)
-            .map_err(|reason| unusable("service_url", reason))?;
-        let expected = Expected {
-            issuer: self.issuer,
-            audience: self.audience,
-            max_lifetime: self.max_lifetime,
-        };
-        Ok(Checked {
-            expected,
-            service,
-            name,
-            max_staleness: self.max_staleness,
-            on_stale: self.on_stale,
-            origins: Origins::new(vec![own], allowed),
-            cache_bytes: self.cache_bytes,
-        })
-    }
 }
 
-fn unusable(setting: &'static str, reason: impl Display) -> StartError {
-    StartError::Setting {
-        setting,
-        reason: reason.to_string(),
+impl fmt::Debug for Builder {
+    /// Without what may hold a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("issuer", &self.issuer)
+            .field("audience", &self.audience)
+            .finish_non_exhaustive()
     }
-}
-
-fn http_url(setting: &'static str, text: &str) -> Result<Url, StartError> {
-    let url = Url::parse(text).map_err(|error| unusable(setting, error))?;
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-        return Err(unusable(setting, "it is not an http or https URL"));
-    }
-    // The text is not repeated: there may be a password in it.
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(unusable(
-            setting,
-            "it holds a user or a password; use client() for those",
-        ));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(unusable(setting, "it goes on after the path"));
-    }
-    Ok(url)
 }

@@ -15,6 +15,7 @@
 //! | `key_reads` | when the key set is read |
 //! | `run` | the loop: pages and key sets in, requests to catch up out |
 //! | `http`, `sse` | the feed over HTTP |
+//! | `nats` | the feed over NATS, with HTTP standing in for it |
 //!
 //! A transport is a task that sends the texts of pages. It follows live pages and fetches missed
 //! ones when it connects and whenever it is asked to; what a page means is none of its business.
@@ -22,12 +23,16 @@
 pub(crate) mod follower;
 pub(crate) mod http;
 pub(crate) mod key_reads;
+pub(crate) mod nats;
 pub(crate) mod run;
 mod sse;
 
+use crate::clock::Clock;
+use crate::shared::Shared;
 use crate::trouble::Trouble;
 use revocation_events::Position;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
 
 /// Pages that wait to be taken. A transport that is quicker waits.
@@ -50,9 +55,24 @@ pub(crate) struct Link {
     pub(crate) catch_up: Arc<Notify>,
     pub(crate) progress: watch::Receiver<Progress>,
     pub(crate) trouble: Arc<Trouble>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) clock: Clock,
 }
 
 impl Link {
+    /// For how long a transport may be silent before it counts as dead: three seconds, six
+    /// heartbeats; less where the verifier would be stale by then, but never less than two
+    /// heartbeats, or each late one would cost a connection.
+    pub(crate) fn patience(&self) -> Duration {
+        let half = self.shared.max_staleness / 2;
+        half.clamp(Duration::from_secs(1), Duration::from_secs(3))
+    }
+
+    /// How old the newest proof is, whichever transport it came by.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        self.shared.age(self.clock.now())
+    }
+
     /// Ask for the pages after this one.
     pub(crate) fn head(&self) -> Option<Position> {
         self.progress.borrow().head

@@ -7,8 +7,9 @@ use crate::clock::Clock;
 use crate::feed::Progress;
 use crate::service::Service;
 use crate::shared::Shared;
+use revocation_events::nats::Bus;
 use revocation_events::status::{self, Status};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -25,11 +26,21 @@ pub(crate) struct Reporter {
     pub(crate) shared: Arc<Shared>,
     pub(crate) clock: Clock,
     pub(crate) service: Service,
+    pub(crate) bus: Option<Reporting>,
     /// How the fleet view names the service that this verifier sits in.
     pub(crate) name: String,
     /// Drawn at random.
     pub(crate) instance: String,
     pub(crate) progress: watch::Receiver<Progress>,
+}
+
+/// Reporting over NATS.
+#[derive(Clone)]
+pub(crate) struct Reporting {
+    /// There once the feed has begun to connect.
+    pub(crate) bus: Arc<OnceLock<Bus>>,
+    /// Who reports, as far as NATS is concerned.
+    pub(crate) client: String,
 }
 
 impl Reporter {
@@ -59,6 +70,10 @@ impl Reporter {
     /// The last report: this verifier is gone, and nobody should wait for it.
     pub(crate) async fn say_goodbye(&self) {
         self.send_within_patience(true).await;
+        if let Some(bus) = self.bus.as_ref().and_then(|via| via.bus.get()) {
+            // So that it is sent, and not only handed over.
+            bus.clone().close().await;
+        }
     }
 
     async fn send_within_patience(&self, goodbye: bool) {
@@ -67,8 +82,22 @@ impl Reporter {
         }
     }
 
+    /// Over NATS where that is up, else over HTTP.
     async fn send(&self, goodbye: bool) {
-        if let Err(failed) = self.service.report(&self.status(goodbye)).await {
+        let status = self.status(goodbye);
+        let up = self.bus.as_ref().and_then(|via| {
+            via.bus
+                .get()
+                .filter(|bus| bus.connected())
+                .map(|bus| (bus, &via.client))
+        });
+        if let Some((bus, client)) = up {
+            match bus.publish_status(client, &status).await {
+                Ok(()) => return,
+                Err(error) => tracing::debug!(%error, "a report over NATS was lost"),
+            }
+        }
+        if let Err(failed) = self.service.report(&status).await {
             tracing::debug!(%failed, "a report was lost");
         }
     }

@@ -7,7 +7,7 @@ use futures::FutureExt as _;
 use reqwest::{RequestBuilder, Response, StatusCode, header};
 use revocation_events::jwk::{self, KeySet};
 use revocation_events::status::Status;
-use revocation_events::{Position, strict_json};
+use revocation_events::{Position, jws, page, strict_json};
 use serde::Deserialize;
 use std::fmt;
 use std::sync::Arc;
@@ -16,6 +16,12 @@ use std::time::Duration;
 /// How long a call may take, its answer included.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(2);
 
+/// At most this many pages come in one answer.
+const MAX_PAGES: usize = 64;
+/// Sixty-four pages of the longest kind, and the list around them.
+const MAX_PAGES_LEN: usize = MAX_PAGES * (page::MAX_LEN + 8);
+/// Reading that much may take longer than another call.
+const PAGES_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_INTROSPECTION_LEN: usize = 64 * 1024;
 
 /// Where the session service is, and who this program is to it. Cheap to clone.
@@ -105,6 +111,22 @@ impl Service {
         KeySet::parse(&text).map_err(|error| call.failed(error.into()))
     }
 
+    /// `GET /revocations`: at most 64 pages from `after` on.
+    pub(crate) async fn pages(&self, after: Option<Position>) -> Result<Pages, Failed> {
+        let call = self.call("GET", &format!("/revocations{}", query(after)));
+        let request = self.with_credential(self.http.get(&call.url));
+        let text = call.text(request, MAX_PAGES_LEN, PAGES_TIMEOUT).await?;
+        let pages: Option<Vec<String>> = serde_json::from_slice(&text).ok();
+        let pages = pages
+            .filter(|pages| pages.len() <= MAX_PAGES)
+            .ok_or_else(|| call.failed(Why::NotUnderstood))?;
+        let goes_on_after = pages.last().and_then(|page| goes_on_after(page));
+        Ok(Pages {
+            pages,
+            goes_on_after,
+        })
+    }
+
     /// `GET /revocations/stream`: the answer's head. Its body never ends.
     pub(crate) async fn stream(&self, after: Option<Position>) -> Result<PageStream, Failed> {
         let call = self.call("GET", &format!("/revocations/stream{}", query(after)));
@@ -155,6 +177,26 @@ impl Service {
             url,
         }
     }
+}
+
+/// The answer of [`Service::pages`].
+pub(crate) struct Pages {
+    pub(crate) pages: Vec<String>,
+    /// The last page says that there is more: ask for the pages after this.
+    pub(crate) goes_on_after: Option<Position>,
+}
+
+/// Nothing is believed here: who lies about it only causes, or saves, another request.
+fn goes_on_after(page: &str) -> Option<Position> {
+    #[derive(Deserialize)]
+    struct End {
+        to: Position,
+        #[serde(default)]
+        more: bool,
+    }
+    let unverified = jws::Unverified::parse(page, page::TYP, page::MAX_LEN).ok()?;
+    let end: End = serde_json::from_slice(unverified.payload()).ok()?;
+    end.more.then_some(end.to)
 }
 
 fn query(after: Option<Position>) -> String {
@@ -234,8 +276,7 @@ pub(crate) struct PageStream {
 }
 
 impl PageStream {
-    /// The next piece of the body. Within `patience` something must come, a heartbeat at least:
-    /// a connection that was cut somewhere on the way stays open and silent.
+    /// The next piece of the body. Within `patience` something must come, a heartbeat at least.
     pub(crate) async fn piece(
         &mut self,
         patience: Duration,

@@ -48,9 +48,14 @@ enum NotFound {
 }
 
 impl Shared {
-    /// The verdict on a token under a policy. `now` reads the clocks; it is called when the verdict
-    /// needs them and not before.
-    pub(crate) fn verify(
+    /// The verdict on a token. `now` reads the clocks; it is called when the verdict needs them
+    /// and not before.
+    pub(crate) fn verify(&self, text: &str, now: impl Fn() -> Now) -> Result<Session, Error> {
+        self.verify_with(text, self.on_stale, now)
+    }
+
+    /// As [`verify`](Self::verify), under another policy than the one that is set.
+    pub(crate) fn verify_with(
         &self,
         text: &str,
         policy: OnStale,

@@ -9,11 +9,11 @@ use crate::ended::{self, Ended};
 use crate::error::{Error, Reason};
 use crate::feed::follower::Follower;
 use crate::feed::key_reads::KeyReads;
-use crate::feed::run::Feed;
+use crate::feed::run::{CatchUp, Feed};
 use crate::feed::{self, Link, PAGES_WAITING, Progress};
 use crate::keys::Keys;
 use crate::published::Published;
-use crate::report::Reporter;
+use crate::report::{Reporter, Reporting};
 use crate::request::Origins;
 use crate::service::Service;
 use crate::session::Session;
@@ -22,7 +22,8 @@ use crate::status::{Freshness, Status};
 use crate::task::Task;
 use crate::trouble::Trouble;
 use crate::waiters::Waiters;
-use std::sync::Arc;
+use futures::FutureExt as _;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::{Notify, mpsc, watch};
 
 /// Checks access tokens, and knows which were revoked and how fresh that knowledge is.
@@ -38,7 +39,8 @@ use tokio::sync::{Notify, mpsc, watch};
 /// let verifier = Verifier::builder("https://id.example.com", "api") // issuer, audience
 ///     .service("orders")                                            // how the fleet view names it
 ///     .service_url("http://session-api:8080")                       // where the issuer is reached from inside
-///     .client("orders", secret)                                     // its credential for the feed
+///     .client("orders", secret)                                     // its credential for the feed and introspection
+///     .nats("nats://bus:4222")                                      // or nothing: the feed over HTTP
 ///     .max_staleness(Duration::from_secs(10))
 ///     .start()
 ///     .await?;                                                      // once complete, or says why not
@@ -113,24 +115,39 @@ impl Verifier {
             follower,
             key_reads: KeyReads::new(service.clone()),
             pages,
-            catch_up: Arc::clone(&catch_up),
+            catch_up: CatchUp::new(Arc::clone(&catch_up)),
         };
         let link = Link {
             pages: page_sender,
             catch_up,
             progress: progress.clone(),
             trouble: Arc::clone(&trouble),
+            shared: Arc::clone(&shared),
+            clock,
         };
+        let bus = Arc::new(OnceLock::new());
+        let (settings_of_nats, reporting) = settings.nats.map_or((None, None), |nats| {
+            let reporting = Reporting {
+                bus: Arc::clone(&bus),
+                client: nats.client,
+            };
+            (Some(nats.settings), Some(reporting))
+        });
         let reporter = Reporter {
             shared: Arc::clone(&shared),
             clock,
             service: service.clone(),
+            bus: reporting,
             name: settings.name,
             instance: uuid::Uuid::new_v4().simple().to_string(),
             progress: progress.clone(),
         };
+        let transport = match settings_of_nats {
+            Some(nats) => feed::nats::follow(link, service.clone(), nats, bus).boxed(),
+            None => feed::http::follow(link, service.clone()).boxed(),
+        };
         Self(Arc::new(Inner {
-            feed: Task::spawn(feed.run(feed::http::follow(link, service.clone()))),
+            feed: Task::spawn(feed.run(transport)),
             reports: Task::spawn(reporter.clone().run(ready_sender)),
             shared,
             clock,
@@ -153,8 +170,7 @@ impl Verifier {
     /// key the issuer is being asked about. [`Error::Stale`] where nothing can be said, unless
     /// [`OnStale::Accept`] was set.
     pub fn verify(&self, token: &str) -> Result<Session, Error> {
-        let shared = &self.0.shared;
-        shared.verify(token, shared.on_stale, || self.0.clock.now())
+        self.0.shared.verify(token, || self.0.clock.now())
     }
 
     /// As [`verify`](Self::verify); but where the verifier is stale and [`OnStale::Introspect`] was
@@ -173,7 +189,10 @@ impl Verifier {
     /// As [`verify`](Self::verify), by that policy.
     pub async fn verify_with(&self, token: &str, policy: OnStale) -> Result<Session, Error> {
         let inner = &self.0;
-        let stale = match inner.shared.verify(token, policy, || inner.clock.now()) {
+        let verdict = inner
+            .shared
+            .verify_with(token, policy, || inner.clock.now());
+        let stale = match verdict {
             Err(error @ Error::Stale { .. }) if policy == OnStale::Introspect => error,
             verdict => return verdict,
         };
@@ -243,7 +262,7 @@ impl Verifier {
 
     /// Tells the session service that this verifier is gone, so that no revocation waits for it,
     /// and stops following the feed: all clones are stale from here on. So stop serving requests
-    /// first. Takes a second at most.
+    /// first. Takes four seconds at most.
     pub async fn shutdown(self) {
         self.0.shared.published.close();
         self.0.feed.abort();

@@ -1,4 +1,4 @@
-//! Each rule by itself. The rules together are searched in `tests/promise.rs`.
+//! Each rule by itself. The rules together are searched in `tests/promise`.
 
 use super::*;
 use crate::page::{Page, Revocation};
@@ -318,4 +318,42 @@ fn a_key_set_requested_before_the_revocation_decides_nothing() {
     view.key_set_came(early, &[kid("k1"), kid("k2")]);
     assert!(view.revoked_keys().eq([&kid("k1")]));
     assert!(view.needs().key_set.is_some());
+}
+
+#[test]
+fn a_key_set_asked_for_earlier_that_comes_later_brings_no_key_back() {
+    let mut view = View::new();
+    let early = view.needs().key_set.unwrap();
+    view.take(&key_page(0, 11, "k1", "k2"), at(1)).unwrap();
+    let late = view.needs().key_set.unwrap();
+    give_keys(&mut view, &["k2"]);
+    for ticket in [early, late] {
+        view.key_set_came(ticket, &[kid("k1"), kid("k2")]);
+        assert!(view.revoked_keys().eq([&kid("k1")]));
+    }
+}
+
+#[test]
+fn a_key_that_is_named_again_before_a_key_set_decided_waits_for_a_later_one() {
+    let mut view = fresh();
+    // A thief names the very key that he stole,
+    view.take(&key_page(10, 11, "k2", "k2"), at(1)).unwrap();
+    view.take(&page(0, 10), at(1)).unwrap();
+    let asked_between = view.needs().key_set.unwrap();
+    // and then it is revoked in truth; the answer under way does not know that yet.
+    view.take(&key_page(10, 11, "k2", "k1"), at(2)).unwrap();
+    view.key_set_came(asked_between, &[kid("k1"), kid("k2")]);
+    assert!(view.revoked_keys().eq([&kid("k2")]));
+    give_keys(&mut view, &["k1"]);
+    assert!(view.revoked_keys().eq([&kid("k2")]) && view.is_complete());
+}
+
+#[test]
+fn the_key_set_comes_before_the_pages_that_would_ask_for_another() {
+    let mut view = fresh();
+    view.take(&key_page(10, 11, "k1", "k2"), at(1)).unwrap();
+    let needs = view.needs();
+    assert!(needs.key_set.is_some() && !needs.catch_up);
+    give_keys(&mut view, &["k2"]);
+    assert!(view.needs().catch_up);
 }

@@ -11,8 +11,6 @@ use crate::service::{Service, Settings};
 use crate::session::{EndReason, Roles};
 use crate::store::{ClientRow, KeyPurpose, KeyState, UserRow};
 use crate::token::Issuer;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::{Args, Subcommand};
 use revocation_events::{KeyId, SessionId};
 use serde_json::json;
@@ -41,7 +39,13 @@ impl Target {
 
     fn say_ended(&self, words: &str, ended: &Ended) {
         let machine = json!({ "revoked": ended.revoked, "position": ended.position });
-        self.say(&format!("{words} at position {}; running replicas publish it", ended.position), &machine);
+        self.say(
+            &format!(
+                "{words} at position {}; running replicas publish it",
+                ended.position
+            ),
+            &machine,
+        );
     }
 }
 
@@ -53,7 +57,11 @@ async fn service(target: &Target, keys: &KeyEncryption) -> Result<Service, Failu
     let (relay, _) = Relay::new(String::new(), store.clone(), keys.clone(), false);
     let settings = Settings {
         // No token is minted from the command line.
-        issuer: Issuer { issuer: String::new(), audience: String::new(), access_ttl: Duration::ZERO },
+        issuer: Issuer {
+            issuer: String::new(),
+            audience: String::new(),
+            access_ttl: Duration::ZERO,
+        },
         session_ttl: Duration::ZERO,
         session_max_age: Duration::ZERO,
         max_sessions_per_user: 0,
@@ -76,7 +84,9 @@ fn read_password() -> Result<Zeroizing<String>, Failure> {
     std::io::stdin().read_line(&mut line)?;
     let password = Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned());
     if password.is_empty() {
-        return Err(Failure::setting("no password came on stdin; try: printf '%s\\n' \"$PASSWORD\" | session-api user add NAME"));
+        return Err(Failure::setting(
+            "no password came on stdin; try: printf '%s\\n' \"$PASSWORD\" | session-api user add NAME",
+        ));
     }
     Ok(password)
 }
@@ -120,37 +130,60 @@ pub(super) struct OneUser {
 
 async fn find(service: &Service, name: &str) -> Result<UserRow, Failure> {
     let found = service.user_by_name(name).await?;
-    found.ok_or_else(|| Failure::failed(format!("there is no user `{name}`; `session-api user list` shows all")))
+    found.ok_or_else(|| {
+        Failure::failed(format!(
+            "there is no user `{name}`; `session-api user list` shows all"
+        ))
+    })
 }
 
 impl User {
     pub(super) async fn run(self) -> Outcome {
         match self {
-            Self::Add { name, roles, target, keys } => {
-                let roles = Roles::try_from(roles).map_err(|error| Failure::setting(format!("--role: {error}")))?;
+            Self::Add {
+                name,
+                roles,
+                target,
+                keys,
+            } => {
+                let roles = Roles::try_from(roles)
+                    .map_err(|error| Failure::setting(format!("--role: {error}")))?;
                 let password = read_password()?;
-                let (id, name) = service(&target, &keys).await?.register(&name, &password, roles).await?;
-                target.say(&format!("added user {name}"), &json!({ "id": id, "username": name }));
+                let (id, name) = service(&target, &keys)
+                    .await?
+                    .register(&name, &password, roles)
+                    .await?;
+                target.say(
+                    &format!("added user {name}"),
+                    &json!({ "id": id, "username": name }),
+                );
             }
             Self::List { target, keys } => list_users(&target, &keys).await?,
             Self::Disable(one) => {
                 let service = service(&one.target, &one.keys).await?;
                 let user = find(&service, &one.name).await?;
                 let ended = service.change_user(user.id, UserChange::Disable).await?;
-                one.target.say_ended(&format!("disabled {}", user.name), &ended);
+                one.target
+                    .say_ended(&format!("disabled {}", user.name), &ended);
             }
             Self::Enable(one) => {
                 let service = service(&one.target, &one.keys).await?;
                 let user = find(&service, &one.name).await?;
                 let changed = service.enable_user(user.id).await?;
-                one.target.say(&format!("enabled {}", user.name), &json!({ "changed": changed }));
+                one.target.say(
+                    &format!("enabled {}", user.name),
+                    &json!({ "changed": changed }),
+                );
             }
             Self::Password(one) => {
                 let password = read_password()?;
                 let service = service(&one.target, &one.keys).await?;
                 let user = find(&service, &one.name).await?;
                 let ended = service.set_password(user.id, &password).await?;
-                one.target.say_ended(&format!("set the password of {} and ended all sessions", user.name), &ended);
+                one.target.say_ended(
+                    &format!("set the password of {} and ended all sessions", user.name),
+                    &ended,
+                );
             }
         }
         Ok(())
@@ -177,8 +210,17 @@ async fn list_users(target: &Target, keys: &KeyEncryption) -> Outcome {
         println!("{}", json!({ "items": items }));
     } else {
         for row in &all {
-            let disabled = if row.user.disabled { "  (disabled)" } else { "" };
-            println!("{}  {}  {}{disabled}", row.id, row.name, row.user.roles.names().join(","));
+            let disabled = if row.user.disabled {
+                "  (disabled)"
+            } else {
+                ""
+            };
+            println!(
+                "{}  {}  {}{disabled}",
+                row.id,
+                row.name,
+                row.user.roles.names().join(",")
+            );
         }
     }
     Ok(())
@@ -208,19 +250,29 @@ pub(super) struct OneClient {
 fn new_secret() -> (String, [u8; 32]) {
     let mut bytes = [0; 32];
     fill(&mut bytes);
-    let secret = URL_SAFE_NO_PAD.encode(bytes);
+    // Hexadecimal: base64url may begin with a dash, which a command line takes for a flag.
+    let secret: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let hash = Sha256::digest(&secret).into();
     (secret, hash)
 }
 
 /// Adds a client to the feed; its secret.
-pub(super) async fn add_client(store: &dyn crate::store::Store, name: &str) -> Result<String, Failure> {
+pub(super) async fn add_client(
+    store: &dyn crate::store::Store,
+    name: &str,
+) -> Result<String, Failure> {
     // The name stands in NATS subjects.
     if !revocation_events::subject::is_token(name) {
-        return Err(Failure::setting(format!("client name `{name}`: use 1 to 64 letters, digits, `-` and `_`")));
+        return Err(Failure::setting(format!(
+            "client name `{name}`: use 1 to 64 letters, digits, `-` and `_`"
+        )));
     }
     let (secret, secret_hash) = new_secret();
-    let client = ClientRow { name: name.to_owned(), secret_hash, created_at: crate::clock::now() };
+    let client = ClientRow {
+        name: name.to_owned(),
+        secret_hash,
+        created_at: crate::clock::now(),
+    };
     store.add_client(&client).await?.map_err(|_| {
         Failure::failed(format!("there is a client `{name}` already; `session-api client rotate {name}` gives it a new secret"))
     })?;
@@ -229,7 +281,11 @@ pub(super) async fn add_client(store: &dyn crate::store::Store, name: &str) -> R
 
 impl Client {
     pub(super) async fn run(self) -> Outcome {
-        let no_such = |name: &str| Failure::failed(format!("there is no client `{name}`; `session-api client list` shows all"));
+        let no_such = |name: &str| {
+            Failure::failed(format!(
+                "there is no client `{name}`; `session-api client list` shows all"
+            ))
+        };
         match self {
             Self::Add(OneClient { name, target }) => {
                 let secret = add_client(&*target.database.open().await?, &name).await?;
@@ -242,7 +298,13 @@ impl Client {
             }
             Self::Rotate(OneClient { name, target }) => {
                 let (secret, hash) = new_secret();
-                if !target.database.open().await?.set_client_secret(&name, hash).await? {
+                if !target
+                    .database
+                    .open()
+                    .await?
+                    .set_client_secret(&name, hash)
+                    .await?
+                {
                     return Err(no_such(&name));
                 }
                 target.say(&secret, &json!({ "client": name, "secret": secret }));
@@ -251,7 +313,10 @@ impl Client {
                 if !target.database.open().await?.remove_client(&name).await? {
                     return Err(no_such(&name));
                 }
-                target.say(&format!("removed client {name}"), &json!({ "client": name }));
+                target.say(
+                    &format!("removed client {name}"),
+                    &json!({ "client": name }),
+                );
             }
         }
         Ok(())
@@ -290,11 +355,18 @@ impl Keys {
             }
             Self::Revoke { kid, on } => {
                 let service = service(&on.target, &on.keys).await?;
-                let ended = service.revoke_key(kid.clone()).await.map_err(|error| match error {
-                    crate::service::Error::NotFound => Failure::failed(format!("there is no key `{kid}`; `session-api keys list` shows all")),
-                    crate::service::Error::Conflict => Failure::failed(format!("key `{kid}` is revoked already")),
-                    other => other.into(),
-                })?;
+                let ended = service
+                    .revoke_key(kid.clone())
+                    .await
+                    .map_err(|error| match error {
+                        crate::service::Error::NotFound => Failure::failed(format!(
+                            "there is no key `{kid}`; `session-api keys list` shows all"
+                        )),
+                        crate::service::Error::Conflict => {
+                            Failure::failed(format!("key `{kid}` is revoked already"))
+                        }
+                        other => other.into(),
+                    })?;
                 on.target.say_ended(&format!("revoked key {kid}"), &ended);
                 Ok(())
             }
@@ -311,9 +383,18 @@ async fn list_keys(target: &Target) -> Outcome {
         KeyState::Forgotten => "forgotten",
         KeyState::Revoked => "revoked",
     };
-    let shown: Vec<_> = rows.iter().filter(|row| row.purpose == KeyPurpose::Access).collect();
-    let items: Vec<_> = shown.iter().map(|row| json!({ "kid": row.kid, "state": word(row.state) })).collect();
-    let lines: Vec<_> = shown.iter().map(|row| format!("{}  {}", row.kid, word(row.state))).collect();
+    let shown: Vec<_> = rows
+        .iter()
+        .filter(|row| row.purpose == KeyPurpose::Access)
+        .collect();
+    let items: Vec<_> = shown
+        .iter()
+        .map(|row| json!({ "kid": row.kid, "state": word(row.state) }))
+        .collect();
+    let lines: Vec<_> = shown
+        .iter()
+        .map(|row| format!("{}  {}", row.kid, word(row.state)))
+        .collect();
     target.say(&lines.join("\n"), &json!({ "items": items }));
     Ok(())
 }
@@ -354,18 +435,31 @@ impl Sessions {
                 let service = service(&one.target, &one.keys).await?;
                 let user = find(&service, &one.name).await?;
                 let part = service.sessions(user.id, None).await?;
-                let ids: Vec<_> = part.items.iter().map(|item| item.row.id.to_string()).collect();
+                let ids: Vec<_> = part
+                    .items
+                    .iter()
+                    .map(|item| item.row.id.to_string())
+                    .collect();
                 let more = if part.next.is_some() { "\n…" } else { "" };
-                one.target.say(&format!("{}{more}", ids.join("\n")), &json!({ "items": ids, "next": part.next }));
+                one.target.say(
+                    &format!("{}{more}", ids.join("\n")),
+                    &json!({ "items": ids, "next": part.next }),
+                );
             }
             Self::Revoke { what, target, keys } => {
                 let service = service(&target, &keys).await?;
                 let ended = match what {
-                    Which { session: Some(id), .. } => service.end_session(id, None, EndReason::Admin).await?,
-                    Which { user: Some(name), .. } => {
+                    Which {
+                        session: Some(id), ..
+                    } => service.end_session(id, None, EndReason::Admin).await?,
+                    Which {
+                        user: Some(name), ..
+                    } => {
                         let name = user_name(&name).unwrap_or(name);
                         let user = find(&service, &name).await?;
-                        service.change_user(user.id, UserChange::EndSessions).await?
+                        service
+                            .change_user(user.id, UserChange::EndSessions)
+                            .await?
                     }
                     _ => service.end_everyone().await?,
                 };

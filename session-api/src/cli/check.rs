@@ -28,16 +28,33 @@ struct Finding {
 
 pub(super) async fn run(args: Args) -> Outcome {
     let findings = look(&args).await?;
-    let wrong = findings.iter().filter(|finding| finding.wrong.is_some()).count();
+    let wrong = findings
+        .iter()
+        .filter(|finding| finding.wrong.is_some())
+        .count();
     if args.json {
-        let items: Vec<_> = findings.iter().map(|f| json!({ "what": f.what, "ok": f.wrong.is_none(), "wrong": f.wrong })).collect();
+        let items: Vec<_> = findings
+            .iter()
+            .map(|f| json!({ "what": f.what, "ok": f.wrong.is_none(), "wrong": f.wrong }))
+            .collect();
         println!("{}", json!({ "ok": wrong == 0, "items": items }));
     } else {
         for finding in &findings {
-            println!("{:10} {}", finding.what, finding.wrong.as_deref().unwrap_or("ok"));
+            println!(
+                "{:10} {}",
+                finding.what,
+                finding.wrong.as_deref().unwrap_or("ok")
+            );
         }
     }
-    if wrong == 0 { Ok(()) } else { Err(Failure::found(format!("{wrong} of {} are not well", findings.len()))) }
+    if wrong == 0 {
+        Ok(())
+    } else {
+        Err(Failure::found(format!(
+            "{wrong} of {} are not well",
+            findings.len()
+        )))
+    }
 }
 
 async fn look(args: &Args) -> Result<Vec<Finding>, Failure> {
@@ -61,13 +78,18 @@ async fn look(args: &Args) -> Result<Vec<Finding>, Failure> {
     let keys = if rows.is_empty() {
         Some("there are none yet; the first `serve` makes them".to_owned())
     } else {
-        Keys::new(args.keys.sealer()?, &rows).err().map(|error| chain(&error))
+        Keys::new(args.keys.sealer()?, &rows)
+            .err()
+            .map(|error| chain(&error))
     };
     find("keys", keys);
     let (theirs, ours) = (store.head().await?.now, crate::clock::now());
     let apart = theirs.since(ours).max(ours.since(theirs));
     let clock = (apart > CLOCK_LEEWAY).then(|| {
-        format!("the database's clock and this machine's differ by {} s; synchronise both", apart.as_secs())
+        format!(
+            "the database's clock and this machine's differ by {} s; synchronise both",
+            apart.as_secs()
+        )
     });
     find("clock", clock);
     Ok(findings)

@@ -28,7 +28,10 @@ pub(super) struct Args {
 
 impl Default for Args {
     fn default() -> Self {
-        Self { listen: DEFAULT_LISTEN, data: "data".into() }
+        Self {
+            listen: DEFAULT_LISTEN,
+            data: "data".into(),
+        }
     }
 }
 
@@ -55,24 +58,42 @@ pub(super) async fn run(args: Args) -> Outcome {
 
     std::fs::create_dir_all(&args.data)
         .map_err(|error| Failure::setting(format!("--data {}: {error}", args.data.display())))?;
-    let store = Database::sqlite(&args.data.join("portcullis.db")).create().await?;
+    let store = Database::sqlite(&args.data.join("portcullis.db"))
+        .create()
+        .await?;
     store.migrate().await?;
 
     let issuer = format!("http://{address}");
     let stop = serve::stop_on_signal();
     let service_args = service_args(&issuer);
     let no_bus = BusArgs::default();
-    let running =
-        serve::start(store.clone(), &KeyEncryption::default(), &service_args, None, &no_bus, stop.clone())
-            .await?;
-    let demo = demo_users(&args.data.join("demo.json"), running.app().service(), &*store).await?;
+    let running = serve::start(
+        store.clone(),
+        &KeyEncryption::default(),
+        &service_args,
+        None,
+        &no_bus,
+        stop.clone(),
+    )
+    .await?;
+    let demo = demo_users(
+        &args.data.join("demo.json"),
+        running.app().service(),
+        &*store,
+    )
+    .await?;
 
     let verifier = Verifier::builder(&issuer, "api")
         .service("orders")
         .client("orders", &demo.client_secret)
         .spawn()?;
     tokio::spawn(orders::serve(orders_listener, verifier.clone()));
-    print_walk_through(&issuer, &format!("http://{orders_address}"), &demo, &args.data);
+    print_walk_through(
+        &issuer,
+        &format!("http://{orders_address}"),
+        &demo,
+        &args.data,
+    );
     let served = running.serve(listener, stop).await;
     verifier.shutdown().await;
     served
@@ -80,9 +101,14 @@ pub(super) async fn run(args: Args) -> Outcome {
 
 /// The port after the session service's; any free one where that is taken or port 0 was asked for.
 fn listen_next(address: SocketAddr) -> Result<TcpListener, Failure> {
-    let next = address.port().checked_add(1).map(|port| SocketAddr::new(address.ip(), port));
+    let next = address
+        .port()
+        .checked_add(1)
+        .map(|port| SocketAddr::new(address.ip(), port));
     let free = SocketAddr::new(address.ip(), 0);
-    Ok(next.and_then(|next| TcpListener::bind(next).ok()).map_or_else(|| TcpListener::bind(free), Ok)?)
+    Ok(next
+        .and_then(|next| TcpListener::bind(next).ok())
+        .map_or_else(|| TcpListener::bind(free), Ok)?)
 }
 
 /// The defaults of `serve`, open to whoever is on this machine.
@@ -93,7 +119,14 @@ fn service_args(issuer: &str) -> ServiceArgs {
         args: ServiceArgs,
     }
     // `dev` reads no setting of `serve` from the environment but through these words.
-    Defaults::parse_from(["dev", "--issuer", issuer, "--open-registration", "--open-feed"]).args
+    Defaults::parse_from([
+        "dev",
+        "--issuer",
+        issuer,
+        "--open-registration",
+        "--open-feed",
+    ])
+    .args
 }
 
 /// Makes the demo users and the client, or reads what an earlier start made.
@@ -104,7 +137,10 @@ async fn demo_users(
 ) -> Result<Demo, Failure> {
     if let Ok(text) = std::fs::read_to_string(path) {
         return serde_json::from_str(&text).map_err(|error| {
-            Failure::failed(format!("{}: {error}; delete the folder to begin anew", path.display()))
+            Failure::failed(format!(
+                "{}: {error}; delete the folder to begin anew",
+                path.display()
+            ))
         });
     }
     let password = || {
@@ -116,7 +152,11 @@ async fn demo_users(
     let admin_role = Roles::try_from(vec!["admin".to_owned()])?;
     service.register("demo", &user, Roles::default()).await?;
     service.register("admin", &admin, admin_role).await?;
-    let demo = Demo { demo: user, admin, client_secret: admin::add_client(store, "orders").await? };
+    let demo = Demo {
+        demo: user,
+        admin,
+        client_secret: admin::add_client(store, "orders").await?,
+    };
     write_private(path, &serde_json::to_string(&demo)?)?;
     Ok(demo)
 }
@@ -125,12 +165,18 @@ async fn demo_users(
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(text.as_bytes())
 }
 
 fn print_walk_through(issuer: &str, orders: &str, demo: &Demo, data: &Path) {
-    let Demo { demo: user, admin, .. } = demo;
+    let Demo {
+        demo: user, admin, ..
+    } = demo;
     println!(
         r#"
 Portcullis runs: sessions at {issuer}, a protected service at {orders}, data in {data}.
@@ -140,7 +186,7 @@ Portcullis runs: sessions at {issuer}, a protected service at {orders}, data in 
 
 Log in, call the protected service, log out, call again (paste into another shell):
 
-TOKEN=$(curl -s {issuer}/session -H 'Content-Type: application/json' -d '{{"username":"demo","password":"{user}","delivery":"body"}}' | sed 's/.*"access_token":"\([^"]*\)".*//')
+TOKEN=$(curl -s {issuer}/session -H 'Content-Type: application/json' -d '{{"username":"demo","password":"{user}","delivery":"body"}}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
 curl -s {orders}/orders -H "Authorization: Bearer $TOKEN"; echo
 START=$(date +%s%3N); curl -s -X DELETE {issuer}/session -H "Authorization: Bearer $TOKEN"; echo
 while curl -sf -o /dev/null {orders}/orders -H "Authorization: Bearer $TOKEN"; do :; done; END=$(date +%s%3N)

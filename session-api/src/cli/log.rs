@@ -37,7 +37,8 @@ impl Command {
 fn progress(total: u64) -> ProgressBar {
     // Draws on stderr, and only on a terminal.
     let bar = ProgressBar::new(total);
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} events  {per_sec}  {eta}") {
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} events  {per_sec}  {eta}")
+    {
         bar.set_style(style);
     }
     bar.enable_steady_tick(Duration::from_millis(200));
@@ -50,19 +51,35 @@ async fn verify(on: &OnLog) -> Outcome {
     let report = replay::verify(&*store, |events| bar.inc(events)).await?;
     bar.finish_and_clear();
     if on.json {
-        println!("{}", json!({ "events": report.events, "differences": report.differences.iter().map(ToString::to_string).collect::<Vec<_>>() }));
+        println!(
+            "{}",
+            json!({ "events": report.events, "differences": report.differences.iter().map(ToString::to_string).collect::<Vec<_>>() })
+        );
     } else {
         for difference in &report.differences {
             println!("{difference}");
         }
-        println!("{} events, {} differences", report.events, report.differences.len());
+        println!(
+            "{} events, {} differences",
+            report.events,
+            report.differences.len()
+        );
     }
     if report.differences.is_empty() {
         return Ok(());
     }
-    let sessions = report.differences.iter().all(|d| matches!(d, Difference::Session { .. }));
-    let remedy = if sessions { "; `session-api log rebuild` folds them again" } else { "" };
-    Err(Failure::found(format!("the rows differ from the log{remedy}")))
+    let sessions = report
+        .differences
+        .iter()
+        .all(|d| matches!(d, Difference::Session { .. }));
+    let remedy = if sessions {
+        "; `session-api log rebuild` folds them again"
+    } else {
+        ""
+    };
+    Err(Failure::found(format!(
+        "the rows differ from the log{remedy}"
+    )))
 }
 
 async fn rebuild(on: &OnLog) -> Outcome {

@@ -21,6 +21,7 @@ mod serve;
 mod settings;
 
 use clap::{Parser, Subcommand};
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 /// The session service: log in, refresh, revoke, and tell every verifier within milliseconds.
@@ -70,17 +71,26 @@ pub(crate) struct Failure {
 impl Failure {
     /// It failed.
     fn failed(message: impl Into<String>) -> Self {
-        Self { message: message.into(), code: 1 }
+        Self {
+            message: message.into(),
+            code: 1,
+        }
     }
 
     /// A setting is wrong: names it, its value and the remedy.
     fn setting(message: impl Into<String>) -> Self {
-        Self { message: message.into(), code: 2 }
+        Self {
+            message: message.into(),
+            code: 2,
+        }
     }
 
     /// Something was found to be wrong.
     fn found(message: impl Into<String>) -> Self {
-        Self { message: message.into(), code: 3 }
+        Self {
+            message: message.into(),
+            code: 3,
+        }
     }
 }
 
@@ -111,7 +121,10 @@ pub(crate) type Outcome = Result<(), Failure>;
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
     init_logging();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return report(&Failure::from(error)),
     };
@@ -146,7 +159,11 @@ async fn dispatch(command: Option<Command>) -> Outcome {
 fn init_logging() {
     use tracing_subscriber::{EnvFilter, fmt};
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let builder = fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
     if std::env::var("SESSION_API_LOG_FORMAT").is_ok_and(|format| format == "json") {
         builder.json().init();
     } else {

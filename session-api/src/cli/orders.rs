@@ -21,5 +21,6 @@ pub(super) async fn serve(listener: TcpListener, verifier: Verifier) -> Result<(
         App::new().service(web::resource("/orders").wrap(protect.clone()).to(orders))
     });
     // The session service beside it handles the signals.
-    Ok(server.workers(1).disable_signals().listen(listener)?.run().await?)
+    let running = server.workers(1).disable_signals().listen(listener)?.run();
+    Ok(running.await?)
 }

@@ -4,10 +4,10 @@ use super::settings::{self, Database, Issuer, KeyEncryption};
 use super::{Failure, Outcome};
 use crate::http::{self, App, HttpSettings};
 use crate::password::Hasher;
+use crate::relay::Relay;
 use crate::relay::bus::{BusSide, StreamSettings};
 use crate::relay::fleet::Fleet;
 use crate::relay::worker::Worker;
-use crate::relay::Relay;
 use crate::service::key_admin::open_keys;
 use crate::service::{Service, Settings};
 use crate::store::{Replica, Store};
@@ -29,7 +29,12 @@ const STREAM_SLACK: Duration = Duration::from_secs(5 + 120);
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Address to listen on; port 0 takes a free one.
-    #[arg(long, env = "SESSION_API_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    #[arg(
+        long,
+        env = "SESSION_API_LISTEN",
+        default_value = "127.0.0.1:8080",
+        value_name = "ADDR"
+    )]
     listen: SocketAddr,
 
     #[command(flatten)]
@@ -53,7 +58,12 @@ pub(super) struct ServiceArgs {
     pub(super) issuer: Issuer,
 
     /// The `aud` of access tokens: one name for all services behind the gateway.
-    #[arg(long, env = "SESSION_API_AUDIENCE", default_value = "api", value_name = "NAME")]
+    #[arg(
+        long,
+        env = "SESSION_API_AUDIENCE",
+        default_value = "api",
+        value_name = "NAME"
+    )]
     audience: String,
 
     /// How long an access token lives. Verifiers must be told where it is more than 15m.
@@ -69,11 +79,21 @@ pub(super) struct ServiceArgs {
     session_max_age: Duration,
 
     /// The oldest sessions of a user beyond this number end at login; 0 for no limit.
-    #[arg(long, env = "SESSION_API_MAX_SESSIONS_PER_USER", default_value_t = 0, value_name = "N")]
+    #[arg(
+        long,
+        env = "SESSION_API_MAX_SESSIONS_PER_USER",
+        default_value_t = 0,
+        value_name = "N"
+    )]
     max_sessions_per_user: u32,
 
     /// Another origin whose pages may call this service with cookies; may be given again.
-    #[arg(long, env = "SESSION_API_ALLOWED_ORIGIN", value_delimiter = ',', value_name = "ORIGIN")]
+    #[arg(
+        long,
+        env = "SESSION_API_ALLOWED_ORIGIN",
+        value_delimiter = ',',
+        value_name = "ORIGIN"
+    )]
     allowed_origin: Vec<Origin>,
 
     /// An address or network whose X-Forwarded-For is believed; may be given again.
@@ -97,7 +117,12 @@ pub(super) struct ServiceArgs {
     open_feed: bool,
 
     /// How many clients may hold the server-sent event stream at once.
-    #[arg(long, env = "SESSION_API_MAX_STREAMS", default_value_t = 1_000, value_name = "N")]
+    #[arg(
+        long,
+        env = "SESSION_API_MAX_STREAMS",
+        default_value_t = 1_000,
+        value_name = "N"
+    )]
     max_streams: usize,
 }
 
@@ -110,7 +135,12 @@ pub(super) struct BusArgs {
     nats_url: Option<String>,
 
     /// A file that holds the NATS URL.
-    #[arg(long, env = "NATS_URL_FILE", value_name = "FILE", conflicts_with = "nats_url")]
+    #[arg(
+        long,
+        env = "NATS_URL_FILE",
+        value_name = "FILE",
+        conflicts_with = "nats_url"
+    )]
     nats_url_file: Option<PathBuf>,
 
     /// A NATS credentials file.
@@ -118,7 +148,12 @@ pub(super) struct BusArgs {
     nats_creds: Option<PathBuf>,
 
     /// The first part of every subject.
-    #[arg(long, env = "NATS_PREFIX", default_value = "sessions", value_name = "PREFIX")]
+    #[arg(
+        long,
+        env = "NATS_PREFIX",
+        default_value = "sessions",
+        value_name = "PREFIX"
+    )]
     nats_prefix: Subjects,
 
     /// On how many NATS servers the stream of pages is kept: 1 or 3.
@@ -136,19 +171,28 @@ fn replicas(text: &str) -> Result<Replicas, String> {
 
 fn network(text: &str) -> Result<IpNet, String> {
     let address = || text.parse::<std::net::IpAddr>().map(IpNet::from);
-    text.parse().or_else(|_| address()).map_err(|_| "give an address or a network: 10.0.0.0/8".to_owned())
+    text.parse()
+        .or_else(|_| address())
+        .map_err(|_| "give an address or a network: 10.0.0.0/8".to_owned())
 }
 
 impl BusArgs {
     /// The bus, connecting or connected; nothing where none is set.
     async fn connect(&self) -> Result<Option<Bus>, Failure> {
-        let url = settings::secret("--nats-url", self.nats_url.as_deref(), self.nats_url_file.as_deref())?;
+        let url = settings::secret(
+            "--nats-url",
+            self.nats_url.as_deref(),
+            self.nats_url_file.as_deref(),
+        )?;
         let Some(url) = url else { return Ok(None) };
         let wrong = |error: nats::Error| Failure::setting(format!("--nats-url: {error}"));
         let mut settings = nats::Settings::new(&url)
             .map_err(wrong)?
             .subjects(self.nats_prefix.clone())
-            .name("session-api".to_owned());
+            .name("session-api".to_owned())
+            // What deploy/nats.conf lets the service hear: nobody else's inbox begins like this.
+            .inbox_prefix("_INBOX_session-api".to_owned())
+            .map_err(wrong)?;
         if let Some(path) = &self.nats_creds {
             settings = settings.credentials_file(path.clone()).map_err(wrong)?;
         }
@@ -166,14 +210,25 @@ pub(super) async fn run(args: Args) -> Outcome {
     let bus = args.bus.connect().await?;
     let listener = listen(args.listen)?;
     let stop = stop_on_signal();
-    let running = start(store, &args.keys, &args.service, bus, &args.bus, stop.clone()).await?;
+    let running = start(
+        store,
+        &args.keys,
+        &args.service,
+        bus,
+        &args.bus,
+        stop.clone(),
+    )
+    .await?;
     tracing::info!("listening on http://{}", listener.local_addr()?);
     running.serve(listener, stop).await
 }
 
 pub(super) fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address)
-        .map_err(|error| Failure::setting(format!("--listen {address}: {error}; choose another address or port")))
+    TcpListener::bind(address).map_err(|error| {
+        Failure::setting(format!(
+            "--listen {address}: {error}; choose another address or port"
+        ))
+    })
 }
 
 /// Cancelled by SIGINT or SIGTERM.
@@ -214,7 +269,10 @@ pub(super) async fn start(
     let keys = Arc::new(open_keys(&*store, keys.sealer()?).await?);
     let issuer = args.issuer.as_str().to_owned();
     let (relay, commits) = Relay::new(issuer.clone(), store.clone(), keys.clone(), bus.is_some());
-    let replica = Replica { id: Uuid::new_v4(), access_ttl: args.access_ttl };
+    let replica = Replica {
+        id: Uuid::new_v4(),
+        access_ttl: args.access_ttl,
+    };
     let fleet = Fleet::new(store.clone());
     let side = match &bus {
         None => None,
@@ -231,7 +289,11 @@ pub(super) async fn start(
     tokio::spawn(Worker::new(relay.clone(), commits, replica, side).run(stop));
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let settings = Settings {
-        issuer: token::Issuer { issuer, audience: args.audience.clone(), access_ttl: args.access_ttl },
+        issuer: token::Issuer {
+            issuer,
+            audience: args.audience.clone(),
+            access_ttl: args.access_ttl,
+        },
         session_ttl: args.session_ttl,
         session_max_age: args.session_max_age,
         max_sessions_per_user: args.max_sessions_per_user,
@@ -248,7 +310,10 @@ pub(super) async fn start(
         open_feed: args.open_feed,
         max_streams: args.max_streams,
     };
-    Ok(Running { app: App::new(service, fleet, http), bus })
+    Ok(Running {
+        app: App::new(service, fleet, http),
+        bus,
+    })
 }
 
 impl Running {

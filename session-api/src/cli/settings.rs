@@ -18,13 +18,21 @@ pub(super) struct Database {
     database_url: Option<String>,
 
     /// A file that holds the database's URL.
-    #[arg(long, env = "DATABASE_URL_FILE", value_name = "FILE", conflicts_with = "database_url")]
+    #[arg(
+        long,
+        env = "DATABASE_URL_FILE",
+        value_name = "FILE",
+        conflicts_with = "database_url"
+    )]
     database_url_file: Option<PathBuf>,
 }
 
 impl Database {
     pub(super) fn sqlite(path: &Path) -> Self {
-        Self { database_url: Some(format!("sqlite:{}", path.display())), database_url_file: None }
+        Self {
+            database_url: Some(format!("sqlite:{}", path.display())),
+            database_url_file: None,
+        }
     }
 
     /// The URL as it was given.
@@ -59,11 +67,21 @@ impl Database {
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct KeyEncryption {
     /// Encrypts the private keys in the database: at least 32 random characters.
-    #[arg(long, env = "SESSION_API_KEY_ENCRYPTION_KEY", value_name = "SECRET", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "SESSION_API_KEY_ENCRYPTION_KEY",
+        value_name = "SECRET",
+        hide_env_values = true
+    )]
     key_encryption_key: Option<String>,
 
     /// A file that holds the key encryption key.
-    #[arg(long, env = "SESSION_API_KEY_ENCRYPTION_KEY_FILE", value_name = "FILE", conflicts_with = "key_encryption_key")]
+    #[arg(
+        long,
+        env = "SESSION_API_KEY_ENCRYPTION_KEY_FILE",
+        value_name = "FILE",
+        conflicts_with = "key_encryption_key"
+    )]
     key_encryption_key_file: Option<PathBuf>,
 }
 
@@ -74,7 +92,11 @@ impl KeyEncryption {
 
     pub(super) fn sealer(&self) -> Result<Sealer, Failure> {
         let name = "--key-encryption-key";
-        let secret = secret(name, self.key_encryption_key.as_deref(), self.key_encryption_key_file.as_deref())?;
+        let secret = secret(
+            name,
+            self.key_encryption_key.as_deref(),
+            self.key_encryption_key_file.as_deref(),
+        )?;
         let key = secret
             .map(|secret| secret.parse::<KeyEncryptionKey>())
             .transpose()
@@ -89,9 +111,14 @@ pub(super) fn secret(
     value: Option<&str>,
     file: Option<&Path>,
 ) -> Result<Option<String>, Failure> {
-    let Some(path) = file else { return Ok(value.map(str::to_owned)) };
+    let Some(path) = file else {
+        return Ok(value.map(str::to_owned));
+    };
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::setting(format!("{name}-file: {} cannot be read: {error}", path.display()))
+        Failure::setting(format!(
+            "{name}-file: {} cannot be read: {error}",
+            path.display()
+        ))
     })?;
     Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
@@ -148,16 +175,27 @@ impl FromStr for Issuer {
                 "write it in its plain form, without a slash at the end, a query or a user: {canonical}"
             ));
         }
-        Ok(Self { text: text.to_owned(), loopback })
+        Ok(Self {
+            text: text.to_owned(),
+            loopback,
+        })
     }
 }
 
 /// Prefixes routes and cookie paths: empty, or `/a/b`.
 pub(super) fn base_path(text: &str) -> Result<String, String> {
     let segment = |s: &str| {
-        !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) && s != "." && s != ".."
+        !s.is_empty()
+            && s.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+            && s != "."
+            && s != ".."
     };
-    if text.is_empty() || text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(segment)) {
+    if text.is_empty()
+        || text
+            .strip_prefix('/')
+            .is_some_and(|rest| rest.split('/').all(segment))
+    {
         Ok(text.to_owned())
     } else {
         Err("begins with a slash and does not end with one: /auth".to_owned())
@@ -177,12 +215,24 @@ mod tests {
             ("http://localhost:8080", true),
             ("http://[::1]:8080", true),
         ] {
-            assert_eq!(text.parse::<Issuer>().map(|i| i.is_loopback()), Ok(loopback), "{text}");
+            assert_eq!(
+                text.parse::<Issuer>().map(|i| i.is_loopback()),
+                Ok(loopback),
+                "{text}"
+            );
         }
         for bad in [
-            "id.example.com", "http://id.example.com", "https://id.example.com/", "HTTPS://id.example.com",
-            "https://id.example.com?x=1", "https://id.example.com#x", "https://u@id.example.com", "ftp://x",
-            "https://id.example.com:443", "http://localhost.evil.example", "",
+            "id.example.com",
+            "http://id.example.com",
+            "https://id.example.com/",
+            "HTTPS://id.example.com",
+            "https://id.example.com?x=1",
+            "https://id.example.com#x",
+            "https://u@id.example.com",
+            "ftp://x",
+            "https://id.example.com:443",
+            "http://localhost.evil.example",
+            "",
         ] {
             assert!(bad.parse::<Issuer>().is_err(), "{bad}");
         }
@@ -190,8 +240,16 @@ mod tests {
 
     #[test]
     fn a_base_path_is_a_plain_prefix() {
-        assert!(["", "/auth", "/a/b-c"].iter().all(|path| base_path(path).is_ok()));
-        assert!(["auth", "/", "/auth/", "//a", "/a/../b", "/a b", "/a?b"].iter().all(|path| base_path(path).is_err()));
+        assert!(
+            ["", "/auth", "/a/b-c"]
+                .iter()
+                .all(|path| base_path(path).is_ok())
+        );
+        assert!(
+            ["auth", "/", "/auth/", "//a", "/a/../b", "/a b", "/a?b"]
+                .iter()
+                .all(|path| base_path(path).is_err())
+        );
     }
 
     #[test]

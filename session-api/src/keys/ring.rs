@@ -8,7 +8,7 @@ use jsonwebtoken::EncodingKey;
 use revocation_events::jwk::{Jwk, JwkSet};
 use revocation_events::{KeyId, SessionId};
 use sha2::Sha256;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 use zeroize::Zeroizing;
 
@@ -30,7 +30,6 @@ pub(crate) struct KeyRing {
     csrf: Zeroizing<Vec<u8>>,
     access_keys: HashMap<KeyId, VerifyingKey>,
     session_keys: HashMap<KeyId, VerifyingKey>,
-    published: JwkSet,
 }
 
 /// RFC 8410, section 7: an Ed25519 private key in PKCS #8 is this, then its 32 bytes.
@@ -67,22 +66,13 @@ impl KeyRing {
             rows.iter().find(of_purpose).ok_or(Error::Missing(name))
         };
         let csrf = active(KeyPurpose::Csrf, "CSRF")?;
-        let access_keys = verifying(rows, KeyPurpose::Access)?;
         Ok(Self {
             access: Signer::new(active(KeyPurpose::Access, "access")?, sealer)?,
             session: Signer::new(active(KeyPurpose::Session, "session")?, sealer)?,
             csrf: sealer.open(&csrf.kid, &csrf.sealed)?,
-            published: JwkSet {
-                keys: access_keys.values().map(Jwk::new).collect(),
-            },
-            access_keys,
+            access_keys: verifying(rows, KeyPurpose::Access)?,
             session_keys: verifying(rows, KeyPurpose::Session)?,
         })
-    }
-
-    /// The key set for verifiers: the active key, the standby, and those not yet forgotten.
-    pub(crate) const fn published(&self) -> &JwkSet {
-        &self.published
     }
 
     /// The key that an access token or a page may be signed with.
@@ -103,6 +93,16 @@ impl KeyRing {
         mac.update(session.to_string().as_bytes());
         mac.finalize().into_bytes().into()
     }
+}
+
+/// The key set for verifiers: the active key, the standby, and those not yet forgotten. In order of
+/// their names, so that an unchanged set reads the same.
+pub(crate) fn published(rows: &[KeyRow]) -> Result<JwkSet, Error> {
+    let keys = verifying(rows, KeyPurpose::Access)?;
+    let by_name: BTreeMap<_, _> = keys.iter().map(|(kid, key)| (kid, Jwk::new(key))).collect();
+    Ok(JwkSet {
+        keys: by_name.into_values().collect(),
+    })
 }
 
 /// The keys of one purpose whose signatures count.

@@ -71,7 +71,10 @@ impl BusSide {
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let feed = PageFeed::subscribe(bus).await?;
         let connected = bus.connected();
-        relay.shared.bus_connected.store(connected, Ordering::Relaxed);
+        relay
+            .shared
+            .bus_connected
+            .store(connected, Ordering::Relaxed);
         Ok(Self {
             relay,
             publisher: Publisher::new(bus),

@@ -113,4 +113,9 @@ impl Service {
         self.inner
             .csrf_token(caller.session_id, caller.session.delivery)
     }
+
+    /// The value that a page has to repeat where a cookie of this session authenticates a call.
+    pub(crate) fn csrf_value(&self, session: SessionId) -> String {
+        self.inner.csrf_value(session)
+    }
 }

@@ -2,10 +2,11 @@
 
 use super::revoke::{Ended, Revoking};
 use super::{Error, Inner, Result, Service};
-use crate::keys::{Keys, Sealer};
+use crate::keys::{self, Keys, Sealer};
 use crate::session::{Event, Fact, Stream};
 use crate::store::{KeyPurpose, KeyRow, KeyState, Store, Tx};
 use ed25519_dalek::SigningKey;
+use revocation_events::jwk::JwkSet;
 use revocation_events::{KeyId, UnixMillis, jwk};
 use zeroize::Zeroizing;
 
@@ -105,9 +106,10 @@ async fn append_key_event(tx: &mut dyn Tx, kid: &KeyId, at: UnixMillis, fact: Fa
 }
 
 impl Service {
-    /// Reads the keys again, after another process may have changed them.
-    pub(crate) async fn reload_keys(&self) -> Result<()> {
-        self.inner.reload_keys().await
+    /// The key set for verifiers, as the database has it now. It leaves the keys in use alone: two
+    /// readers could finish in the other order, and the older set would stay.
+    pub(crate) async fn published_keys(&self) -> Result<JwkSet> {
+        Ok(keys::published(&self.store().keys().await?)?)
     }
 
     /// The standby signs from now on; the key until now stays published; a new standby is made.

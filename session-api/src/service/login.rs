@@ -96,11 +96,19 @@ impl Inner {
         let found = found.ok_or(Error::BadCredentials)?;
 
         if let Some(session) = login.replaces {
-            self.end_session(session, None, EndReason::Replaced).await?;
+            self.replace(session).await?;
         }
         let granted = self.open(&found, login.delivery, login.client).await?;
         self.enforce_limit(found.row.id).await?;
         Ok(granted)
+    }
+
+    /// Ends the browser's session until now. Nobody waits for its publication: the login does not
+    /// depend on it.
+    async fn replace(&self, session: SessionId) -> Result<()> {
+        let mut revoking = Revoking::begin(self).await?;
+        revoking.end_session(session, EndReason::Replaced).await?;
+        revoking.commit().await
     }
 
     async fn open(

@@ -10,7 +10,7 @@
 //! | [`key_admin`] | the life of keys |
 //! | [`housekeeping`] | expiry and pruning |
 //!
-//! Every use that writes runs in a task of its own ([`detached`]): a client that disconnects
+//! Every use that writes runs in a task of its own ([`Service::detached`]): a client that disconnects
 //! cancels its handler, and a database call that is cut off half-way can leave a transaction open
 //! on a connection that others will use (see [`crate::store`]).
 
@@ -219,8 +219,11 @@ impl Inner {
     }
 
     fn csrf_token(&self, session: SessionId, delivery: Delivery) -> Option<String> {
-        let value = || URL_SAFE_NO_PAD.encode(self.keys.ring().csrf_value(session));
-        (delivery == Delivery::Cookie).then(value)
+        (delivery == Delivery::Cookie).then(|| self.csrf_value(session))
+    }
+
+    fn csrf_value(&self, session: SessionId) -> String {
+        URL_SAFE_NO_PAD.encode(self.keys.ring().csrf_value(session))
     }
 }
 

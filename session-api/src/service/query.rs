@@ -64,6 +64,11 @@ impl Service {
             .map(|found| found.row))
     }
 
+    /// A user by id.
+    pub(crate) async fn user(&self, id: UserId) -> Result<UserRow> {
+        Ok(self.store().user(id).await?.ok_or(Error::NotFound)?.row)
+    }
+
     /// Users by name.
     pub(crate) async fn users(&self, after: Option<&str>) -> Result<Part<UserRow, String>> {
         let mut items = self.store().users(after, MAX_ITEMS + 1).await?;

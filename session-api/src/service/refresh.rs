@@ -11,6 +11,7 @@ use crate::session::{
 use crate::store::{FoundSession, SessionRow};
 use crate::token::SessionToken;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Weak};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
@@ -85,10 +86,11 @@ async fn write(inner: Weak<Inner>, receiver: Arc<Mutex<mpsc::Receiver<Job>>>) {
         let mut later = Vec::new();
         for job in queued.drain(..) {
             // The same session twice: the second one has to see what the first one did.
-            if group.contains_key(&job.token.session) {
-                later.push(job);
-            } else {
-                group.insert(job.token.session, job);
+            match group.entry(job.token.session) {
+                Entry::Occupied(_) => later.push(job),
+                Entry::Vacant(place) => {
+                    place.insert(job);
+                }
             }
         }
         queued = later;

@@ -357,8 +357,9 @@ impl<'a> Revoking<'a> {
             user: user.row.user.cut_off,
             everyone: user.head.everyone,
         };
+        // The caller's token was good a moment ago, and is not now.
         let fact = decide::reanchor(&found.row.session, cut_offs, position, user.head.now)
-            .map_err(|_| Error::SessionEnded)?;
+            .map_err(|_| Error::TokenInvalid)?;
         self.save_session(found.row, fact).await
     }
 

@@ -47,12 +47,6 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    /// The event's id for other programs: named by its place, so that it is the same whoever
-    /// publishes it and however often.
-    pub(crate) fn id(&self) -> Uuid {
-        Uuid::new_v5(&self.stream.uuid(), &self.version.to_be_bytes())
-    }
-
     /// What verifiers have to learn of it.
     pub(crate) fn revocation(&self) -> Option<Revocation> {
         let (position, target) = match (&self.fact, self.stream) {

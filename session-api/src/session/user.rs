@@ -22,10 +22,6 @@ impl Roles {
         &self.0
     }
 
-    pub(crate) fn contains(&self, role: &str) -> bool {
-        self.0.iter().any(|name| name == role)
-    }
-
     fn is_name(name: &str) -> bool {
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b":_-".contains(&b);
         (1..=64).contains(&name.len()) && name.bytes().all(allowed)

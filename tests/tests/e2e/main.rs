@@ -4,8 +4,10 @@
 //! | --- | --- |
 //! | `harness` | that the harness does what the other tests rely on |
 //! | `permissions` | what each account of `deploy/nats.conf` may and may not do |
+//! | `revocation` | a revocation, from the call to the refusal at every verifier |
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod harness;
 mod permissions;
+mod revocation;

@@ -8,7 +8,7 @@ use crate::waiters::Waiters;
 use revocation_events::jwk::KeySet;
 use revocation_events::page::{self, Page, SignedPage};
 use revocation_events::view::{FarAhead, KeySetTicket, MAX_AHEAD, Needs, Proof, Taken};
-use revocation_events::{Now, View};
+use revocation_events::{Now, Position, View};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -57,6 +57,10 @@ impl Follower {
 
     pub(crate) fn needs(&self) -> Needs {
         self.view.needs()
+    }
+
+    pub(crate) fn head(&self) -> Option<Position> {
+        self.view.head()
     }
 
     /// Takes the text of a page, from wherever it came.

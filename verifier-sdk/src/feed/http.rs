@@ -6,12 +6,7 @@ use super::sse::Events;
 use crate::backoff::Backoff;
 use crate::service::{Failed, Service};
 use futures::FutureExt as _;
-use std::time::Duration;
 use tokio::time::Instant;
-
-/// Heartbeats come every 500 ms. Where nothing comes for this long, the connection is dead, even if
-/// nobody has said so.
-const DEAD_AFTER: Duration = Duration::from_secs(3);
 
 /// Follows the stream for ever.
 pub(crate) async fn follow(link: Link, service: Service) {
@@ -40,7 +35,8 @@ async fn read(link: &Link, service: &Service) -> Option<Failed> {
     };
     let mut events = Events::default();
     loop {
-        let piece = match stream.piece(DEAD_AFTER).await {
+        // A connection that was cut somewhere on the way stays open and silent.
+        let piece = match stream.piece(link.patience()).await {
             Ok(piece) => piece,
             Err(failed) => return Some(failed),
         };

@@ -6,7 +6,8 @@ use crate::clock::Clock;
 use crate::shared::Shared;
 use crate::task::Task;
 use crate::trouble::Trouble;
-use revocation_events::view::Taken;
+use revocation_events::Position;
+use revocation_events::view::{Needs, Taken};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
@@ -23,7 +24,48 @@ pub(crate) struct Feed {
     pub(crate) follower: Follower,
     pub(crate) key_reads: KeyReads,
     pub(crate) pages: mpsc::Receiver<String>,
-    pub(crate) catch_up: Arc<Notify>,
+    pub(crate) catch_up: CatchUp,
+}
+
+/// Asks the transport for missing pages, and again where it does not bring them.
+pub(crate) struct CatchUp {
+    wake: Arc<Notify>,
+    asked: Option<Instant>,
+    head: Option<Position>,
+}
+
+impl CatchUp {
+    /// `wake` is what the transport listens to.
+    pub(crate) const fn new(wake: Arc<Notify>) -> Self {
+        Self {
+            wake,
+            asked: None,
+            head: None,
+        }
+    }
+
+    /// The transport was started; it begins with what is missing.
+    fn begins(&mut self) {
+        self.asked = Some(Instant::now());
+    }
+
+    fn ask_if_due(&mut self, needs: Needs, head: Option<Position>) {
+        let moved = std::mem::replace(&mut self.head, head) != head;
+        if !needs.catch_up {
+            self.asked = None;
+        } else if moved && self.asked.is_some() {
+            // As long as pages come, it is under way.
+            self.begins();
+        } else if needs.key_set.is_none()
+            && self
+                .asked
+                .is_none_or(|asked| asked.elapsed() >= CATCH_UP_PATIENCE)
+        {
+            // The key set first: until it has come, what is fetched may prove nothing.
+            self.wake.notify_one();
+            self.begins();
+        }
+    }
 }
 
 impl Feed {
@@ -32,32 +74,24 @@ impl Feed {
     pub(crate) async fn run(mut self, transport: impl Future<Output = ()> + Send + 'static) {
         let mut transport = Some(transport);
         let mut running = None;
-        let mut asked = None;
         let mut house = tokio::time::interval(house_keeping(self.shared.max_staleness));
         house.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let needs = self.follower.needs();
             self.key_reads
                 .begin_if_due(needs.key_set, &self.shared.keys);
-            if running.is_none() && !self.shared.keys.is_empty() {
+            if running.is_some() {
+                self.catch_up.ask_if_due(needs, self.follower.head());
+            } else if !self.shared.keys.is_empty() {
                 running = transport.take().map(Task::spawn);
-                // It begins with what is missing.
-                asked = Some(Instant::now());
-            }
-            // The key set first: until it has come, the pages of a catch-up may prove nothing.
-            if !needs.catch_up {
-                asked = None;
-            } else if running.is_some()
-                && needs.key_set.is_none()
-                && asked.is_none_or(|asked| asked.elapsed() >= CATCH_UP_PATIENCE)
-            {
-                self.catch_up.notify_one();
-                asked = Some(Instant::now());
+                self.catch_up.begins();
             }
             tokio::select! {
                 Some(page) = self.pages.recv() => self.page(&page),
                 answer = self.key_reads.next(needs.key_set.is_some()) => self.key_set(answer),
-                () = self.shared.keys.read_wanted(), if self.key_reads.listens() => self.key_reads.unknown_key(),
+                () = self.shared.keys.read_wanted(), if self.key_reads.listens() => {
+                    self.key_reads.unknown_key();
+                }
                 _ = house.tick() => {
                     let litter = self.follower.keep_house(self.clock.now());
                     if litter.0.is_some() || litter.1.is_some() {

@@ -2,7 +2,6 @@ use super::*;
 use crate::testkit::{Kit, at, key, kid, page, session, token, token_by, user};
 use revocation_events::Target;
 use revocation_events::jwk::KeySet;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 fn refused(kit: &Kit, text: &str, millis: u64) -> Option<Reason> {
     match kit.verify(text, at(millis)) {
@@ -206,44 +205,47 @@ fn a_hit_allocates_nothing() {
     assert_eq!(hits.count_total, 0);
 }
 
-/// One feed, two threads that verify: once the feed has shown a proof, no token that was revoked
-/// before it is accepted, whatever the interleaving.
+/// One feed, two threads that verify. Page n revokes session n and has the time n; so whoever has
+/// seen a proof of that time must refuse every session up to n, whatever the interleaving.
 #[test]
 fn no_thread_accepts_a_token_that_was_revoked_before_the_proof_that_it_saw() {
-    const ROUNDS: u64 = 3_000;
+    const ROUNDS: u64 = 5_000;
     let mut kit = Kit::fresh();
     let shared = std::sync::Arc::clone(&kit.shared);
-    let tokens: Vec<_> = (0..ROUNDS)
-        .map(|n| token(u128::from(n) + 1_000, 10))
+    let tokens: Vec<_> = (0..=ROUNDS)
+        .map(|n| token(1_000 + u128::from(n), 10))
         .collect();
-    let revoked = AtomicU64::new(0);
-    let done = AtomicBool::new(false);
+    let proven = || {
+        let age = shared.age(at(ROUNDS)).unwrap();
+        ROUNDS - u64::try_from(age.as_millis()).unwrap()
+    };
     std::thread::scope(|threads| {
-        let readers: Vec<_> = (0..2)
-            .map(|_| {
-                threads.spawn(|| {
-                    let (mut live, mut dead) = (0, 0);
-                    while !done.load(Ordering::Relaxed) {
-                        // Everything below was revoked before this verification began.
-                        let before = revoked.load(Ordering::Acquire);
-                        for n in before.saturating_sub(2)..(before + 2).min(ROUNDS) {
-                            let verdict = shared.verify(&tokens[n as usize], || at(5));
-                            dead += u64::from(verdict == Err(Error::Invalid(Reason::Revoked)));
-                            live += u64::from(verdict.is_ok());
-                            assert!(n >= before || verdict.is_err(), "{n} < {before}");
-                        }
+        let readers = [0, 1].map(|_| {
+            threads.spawn(|| {
+                let (mut live, mut dead) = (0, 0);
+                loop {
+                    let newest = proven();
+                    // From the last that must be dead to the first that may be alive.
+                    for n in newest..=(newest + 1).min(ROUNDS) {
+                        let verdict = shared.verify(&tokens[n as usize], || at(ROUNDS));
+                        dead += u64::from(verdict == Err(Error::Invalid(Reason::Revoked)));
+                        live += u64::from(verdict.is_ok());
+                        assert!(
+                            n > newest || n == 0 || verdict.is_err(),
+                            "{n} is proven dead"
+                        );
                     }
-                    (live, dead)
-                })
+                    if newest == ROUNDS {
+                        return (live, dead);
+                    }
+                }
             })
-            .collect();
-        for n in 0..ROUNDS {
-            let target = Target::Session(session(u128::from(n) + 1_000));
-            kit.take(&page(5, 10 + n, 11 + n, 0, &[target]), at(5))
+        });
+        for n in 1..=ROUNDS {
+            let target = Target::Session(session(1_000 + u128::from(n)));
+            kit.take(&page(n, 9 + n, 10 + n, 0, &[target]), at(n))
                 .unwrap();
-            revoked.store(n + 1, Ordering::Release);
         }
-        done.store(true, Ordering::Relaxed);
         for reader in readers {
             let (live, dead) = reader.join().unwrap();
             assert!(

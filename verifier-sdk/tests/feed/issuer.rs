@@ -40,17 +40,22 @@ pub(crate) struct Log {
     revoked: Vec<Revocation>,
     head: Position,
     pub(crate) floor: Position,
+    /// At most this many pages come from `/revocations`.
+    pub(crate) pages_at_once: usize,
     /// Added to the clock in pages.
     pub(crate) ahead: Duration,
     /// Live pages and heartbeats are cut but not sent.
     pub(crate) silent: bool,
     /// Answered instead of the key set.
     pub(crate) jwks: Option<(u16, String)>,
+    /// Answered at `/revocations` and `/revocations/stream`.
+    pub(crate) feed_code: u16,
     pub(crate) status_code: u16,
     pub(crate) active: bool,
     pub(crate) introspection_code: u16,
     pub(crate) jwks_reads: usize,
     pub(crate) streams: usize,
+    pub(crate) catch_ups: usize,
     pub(crate) introspected: Vec<String>,
     pub(crate) reports: Vec<Status>,
 }
@@ -87,6 +92,11 @@ impl Log {
             .collect()
     }
 
+    fn from(&self, query: &HashMap<String, String>) -> Position {
+        let after: Option<Position> = query.get("after").map(|after| after.parse().unwrap());
+        after.unwrap_or_default().clamp(self.floor, self.head)
+    }
+
     fn jwks(&self) -> String {
         let keys = self
             .keys
@@ -120,14 +130,17 @@ impl Issuer {
             revoked: Vec::new(),
             head: micros(),
             floor: Position::ZERO,
+            pages_at_once: 64,
             ahead: Duration::ZERO,
             silent: false,
             jwks: None,
+            feed_code: 200,
             status_code: 200,
             active: true,
             introspection_code: 200,
             jwks_reads: 0,
             streams: 0,
+            catch_ups: 0,
             introspected: Vec::new(),
             reports: Vec::new(),
         };
@@ -207,7 +220,16 @@ impl Issuer {
 
     /// The next page that is sent to everyone.
     pub(crate) async fn capture(&self) -> String {
-        self.state.live.subscribe().recv().await.unwrap()
+        self.live().recv().await.unwrap()
+    }
+
+    /// Everything that is sent from here on, and how many streams get it too.
+    pub(crate) fn live(&self) -> broadcast::Receiver<String> {
+        self.state.live.subscribe()
+    }
+
+    pub(crate) fn open_streams(&self) -> usize {
+        self.state.live.receiver_count()
     }
 
     pub(crate) fn mint(&self) -> Minted {
@@ -218,6 +240,8 @@ impl Issuer {
             user: UserId::new(Uuid::new_v4()),
             position: log.head,
             expires_in: 800,
+            roles: &["user"],
+            csrf: None,
         }
     }
 }
@@ -239,17 +263,23 @@ pub(crate) struct Minted {
     pub(crate) user: UserId,
     pub(crate) position: Position,
     pub(crate) expires_in: i64,
+    pub(crate) roles: &'static [&'static str],
+    /// The claim, in a token that is delivered by cookie.
+    pub(crate) csrf: Option<String>,
 }
 
 impl Minted {
     pub(crate) fn token(&self) -> String {
         let now = i64::try_from(now().as_secs()).unwrap();
-        let claims = json!({
+        let mut claims = json!({
             "iss": ISSUER, "aud": "api", "sub": self.user, "sid": self.session,
-            "client_id": "web", "jti": Uuid::new_v4().to_string(), "roles": ["user"],
+            "client_id": "web", "jti": Uuid::new_v4().to_string(), "roles": self.roles,
             "iat": now - 60, "exp": now + self.expires_in, "auth_time": now - 60,
             "pos": self.position,
         });
+        if let Some(csrf) = &self.csrf {
+            claims["csrf"] = csrf.as_str().into();
+        }
         jws::sign(
             "at+jwt",
             &kid(&self.key),
@@ -272,6 +302,7 @@ async fn heartbeats(state: Data<State>) {
 fn routes(app: &mut web::ServiceConfig) {
     app.route("/.well-known/jwks.json", web::get().to(jwks))
         .route("/revocations/stream", web::get().to(stream))
+        .route("/revocations", web::get().to(pages))
         .route("/revocations/status", web::post().to(status))
         .route("/introspect", web::post().to(introspect));
 }
@@ -301,9 +332,11 @@ async fn stream(
         return HttpResponse::Unauthorized().finish();
     }
     let mut log = state.log();
+    if log.feed_code != 200 {
+        return HttpResponse::build(log.feed_code.try_into().unwrap()).finish();
+    }
     log.streams += 1;
-    let after: Option<Position> = query.get("after").map(|after| after.parse().unwrap());
-    let from = after.unwrap_or_default().clamp(log.floor, log.head);
+    let from = log.from(&query);
     let live = state.live.subscribe();
     let missed = if log.silent {
         Vec::new()
@@ -319,6 +352,24 @@ async fn stream(
     HttpResponse::Ok()
         .content_type("text/event-stream")
         .streaming(events)
+}
+
+async fn pages(
+    request: HttpRequest,
+    state: Data<State>,
+    query: Query<HashMap<String, String>>,
+) -> HttpResponse {
+    if !is_client(&request) {
+        return HttpResponse::Unauthorized().finish();
+    }
+    let mut log = state.log();
+    log.catch_ups += 1;
+    let pages: Vec<_> = log
+        .cut(log.from(&query))
+        .into_iter()
+        .take(log.pages_at_once)
+        .collect();
+    HttpResponse::build(log.feed_code.try_into().unwrap()).json(pages)
 }
 
 async fn status(request: HttpRequest, state: Data<State>, report: Json<Status>) -> HttpResponse {

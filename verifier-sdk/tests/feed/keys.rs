@@ -2,6 +2,7 @@
 
 use crate::issuer::{Issuer, key};
 use crate::{eventually, is_starting, refused, start};
+use revocation_events::jwk::Jwk;
 use std::time::{Duration, Instant};
 use verifier_sdk::Reason;
 
@@ -61,8 +62,9 @@ async fn a_flood_of_unknown_keys_causes_one_read_a_second() {
     for thread in flood {
         thread.await.unwrap();
     }
-    let reads = issuer.log().jwks_reads - before;
-    assert!((2..=3).contains(&reads), "{reads} reads in 2.5 s");
+    let (reads, took) = (issuer.log().jwks_reads - before, began.elapsed());
+    let most = usize::try_from(took.as_secs()).unwrap() + 1;
+    assert!((1..=most).contains(&reads), "{reads} reads in {took:?}");
     assert!(
         verifier.verify(&issuer.mint().token()).is_ok(),
         "and nobody else was harmed"
@@ -92,41 +94,48 @@ async fn a_token_that_is_refused_anyway_causes_no_read() {
 
 #[tokio::test]
 async fn a_bad_key_set_leaves_the_good_one() {
+    let jwk = |seed| serde_json::to_string(&Jwk::new(&key(seed).verifying_key())).unwrap();
+    // If it were taken, the token of an unknown key would be accepted.
+    let with_unknown = format!(r#"{{"keys":[{},{}]}}"#, jwk(1), jwk(9));
+    let good = jwk(1);
+    let cases = [
+        (500, with_unknown.clone()),
+        (302, with_unknown),
+        (200, "<html></html>".to_owned()),
+        (200, r#"{"keys":[]}"#.to_owned()),
+        (200, format!(r#"{{"keys":[{good},{good}]}}"#)),
+        (
+            200,
+            format!(r#"{{"keys":[{good}],"x":"{}"}}"#, "x".repeat(64 * 1024)),
+        ),
+    ];
+    futures::future::join_all(cases.map(|(code, body)| read_in_vain(code, body))).await;
+}
+
+async fn read_in_vain(code: u16, body: String) {
+    let what = format!("{code} {}", &body[..body.len().min(20)]);
     let issuer = Issuer::start().await;
     let verifier = start(&issuer).await;
     let good = issuer.mint().token();
     let mut unknown = issuer.mint();
     unknown.key = key(9);
-    let jwk =
-        serde_json::to_string(&revocation_events::jwk::Jwk::new(&key(1).verifying_key())).unwrap();
-    for (code, body) in [
-        (500, String::new()),
-        (200, "<html></html>".to_owned()),
-        (200, r#"{"keys":[]}"#.to_owned()),
-        (200, format!(r#"{{"keys":[{jwk},{jwk}]}}"#)),
-        (
-            200,
-            format!(r#"{{"keys":[{jwk}],"x":"{}"}}"#, "x".repeat(64 * 1024)),
-        ),
-        (302, String::new()),
-    ] {
-        let before = {
-            let mut log = issuer.log();
-            log.jwks = Some((code, body));
-            log.jwks_reads
-        };
-        eventually("the bad set was read", || {
-            let verdict = is_starting(&verifier, &unknown.token());
-            assert!(verdict, "no read has answered");
-            issuer.log().jwks_reads > before
-        })
-        .await;
-        assert!(verifier.verify(&good).is_ok());
-    }
-    issuer.log().jwks = None;
-    eventually("a good read answers", || {
-        refused(&verifier, &unknown.token()) == Some(Reason::UnknownKey)
+    let unknown = unknown.token();
+    let before = issuer.log().jwks_reads;
+    issuer.log().jwks = Some((code, body));
+    // The second read begins when the first has been judged.
+    eventually("the bad set was read", || {
+        assert!(
+            is_starting(&verifier, &unknown),
+            "{what}: no read has answered"
+        );
+        issuer.log().jwks_reads >= before + 2
     })
     .await;
-    assert!(verifier.verify(&good).is_ok());
+    assert!(verifier.verify(&good).is_ok(), "{what}");
+    issuer.log().jwks = None;
+    eventually("a good read answers", || {
+        refused(&verifier, &unknown) == Some(Reason::UnknownKey)
+    })
+    .await;
+    assert!(verifier.verify(&good).is_ok(), "{what}");
 }

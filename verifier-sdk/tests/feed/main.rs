@@ -8,8 +8,13 @@
 mod issuer;
 mod keys;
 mod losses;
+mod nats;
+mod nats_losses;
 mod outside;
 mod revocations;
+#[path = "../../../revocation-events/tests/nats/server.rs"]
+#[expect(dead_code, reason = "not every test needs all of it")]
+mod server;
 
 use issuer::{ISSUER, Issuer};
 use std::time::Duration;

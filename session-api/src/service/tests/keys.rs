@@ -20,7 +20,7 @@ async fn a_rotation_refuses_no_good_token() {
     let service = service(place.store().await, Hasher::new(1)).await;
     add_user(&service, "alice").await;
     let before = service.log_in(login("alice", PASSWORD)).await.unwrap();
-    let standby = service.keys().ring().published().clone();
+    let standby = service.published_keys().await.unwrap();
     service.rotate_keys().await.unwrap();
     assert!(takes(&service, &before).await);
     let after = refresh(&service, &before).await.unwrap();

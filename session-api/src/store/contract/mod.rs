@@ -72,7 +72,6 @@ contract! {
         a_long_cut_goes_on_in_the_next,
         a_cut_after_the_head_begins_at_the_head,
         at_is_not_after_the_snapshot,
-        a_cut_that_goes_on_late_does_not_vouch_for_the_time_between,
         the_floor_waits_for_the_longest_lifetime,
         the_floor_waits_for_the_tokens_of_a_silent_replica,
         pruning_leaves_what_pages_need,

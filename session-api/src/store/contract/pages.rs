@@ -8,9 +8,7 @@ use revocation_events::{Position, Target, UserId};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Wake, Waker};
 use std::time::Duration;
-use tokio::sync::Notify;
 use uuid::Uuid;
 
 const NOW: Duration = Duration::ZERO;
@@ -164,47 +162,6 @@ pub(super) async fn at_is_not_after_the_snapshot(db: &Db) {
             cut.at, cut.to
         );
     }
-}
-
-struct Woken(Notify);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.notify_one();
-    }
-}
-
-/// The process stops between the commit of a cut and what follows it.
-pub(super) async fn a_cut_that_goes_on_late_does_not_vouch_for_the_time_between(db: &Db) {
-    let other = db.connect().await;
-    let woken = Arc::new(Woken(Notify::new()));
-    let waker = Waker::from(woken.clone());
-    let mut context = Context::from_waker(&waker);
-    let mut cutting = Box::pin(cut(&*db.store, replica(MINUTE), Position::ZERO));
-    while db.number("select count(*) from replica").await == 0 {
-        assert!(
-            cutting.as_mut().poll(&mut context).is_pending(),
-            "it came without a commit"
-        );
-        woken.0.notified().await;
-    }
-    let committed = clock::now();
-    tests::eventually("the clock moves on", BOUND, async || {
-        clock::now() > committed
-    })
-    .await;
-    let position = revoke(&*other, everyone(), NOW).await;
-    tests::eventually("the clock moves on", BOUND, async || {
-        clock::now().get() * 1_000 > position.get() + 2_000
-    })
-    .await;
-    let cut = cutting.await;
-    assert_eq!(cut.to, Position::ZERO);
-    assert!(
-        cut.at <= committed,
-        "it vouches for {:?} without {position}",
-        cut.at
-    );
 }
 
 pub(super) async fn the_floor_waits_for_the_longest_lifetime(db: &Db) {

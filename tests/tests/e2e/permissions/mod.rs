@@ -3,6 +3,7 @@
 mod crossing;
 mod denied;
 mod events;
+mod library;
 
 use async_nats::jetstream::{self, stream::Stream};
 use async_nats::{Client, ConnectOptions, Event, Message, Subscriber};
@@ -49,7 +50,7 @@ impl Peer {
         let heard = Arc::clone(&complaints);
         let client =
             ConnectOptions::with_user_and_password(user.to_owned(), format!("{user}-password"))
-                .custom_inbox_prefix(format!("_INBOX.{user}"))
+                .custom_inbox_prefix(format!("_INBOX_{user}"))
                 .event_callback(move |event| {
                     if let Event::ServerError(error) = event {
                         heard

@@ -38,7 +38,12 @@ impl World {
         service.has_user("alice", PASSWORD, None).await;
         service.has_user("root", PASSWORD, Some("admin")).await;
         let credential = service.has_client("orders").await;
-        Self { service, nats, credential, _database: database }
+        Self {
+            service,
+            nats,
+            credential,
+            _database: database,
+        }
     }
 
     fn alice(&self) -> User {
@@ -50,12 +55,17 @@ impl World {
     }
 
     async fn gate(&self) -> Gate {
-        Gate::beside(&self.service, &self.credential).nats(&self.nats.url()).start().await
+        Gate::beside(&self.service, &self.credential)
+            .nats(&self.nats.url())
+            .start()
+            .await
     }
 
     async fn gates<const N: usize>(&self) -> [Gate; N] {
         let gates = futures::future::join_all((0..N).map(|_| self.gate())).await;
-        gates.try_into().unwrap_or_else(|_| unreachable!("N futures give N gates"))
+        gates
+            .try_into()
+            .unwrap_or_else(|_| unreachable!("N futures give N gates"))
     }
 }
 

@@ -29,5 +29,9 @@ async fn a_revocation_reaches_verifiers_on_postgres() {
 #[tokio::test]
 async fn a_revocation_reaches_verifiers_on_sqlite() {
     let folder = Folder::new("sqlite");
-    revoked_is_refused(&format!("sqlite:{}", folder.path().join("log.db").display())).await;
+    revoked_is_refused(&format!(
+        "sqlite:{}",
+        folder.path().join("log.db").display()
+    ))
+    .await;
 }

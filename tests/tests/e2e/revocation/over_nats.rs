@@ -7,11 +7,17 @@ async fn three_verifiers_accept_until_the_session_is_revoked_and_then_refuse() {
     let world = World::begins().await;
     let gates = world.gates::<3>().await;
     let (mut phone, mut laptop) = (world.alice(), world.alice());
-    let session = phone.logs_in().await.body["session"]["id"].as_str().unwrap().to_owned();
+    let session = phone.logs_in().await.body["session"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     laptop.logs_in().await;
     all_accept(&gates, &phone.access_token()).await;
 
-    let answer = laptop.sends(Method::DELETE, &format!("/sessions/{session}"), None).await.must_be(200);
+    let answer = laptop
+        .sends(Method::DELETE, &format!("/sessions/{session}"), None)
+        .await
+        .must_be(200);
     assert_eq!(answer.body["revoked"], 1);
     assert_eq!(answer.body["published"], true);
 
@@ -35,7 +41,9 @@ async fn a_verifier_that_starts_after_the_revocation_refuses() {
 async fn what_one_replica_revokes_is_refused_where_only_the_other_is_known() {
     let world = World::begins().await;
     let other = world.service.replica().await;
-    let gate = tests::gate::Gate::beside(&other, &world.credential).start().await;
+    let gate = tests::gate::Gate::beside(&other, &world.credential)
+        .start()
+        .await;
     let mut alice = world.alice();
     alice.logs_in().await;
     all_accept(std::slice::from_ref(&gate), &alice.access_token()).await;
@@ -55,9 +63,11 @@ async fn the_service_restarts_and_revokes_as_before() {
     world.service.restart().await;
     alice.refreshes().await;
     let after = alice.access_token();
-    eventually("the gates accept what the restarted service minted", SOON, async || {
-        gates[0].verdict(&after).await == 200 && gates[1].verdict(&after).await == 200
-    })
+    eventually(
+        "the gates accept what the restarted service minted",
+        SOON,
+        async || gates[0].verdict(&after).await == 200 && gates[1].verdict(&after).await == 200,
+    )
     .await;
     alice.logs_out().await;
     for token in [before, after] {
@@ -73,7 +83,9 @@ async fn without_nats_the_service_starts_says_so_and_publishes_when_it_comes() {
     alice.logs_in().await;
     world.nats.kill();
     world.service.restart().await;
-    let ready = reqwest::get(format!("{}/readyz", world.service.url())).await.unwrap();
+    let ready = reqwest::get(format!("{}/readyz", world.service.url()))
+        .await
+        .unwrap();
     assert_eq!(ready.status(), 200);
     let body: serde_json::Value = ready.json().await.unwrap();
     assert_eq!(body["bus"], "disconnected");
@@ -90,5 +102,8 @@ async fn without_nats_the_service_starts_says_so_and_publishes_when_it_comes() {
 
 /// Refused, and not only answered with "stale".
 async fn all_refuse_or_wait(gate: &tests::gate::Gate, token: &str) {
-    eventually("the gate refuses", 4 * SOON, async || gate.verdict(token).await == 401).await;
+    eventually("the gate refuses", 4 * SOON, async || {
+        gate.verdict(token).await == 401
+    })
+    .await;
 }

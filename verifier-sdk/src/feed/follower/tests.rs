@@ -1,6 +1,6 @@
 use super::*;
 use crate::testkit::{Kit, at, kid, page, pos, session, token};
-use revocation_events::{Position, Target};
+use revocation_events::Target;
 
 fn is_fresh(kit: &Kit, millis: u64) -> bool {
     kit.shared

@@ -1,0 +1,155 @@
+//! `/admin/*`: what operators see and do. Every call needs the role `admin`, by the database.
+
+use super::answer::{self, List, Own};
+use super::call::Call;
+use super::json::Body;
+use super::problem::Error;
+use super::times::Time;
+use super::{credential, sessions};
+use crate::service::revoke::UserChange;
+use crate::session::Roles;
+use crate::store::UserRow;
+use actix_web::HttpResponse;
+use revocation_events::UserId;
+use revocation_events::status::Status;
+use serde::{Deserialize, Serialize};
+
+/// A user, as an operator sees it.
+#[derive(Serialize)]
+struct UserItem {
+    id: UserId,
+    username: String,
+    roles: Roles,
+    disabled: bool,
+}
+
+impl From<UserRow> for UserItem {
+    fn from(row: UserRow) -> Self {
+        Self {
+            id: row.id,
+            username: row.name,
+            roles: row.user.roles,
+            disabled: row.user.disabled,
+        }
+    }
+}
+
+/// `GET /admin/users`, `GET /admin/users?username=`.
+pub(super) async fn users(call: Call) -> Result<HttpResponse, Error> {
+    credential::admin(&call).await?;
+    let service = call.service();
+    let list = match (call.query.get("username"), call.query.get("after")) {
+        (Some(_), Some(_)) => {
+            return Err(Error::bad_request(
+                "Send one of the parameters `username` and `after`.",
+            ));
+        }
+        (Some(name), None) => {
+            let found = service.user_by_name(name).await?;
+            List {
+                items: found.map(UserItem::from).into_iter().collect(),
+                next: None,
+            }
+        }
+        (None, after) => {
+            let part = service.users(after).await?;
+            List {
+                items: part.items.into_iter().map(UserItem::from).collect(),
+                next: part.next,
+            }
+        }
+    };
+    Ok(HttpResponse::Ok().json(list))
+}
+
+/// `GET /admin/users/{id}/sessions`.
+pub(super) async fn list_sessions(call: Call) -> Result<HttpResponse, Error> {
+    let caller = credential::admin(&call).await?;
+    let after = call.query.after()?;
+    let user = call.service().user(call.id()?).await?;
+    let part = call.service().sessions(user.id, after).await?;
+    Ok(HttpResponse::Ok().json(sessions::items(part, &caller)))
+}
+
+/// `DELETE /admin/users/{id}/sessions`.
+pub(super) async fn end_sessions(call: Call) -> Result<HttpResponse, Error> {
+    change(&call, UserChange::EndSessions).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RolesBody {
+    roles: Roles,
+}
+
+impl Body for RolesBody {
+    const SHAPE: &'static str =
+        r#"{"roles": list of at most 32 names of 1 to 64 characters a-z, 0-9, ":", "_" and "-"}"#;
+}
+
+/// `PUT /admin/users/{id}/roles`: the sessions live on, tokens with the old roles do not.
+pub(super) async fn change_roles(call: Call) -> Result<HttpResponse, Error> {
+    let caller = credential::admin(&call).await?;
+    let RolesBody { roles } = call.json()?;
+    let ended = call
+        .service()
+        .change_user(call.id()?, UserChange::Roles(roles))
+        .await?;
+    Ok(answer::ended(&call, &caller, &ended, Own::LivesOn))
+}
+
+/// `POST /admin/users/{id}/disable`: ends all sessions, and lets nobody log in.
+pub(super) async fn disable(call: Call) -> Result<HttpResponse, Error> {
+    change(&call, UserChange::Disable).await
+}
+
+/// `POST /admin/users/{id}/enable`: answers the user, for nothing was revoked.
+pub(super) async fn enable(call: Call) -> Result<HttpResponse, Error> {
+    credential::admin(&call).await?;
+    let user = call.id()?;
+    call.service().enable_user(user).await?;
+    Ok(HttpResponse::Ok().json(UserItem::from(call.service().user(user).await?)))
+}
+
+/// `DELETE /admin/sessions`: everyone's, the caller's included.
+pub(super) async fn end_everyone(call: Call) -> Result<HttpResponse, Error> {
+    let caller = credential::admin(&call).await?;
+    let ended = call.service().end_everyone().await?;
+    Ok(answer::ended(&call, &caller, &ended, Own::Ended))
+}
+
+async fn change(call: &Call, change: UserChange) -> Result<HttpResponse, Error> {
+    let caller = credential::admin(call).await?;
+    let user = call.id()?;
+    let ended = call.service().change_user(user, change).await?;
+    Ok(answer::ended(
+        call,
+        &caller,
+        &ended,
+        Own::ended_if(user == caller.user_id),
+    ))
+}
+
+#[derive(Serialize)]
+struct VerifierItem {
+    /// The credential that it reports with.
+    client: String,
+    #[serde(flatten)]
+    status: Status,
+    last_seen_at: Time,
+}
+
+/// `GET /admin/verifiers`.
+pub(super) async fn verifiers(call: Call) -> Result<HttpResponse, Error> {
+    credential::admin(&call).await?;
+    let live = call.state.app.fleet.live(crate::clock::now()).await?;
+    let items = live.into_iter().map(|verifier| VerifierItem {
+        client: verifier.client,
+        status: verifier.status,
+        last_seen_at: Time(verifier.seen_at),
+    });
+    Ok(HttpResponse::Ok().json(List::<_> {
+        items: items.collect(),
+        next: None,
+    }))
+}

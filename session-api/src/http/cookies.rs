@@ -1,0 +1,91 @@
+//! The three cookies. What each attribute is for:
+//!
+//! - `Secure` and the prefixes `__Host-`, `__Secure-`: no page of a sister domain, and nobody on an
+//!   unencrypted connection, can set or read them (draft-ietf-httpbis-rfc6265bis, section 4.1.3);
+//!   `__Http-` promises the same of scripts (draft-ietf-httpbis-layered-cookies).
+//! - `SameSite`: not sent with what other sites make the browser ask for. The access cookie is
+//!   `Lax`, so that a link from elsewhere shows the page to a user who is logged in.
+//! - `Path` of the session cookie: no microservice ever sees it.
+//!
+//! A log-out writes them all again with the same attributes and `Max-Age=0`, for a browser forgets
+//! only what it is told by the same name and path. `Clear-Site-Data` would wipe the cookies of
+//! sister domains as well.
+
+use super::times::seconds_until;
+use crate::service::Granted;
+use actix_web::HttpResponse;
+use actix_web::http::header::{HeaderValue, SET_COOKIE};
+use verifier_sdk::request::ACCESS_COOKIE;
+
+/// The cookie that holds the session token.
+pub(super) const SESSION_COOKIE: &str = "__Secure-session";
+
+/// The cookie from which a page reads the value for `X-CSRF-Token`. Never read by the service:
+/// what a browser can be made to send proves nothing about the page.
+pub(super) const CSRF_COOKIE: &str = "__Host-csrf";
+
+/// Adds all three.
+pub(super) fn set_all(response: &mut HttpResponse, base_path: &str, granted: &Granted) {
+    let session_lasts = seconds_until(granted.session_token.expires_at, granted.now);
+    set_access(response, granted);
+    add(
+        response,
+        &session(base_path, &granted.session_token.token, session_lasts),
+    );
+    if let Some(value) = &granted.csrf_token {
+        add(response, &csrf(value, session_lasts));
+    }
+}
+
+/// Adds the access token's, for a session that was kept.
+pub(super) fn set_access(response: &mut HttpResponse, granted: &Granted) {
+    let lasts = seconds_until(granted.access.expires_at, granted.now);
+    add(response, &access(&granted.access.token, lasts));
+}
+
+/// Makes the browser forget all three.
+pub(super) fn expire_all(response: &mut HttpResponse, base_path: &str) {
+    add(response, &access("", 0));
+    add(response, &session(base_path, "", 0));
+    add(response, &csrf("", 0));
+}
+
+fn access(token: &str, max_age: u64) -> String {
+    format!("{ACCESS_COOKIE}={token}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={max_age}")
+}
+
+fn session(base_path: &str, token: &str, max_age: u64) -> String {
+    format!(
+        "{SESSION_COOKIE}={token}; Path={base_path}/session; Secure; HttpOnly; SameSite=Strict; Max-Age={max_age}"
+    )
+}
+
+fn csrf(value: &str, max_age: u64) -> String {
+    format!("{CSRF_COOKIE}={value}; Path=/; Secure; SameSite=Strict; Max-Age={max_age}")
+}
+
+fn add(response: &mut HttpResponse, cookie: &str) {
+    let value = HeaderValue::from_str(cookie)
+        .unwrap_or_else(|_| unreachable!("tokens, a checked path and integers are ASCII"));
+    response.headers_mut().append(SET_COOKIE, value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_out_repeats_every_attribute() {
+        let mut response = HttpResponse::Ok().finish();
+        expire_all(&mut response, "/id");
+        let cookies: Vec<_> = response.headers().get_all(SET_COOKIE).collect();
+        assert_eq!(
+            cookies,
+            [
+                "__Host-Http-access=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0",
+                "__Secure-session=; Path=/id/session; Secure; HttpOnly; SameSite=Strict; Max-Age=0",
+                "__Host-csrf=; Path=/; Secure; SameSite=Strict; Max-Age=0",
+            ]
+        );
+    }
+}

@@ -1,0 +1,184 @@
+//! Which credential counts.
+//!
+//! A request with an `Authorization` header is judged by it alone. Without one, cookies count, and
+//! those of one request belong together: an access cookie beside a session cookie of another
+//! session is a browser in which two log-ins were mixed, or an attacker's doing, and both are
+//! refused.
+//!
+//! | call | function |
+//! | --- | --- |
+//! | `GET` and `DELETE /session` | [`session_caller`] |
+//! | `POST /session/refresh` | [`session_token`] |
+//! | a user's other calls | [`caller`] |
+//! | `/admin/*` | [`admin`] |
+//! | `/introspect` | [`client`] |
+//! | `/revocations*` | [`follower`] |
+//! | `POST /session` | [`replaced`]: what is presented never makes it fail |
+//! | `POST /revoke` | the token itself is the credential |
+
+use super::call::Call;
+use super::cookies::SESSION_COOKIE;
+use super::csrf;
+use super::problem::Error;
+use crate::service;
+use crate::service::access::Caller;
+use crate::session::Delivery;
+use crate::store::ClientRow;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use revocation_events::SessionId;
+use verifier_sdk::request::{ACCESS_COOKIE, Presented, check_cookie_call, cookie, present};
+use verifier_sdk::token::AccessToken;
+
+/// The role of operators.
+pub(super) const ADMIN: &str = "admin";
+
+/// The name of those who follow an open feed without one.
+const ANYONE: &str = "anyone";
+
+/// The longest client credential that is read, in bytes of base64.
+const MAX_BASIC_LEN: usize = 1024;
+
+/// The user behind an access token, by header or cookie, checked against the database.
+pub(super) async fn caller(call: &Call) -> Result<Caller, Error> {
+    let token = match present(call)? {
+        Presented::Bearer(text) => read(call, text)?,
+        Presented::Cookie(text) => {
+            let token = read(call, text)?;
+            let session = cookie(call, SESSION_COOKIE)?;
+            if session.is_some_and(|text| {
+                call.service().session_named_by(text) != Some(token.session_id())
+            }) {
+                return Err(service::Error::TokenInvalid.into());
+            }
+            check_cookie_call(call.method(), call, &call.state.origins, token.csrf())?;
+            token
+        }
+    };
+    Ok(call.service().caller_by_access_token(&token).await?)
+}
+
+/// The same, and an operator by what the database says now.
+pub(super) async fn admin(call: &Call) -> Result<Caller, Error> {
+    let caller = caller(call).await?;
+    if caller.has_role(ADMIN) {
+        Ok(caller)
+    } else {
+        Err(verifier_sdk::Error::Forbidden.into())
+    }
+}
+
+/// The user behind the session cookie or, without one, behind an access token.
+pub(super) async fn session_caller(call: &Call) -> Result<Caller, Error> {
+    if call.has_header("authorization") {
+        return caller(call).await;
+    }
+    let Some(text) = cookie(call, SESSION_COOKIE)? else {
+        return caller(call).await;
+    };
+    let session = of_session_cookie(call, text)?;
+    let caller = call.service().caller_by_session_token(text).await?;
+    // Tokens that were delivered in a body have no value that a page could repeat.
+    if caller.session.delivery != Delivery::Cookie {
+        return Err(service::Error::SessionEnded.into());
+    }
+    csrf::check_value(call, session)?;
+    Ok(caller)
+}
+
+/// The session token of a refresh, and the way it came. `in_body` is the body's.
+pub(super) fn session_token<'a>(
+    call: &'a Call,
+    in_body: Option<&'a str>,
+) -> Result<(&'a str, Delivery), Error> {
+    // Programs between the client and here attach `Authorization` headers, old ones too, so that
+    // header is not judged; but then this is no browser's own call, and cookies do not count.
+    let in_cookie = if call.has_header("authorization") {
+        None
+    } else {
+        cookie(call, SESSION_COOKIE)?
+    };
+    match (in_body, in_cookie) {
+        (None, None) => Err(verifier_sdk::Error::Missing.into()),
+        (Some(_), Some(_)) => Err(verifier_sdk::Error::Ambiguous.into()),
+        (Some(text), None) => Ok((text, Delivery::Body)),
+        (None, Some(text)) => {
+            csrf::check_value(call, of_session_cookie(call, text)?)?;
+            Ok((text, Delivery::Cookie))
+        }
+    }
+}
+
+/// The session of a session cookie, unless the access cookie beside it is another's. An access
+/// token that does not read is nobody's: beside a refresh it is often an expired one.
+fn of_session_cookie(call: &Call, text: &str) -> Result<SessionId, Error> {
+    let session = call
+        .service()
+        .session_named_by(text)
+        .ok_or(service::Error::SessionEnded)?;
+    let access =
+        cookie(call, ACCESS_COOKIE)?.and_then(|text| call.service().read_access_token(text).ok());
+    match access {
+        Some(token) if token.session_id() != session => Err(service::Error::SessionEnded.into()),
+        _ => Ok(session),
+    }
+}
+
+/// The session that this browser had until now. Only cookies tell: a header says nothing of the
+/// browser. Two cookies of one name say nothing either.
+pub(super) async fn replaced(call: &Call) -> Option<SessionId> {
+    if call.has_header("authorization") {
+        return None;
+    }
+    let service = call.service();
+    if let Ok(Some(text)) = cookie(call, SESSION_COOKIE)
+        && let Ok(caller) = service.caller_by_session_token(text).await
+    {
+        return Some(caller.session_id);
+    }
+    let text = cookie(call, ACCESS_COOKIE).ok()??;
+    let token = service.read_access_token(text).ok()?;
+    token.csrf()?;
+    service
+        .caller_by_access_token(&token)
+        .await
+        .ok()
+        .map(|caller| caller.session_id)
+}
+
+/// The name of whoever follows the feed. Where the feed is open, nobody needs one; a credential that
+/// is presented all the same has to be right, so that a wrong one is noticed.
+pub(super) async fn follower(call: &Call) -> Result<String, Error> {
+    if call.state.app.settings.open_feed && !call.has_header("authorization") {
+        return Ok(ANYONE.to_owned());
+    }
+    Ok(client(call).await?.name)
+}
+
+/// The client that presents its name and secret by HTTP Basic (RFC 7617).
+pub(super) async fn client(call: &Call) -> Result<ClientRow, Error> {
+    let header = call.header("authorization")?.ok_or(Error::Client)?;
+    let (name, secret) = basic(header).ok_or(Error::Client)?;
+    call.service()
+        .client(&name, &secret)
+        .await?
+        .ok_or(Error::Client)
+}
+
+fn basic(header: &str) -> Option<(String, String)> {
+    let (scheme, credentials) = header.split_once(' ')?;
+    let credentials = credentials.trim_start_matches(' ');
+    if !scheme.eq_ignore_ascii_case("basic") || credentials.len() > MAX_BASIC_LEN {
+        return None;
+    }
+    let text = String::from_utf8(STANDARD.decode(credentials).ok()?).ok()?;
+    let (name, secret) = text.split_once(':')?;
+    Some((name.to_owned(), secret.to_owned()))
+}
+
+fn read(call: &Call, text: &str) -> Result<AccessToken, Error> {
+    call.service().read_access_token(text).map_err(|reason| {
+        tracing::debug!(%reason, "an access token was refused");
+        Error::Request(reason.into())
+    })
+}

@@ -1,0 +1,126 @@
+//! Bodies, read strictly.
+
+use super::problem::Error;
+use actix_web::HttpRequest;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::web::Payload;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt as _;
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// The longest body, in bytes.
+pub(super) const MAX_LEN: usize = 16 * 1024;
+
+/// How long a body may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a call takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// No body.
+    Nothing,
+    /// `application/json`.
+    Json,
+    /// The same, or no body.
+    JsonOrNothing,
+    /// `application/x-www-form-urlencoded`.
+    Form,
+}
+
+/// The body of a call.
+pub(super) trait Body: DeserializeOwned {
+    /// What it looks like, for whoever got it wrong.
+    const SHAPE: &'static str;
+}
+
+/// Reads a body of [`MAX_LEN`] at most, of the type that is wanted.
+pub(super) async fn read(
+    takes: Takes,
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<Bytes, Error> {
+    check_type(takes, request)?;
+    let announced = request.headers().get(CONTENT_LENGTH);
+    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > MAX_LEN as u64) {
+        return Err(Error::TooLarge);
+    }
+    let body = tokio::time::timeout(PATIENCE, collect(payload))
+        .await
+        .map_err(|_| Error::bad_request("The body did not arrive in time."))??;
+    match (takes, body.is_empty()) {
+        (Takes::Nothing, false) => Err(Error::bad_request("This call takes no body.")),
+        (Takes::Json, true) => Err(Error::bad_request("This call needs a body.")),
+        _ => Ok(body),
+    }
+}
+
+async fn collect(mut payload: Payload) -> Result<Bytes, Error> {
+    let mut body = BytesMut::new();
+    while let Some(piece) = payload.next().await {
+        let piece =
+            piece.map_err(|_| Error::bad_request("The body did not arrive as announced."))?;
+        if body.len() + piece.len() > MAX_LEN {
+            return Err(Error::TooLarge);
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body.freeze())
+}
+
+/// Whether the body says that it is what the call takes. A page of another site can send a form or
+/// plain text without asking; JSON it cannot.
+fn check_type(takes: Takes, request: &HttpRequest) -> Result<(), Error> {
+    let wanted = match takes {
+        Takes::Nothing | Takes::Json | Takes::JsonOrNothing => "application/json",
+        Takes::Form => "application/x-www-form-urlencoded",
+    };
+    let refused = Err(Error::MediaType(wanted));
+    let mut encodings = request.headers().get_all(CONTENT_ENCODING);
+    if encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return refused;
+    }
+    let mut types = request.headers().get_all(CONTENT_TYPE);
+    match (types.next(), types.next()) {
+        // The type of a body that there should not be means nothing on a safe call.
+        _ if takes == Takes::Nothing && request.method().is_safe() => Ok(()),
+        (Some(only), None) => {
+            let essence = only
+                .as_bytes()
+                .split(|byte| *byte == b';')
+                .next()
+                .unwrap_or_default();
+            if essence.trim_ascii().eq_ignore_ascii_case(wanted.as_bytes()) {
+                Ok(())
+            } else {
+                refused
+            }
+        }
+        (None, _) if has_body(request) && takes != Takes::Nothing => refused,
+        (None, _) => Ok(()),
+        (Some(_), Some(_)) => refused,
+    }
+}
+
+fn has_body(request: &HttpRequest) -> bool {
+    let headers = request.headers();
+    headers.contains_key("transfer-encoding")
+        || headers
+            .get(CONTENT_LENGTH)
+            .is_some_and(|length| length.as_bytes() != b"0")
+}
+
+/// Parses a body. `T` refuses members that it does not know; members that stand twice are refused
+/// by `serde`.
+pub(super) fn parse<T: Body>(body: &[u8]) -> Result<T, Error> {
+    // The parser's own words would repeat what was sent, a password perhaps.
+    serde_json::from_slice(body).map_err(|error| {
+        if error.is_data() {
+            Error::bad_request(format!("The body is to be {}, each member once.", T::SHAPE))
+        } else {
+            let place = format!("line {}, column {}", error.line(), error.column());
+            Error::bad_request(format!("The body is not JSON: see {place}."))
+        }
+    })
+}

@@ -1,0 +1,146 @@
+//! What is counted, in the text format of Prometheus (version 0.0.4).
+
+use super::State;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Answers by method, path of the route table and status: as many as there are rows, and no more
+/// for whatever strangers ask.
+#[derive(Debug, Default)]
+pub(super) struct Metrics {
+    answers: Mutex<BTreeMap<(&'static str, &'static str, u16), Answers>>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Answers {
+    count: u64,
+    taken: Duration,
+}
+
+impl Metrics {
+    pub(super) fn answered(
+        &self,
+        method: &'static str,
+        path: &'static str,
+        status: u16,
+        taken: Duration,
+    ) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = answers.entry((path, method, status)).or_default();
+        entry.count += 1;
+        entry.taken += taken;
+    }
+
+    /// Everything.
+    pub(super) fn text(&self, state: &State) -> String {
+        let mut text = String::new();
+        self.write_answers(&mut text);
+        for (name, kind, help, value) in figures(state) {
+            let header = format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
+            write(&mut text, format_args!("{header}{name} {value}\n"));
+        }
+        text
+    }
+
+    fn write_answers(&self, text: &mut String) {
+        const NAME: &str = "portcullis_http_request_duration_seconds";
+        write(
+            text,
+            format_args!("# HELP {NAME} HTTP requests and the time until the answer began.\n"),
+        );
+        write(text, format_args!("# TYPE {NAME} summary\n"));
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        for ((path, method, status), Answers { count, taken }) in answers.iter() {
+            let labels = format!(r#"{{method="{method}",path="{path}",status="{status}"}}"#);
+            write(
+                text,
+                format_args!("{NAME}_sum{labels} {}\n", taken.as_secs_f64()),
+            );
+            write(text, format_args!("{NAME}_count{labels} {count}\n"));
+        }
+    }
+}
+
+type Figure = (&'static str, &'static str, &'static str, f64);
+
+fn figures(state: &State) -> Vec<Figure> {
+    let relay = state.app.service.relay();
+    let counters = relay.counters();
+    let load = |counter: &std::sync::atomic::AtomicU64| float(counter.load(Ordering::Relaxed));
+    let streams = state.app.settings.max_streams - state.streams.available_permits();
+    let bus = f64::from(relay.has_bus() && relay.bus_connected());
+    let mut figures = vec![
+        (
+            "portcullis_pages_total",
+            "counter",
+            "Pages with revocations that were cut.",
+            load(&counters.pages),
+        ),
+        (
+            "portcullis_heartbeats_total",
+            "counter",
+            "Empty pages that were cut.",
+            load(&counters.heartbeats),
+        ),
+        (
+            "portcullis_cut_failures_total",
+            "counter",
+            "Cuts that the database refused.",
+            load(&counters.cut_failures),
+        ),
+        (
+            "portcullis_publish_failures_total",
+            "counter",
+            "Pages that the bus did not acknowledge; they are sent again.",
+            load(&counters.publish_failures),
+        ),
+        (
+            "portcullis_foreign_pages_refused_total",
+            "counter",
+            "Pages on the bus that no replica of this service signed.",
+            load(&counters.foreign_pages_refused),
+        ),
+        (
+            "portcullis_bus_connected",
+            "gauge",
+            "1 while the bus is connected.",
+            bus,
+        ),
+        (
+            "portcullis_stream_clients",
+            "gauge",
+            "Clients of /revocations/stream.",
+            float(streams as u64),
+        ),
+    ];
+    if let Some(latest) = relay.latest_now() {
+        let age = crate::clock::now().since(latest.at).as_secs_f64();
+        let age_help =
+            "Age of the newest statement about the log; verifiers go stale when it grows.";
+        figures.push(("portcullis_page_age_seconds", "gauge", age_help, age));
+        let head_help = "The newest revocation's position.";
+        figures.push((
+            "portcullis_head_position",
+            "gauge",
+            head_help,
+            float(latest.to.get()),
+        ));
+    }
+    figures
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts and positions stay below 2^53"
+)]
+const fn float(value: u64) -> f64 {
+    value as f64
+}
+
+fn write(text: &mut String, what: std::fmt::Arguments<'_>) {
+    text.write_fmt(what)
+        .unwrap_or_else(|_| unreachable!("writing to a String cannot fail"));
+}

@@ -1,0 +1,239 @@
+//! The endpoints.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | this one | the route table, and [`run`] |
+//! | [`session`], [`sessions`], [`users`], [`admin`], [`revocations`], [`oauth`], [`ops`] | one family of calls each |
+//! | [`credential`], [`csrf`], [`cookies`], [`cors`] | which credential counts, and what browsers need |
+//! | [`route`] | from a request to its handler, and what every answer carries |
+//! | [`call`], [`json`], [`address`] | reading requests |
+//! | [`answer`], [`problem`], [`times`], [`stream`] | writing answers |
+//! | [`settings`], [`metrics`] | what an operator sets, and sees |
+//!
+//! To add a call: a handler in its family's file, and its row in [`endpoints`]. What it shares with
+//! all the others (404, 405, unknown parameters, bodies, origins, headers) is in [`route`] already.
+
+mod address;
+mod admin;
+mod answer;
+mod call;
+mod cookies;
+mod cors;
+mod credential;
+mod csrf;
+mod json;
+mod metrics;
+mod oauth;
+mod ops;
+mod problem;
+mod revocations;
+mod route;
+mod session;
+mod sessions;
+mod settings;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod times;
+mod users;
+
+pub(crate) use settings::HttpSettings;
+
+use crate::relay::fleet::Fleet;
+use crate::service::Service;
+use actix_web::dev::Server;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpRequest, HttpServer};
+use json::Takes::{Form, Json, JsonOrNothing, Nothing};
+use route::{Endpoint, Endpoints, delete, get, post, put};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use verifier_sdk::request::{InvalidOrigin, Origin, Origins};
+
+/// Every call of the service.
+fn endpoints() -> Vec<Endpoint> {
+    vec![
+        post("/users", Json, users::register),
+        put("/password", Json, users::change_password),
+        post("/session", Json, session::log_in),
+        get("/session", session::show),
+        delete("/session", session::log_out),
+        post("/session/refresh", JsonOrNothing, session::refresh),
+        get("/sessions", sessions::list).query(&["after"]),
+        delete("/sessions", sessions::end_all).query(&["keep"]),
+        delete("/sessions/{id}", sessions::end_one),
+        get("/sessions/{id}/events", sessions::history),
+        post("/revoke", Form, oauth::revoke),
+        post("/introspect", Form, oauth::introspect),
+        get("/revocations", revocations::pages).query(&["after"]),
+        get("/revocations/stream", revocations::stream).query(&["after"]),
+        post("/revocations/status", Json, revocations::report),
+        get("/admin/users", admin::users).query(&["username", "after"]),
+        get("/admin/users/{id}/sessions", admin::list_sessions).query(&["after"]),
+        delete("/admin/users/{id}/sessions", admin::end_sessions),
+        put("/admin/users/{id}/roles", Json, admin::change_roles),
+        post("/admin/users/{id}/disable", Nothing, admin::disable),
+        post("/admin/users/{id}/enable", Nothing, admin::enable),
+        delete("/admin/sessions", admin::end_everyone),
+        get("/admin/verifiers", admin::verifiers),
+        get("/.well-known/jwks.json", ops::key_set),
+        get("/healthz", ops::healthz),
+        get("/readyz", ops::readyz),
+        get(METRICS, ops::metrics),
+    ]
+}
+
+const METRICS: &str = "/metrics";
+
+/// What `--ops-listen` answers.
+fn ops_endpoints() -> Vec<Endpoint> {
+    vec![
+        get("/healthz", ops::healthz),
+        get("/readyz", ops::readyz),
+        get(METRICS, ops::metrics),
+    ]
+}
+
+/// For so long a stop waits for the calls that were taken.
+const SOFT_STOP: Duration = Duration::from_secs(10);
+
+/// Longer than the idle connections of gateways live, so that it is they who close them and never
+/// send a call into a connection that is just being closed.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// What the endpoints work with.
+pub(crate) struct App {
+    service: Service,
+    fleet: Fleet,
+    settings: HttpSettings,
+}
+
+impl App {
+    pub(crate) const fn new(service: Service, fleet: Fleet, settings: HttpSettings) -> Self {
+        Self {
+            service,
+            fleet,
+            settings,
+        }
+    }
+
+    pub(crate) const fn service(&self) -> &Service {
+        &self.service
+    }
+}
+
+/// The app, and what follows from it.
+struct State {
+    app: App,
+    /// The issuer's own, and those that the operator has named.
+    origins: Origins,
+    /// Whether browsers reach the service by https.
+    https: bool,
+    metrics: metrics::Metrics,
+    /// Places for clients of `/revocations/stream`.
+    streams: Arc<Semaphore>,
+    stopping: CancellationToken,
+}
+
+/// Why the endpoints did not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    #[error("the issuer is not a URL with a host")]
+    Issuer(#[from] InvalidOrigin),
+    #[error("cannot listen on --ops-listen {0}; choose another address or port")]
+    OpsListen(SocketAddr, #[source] io::Error),
+    #[error("the listener does not work")]
+    Listener(#[from] io::Error),
+}
+
+/// Answers requests on `listener`, and on `--ops-listen` those of operators' programs, until
+/// `shutdown`. Then it takes no more, ends the streams, waits for the calls that it took, and after
+/// ten seconds no longer.
+pub(crate) async fn run(
+    listener: TcpListener,
+    app: App,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    let settings = &app.settings;
+    let bind =
+        |address| TcpListener::bind(address).map_err(|error| RunError::OpsListen(address, error));
+    let ops = settings.ops_listen.map(bind).transpose()?;
+    let issuer = &app.service.settings().issuer.issuer;
+    let state = Arc::new(State {
+        origins: Origins::new(
+            vec![Origin::of_url(issuer)?],
+            settings.allowed_origins.clone(),
+        ),
+        https: issuer.starts_with("https:"),
+        metrics: metrics::Metrics::default(),
+        streams: Arc::new(Semaphore::new(settings.max_streams)),
+        stopping: CancellationToken::new(),
+        app,
+    });
+    let mut servers = vec![serve_on(listener, &state, public_endpoints)?];
+    if let Some(ops) = ops {
+        servers.push(serve_on(ops, &state, |_| ops_endpoints())?);
+    }
+    let handles: Vec<_> = servers.iter().map(Server::handle).collect();
+    let mut serving = pin!(futures::future::try_join_all(servers));
+    tokio::select! {
+        ended = &mut serving => return Ok(ended.map(drop)?),
+        () = shutdown => {}
+    }
+    state.stopping.cancel();
+    let stopped = futures::future::join_all(handles.iter().map(|handle| handle.stop(true)));
+    let (ended, _) = tokio::join!(serving, stopped);
+    Ok(ended.map(drop)?)
+}
+
+fn public_endpoints(state: &State) -> Vec<Endpoint> {
+    let ops_only =
+        |endpoint: &Endpoint| endpoint.path == METRICS && state.app.settings.ops_listen.is_some();
+    endpoints()
+        .into_iter()
+        .filter(|endpoint| !ops_only(endpoint))
+        .collect()
+}
+
+fn serve_on(
+    listener: TcpListener,
+    state: &Arc<State>,
+    endpoints: fn(&State) -> Vec<Endpoint>,
+) -> io::Result<Server> {
+    let state = state.clone();
+    let app = move || {
+        let state = state.clone();
+        actix_web::App::new().configure(move |config| add_routes(config, &state, endpoints(&state)))
+    };
+    let server = HttpServer::new(app)
+        .keep_alive(KEEP_ALIVE)
+        .shutdown_timeout(SOFT_STOP.as_secs())
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+/// One resource for each path, and "not found" for all others: `/session/` and `//session` too.
+fn add_routes(config: &mut ServiceConfig, state: &Arc<State>, endpoints: Vec<Endpoint>) {
+    let mut paths: BTreeMap<&str, Vec<Endpoint>> = BTreeMap::new();
+    for endpoint in endpoints {
+        paths.entry(endpoint.path).or_default().push(endpoint);
+    }
+    let route = |endpoints: Endpoints| {
+        let state = state.clone();
+        web::to(move |request: HttpRequest, payload: web::Payload| {
+            route::serve(state.clone(), endpoints.clone(), request, payload)
+        })
+    };
+    for (path, endpoints) in paths {
+        let path = format!("{}{path}", state.app.settings.base_path);
+        config.service(web::resource(path).route(route(endpoints.into())));
+    }
+    config.default_service(route(Endpoints::default()));
+}

@@ -1,0 +1,244 @@
+//! Every refusal, and what a client is told of it: problem details (RFC 9457). The one place where
+//! errors become answers.
+
+use crate::service;
+use crate::store;
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, HeaderName, HeaderValue};
+use std::borrow::Cow;
+use std::time::Duration;
+use verifier_sdk::problem::Problem;
+
+/// When a client that was turned away should come back.
+const COME_BACK: Duration = Duration::from_secs(1);
+
+/// The challenge where a client credential is wanted (RFC 7617).
+const BASIC: &str = r#"Basic realm="portcullis", charset="UTF-8""#;
+
+/// Why a call did not go through.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error(transparent)]
+    Service(#[from] service::Error),
+    /// What a request presents is refused before anybody asks the service.
+    #[error(transparent)]
+    Request(#[from] verifier_sdk::Error),
+    /// With a hint for whoever wrote the client, made of this program's words and never of the
+    /// request's.
+    #[error("bad request: {0}")]
+    BadRequest(Cow<'static, str>),
+    #[error("there is no such path, or no such thing")]
+    NotFound,
+    /// With the methods that there are.
+    #[error("method not allowed")]
+    Method(String),
+    #[error("the body is too large")]
+    TooLarge,
+    /// With the type that is wanted.
+    #[error("the body is not {0}")]
+    MediaType(&'static str),
+    /// No client credential, or not the right one: nobody is told which.
+    #[error("no client with that name and secret")]
+    Client,
+    #[error("too much to do")]
+    Overloaded,
+    /// The database or the keys are not there.
+    #[error("not ready")]
+    NotReady(Readiness),
+    /// Of a form of OAuth: its own kind of answer.
+    #[error("{0:?}")]
+    OAuth(OAuthError),
+    /// A handler panicked; the log has the place.
+    #[error("a handler panicked")]
+    Panicked,
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        service::Error::from(error).into()
+    }
+}
+
+/// What `/readyz` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub(super) struct Readiness {
+    pub(super) database: &'static str,
+    pub(super) keys: &'static str,
+    pub(super) bus: &'static str,
+}
+
+/// RFC 6749, section 5.2, and RFC 7009, section 2.2.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OAuthError {
+    /// `token` is missing, or a parameter stands twice.
+    InvalidRequest,
+    /// The token is one that cannot be revoked by itself.
+    UnsupportedTokenType,
+}
+
+impl Error {
+    pub(super) fn bad_request(hint: impl Into<Cow<'static, str>>) -> Self {
+        Self::BadRequest(hint.into())
+    }
+
+    /// What the client is told.
+    pub(super) fn response(&self) -> HttpResponse {
+        self.log();
+        let mut response = match self {
+            Self::OAuth(error) => error.response(),
+            _ => respond(&self.problem()),
+        };
+        if let Self::Method(allowed) = self
+            && let Ok(allowed) = HeaderValue::from_str(allowed)
+        {
+            response.headers_mut().insert(ALLOW, allowed);
+        }
+        response
+    }
+
+    fn problem(&self) -> Problem {
+        match self {
+            Self::Service(error) => of_service(error),
+            // One title for each type of problem; which header stood twice is a hint.
+            Self::Request(verifier_sdk::Error::Ambiguous) => {
+                bad_request("Two credentials were presented where one is meant.")
+            }
+            Self::Request(error) => Problem::from(error),
+            Self::BadRequest(hint) => bad_request(hint),
+            Self::NotFound => not_found(),
+            Self::Method(_) => Problem::new("method", 405, "This path does not take this method."),
+            Self::TooLarge => Problem::new("too-large", 413, "The body is too large."),
+            Self::MediaType(wanted) => Problem::new(
+                "media-type",
+                415,
+                "The body is not of the type that this call takes.",
+            )
+            .with(
+                "detail",
+                format!("Send it as {wanted}, without a content encoding."),
+            ),
+            // `error` for clients that speak OAuth (RFC 7662, section 2.3).
+            Self::Client => Problem::new("bad-credentials", 401, BAD_CREDENTIALS)
+                .challenge(BASIC)
+                .with("error", "invalid_client"),
+            Self::Overloaded => overloaded(),
+            Self::NotReady(Readiness {
+                database,
+                keys,
+                bus,
+            }) => overloaded()
+                .with("database", *database)
+                .with("keys", *keys)
+                .with("bus", *bus),
+            Self::OAuth(_) | Self::Panicked => internal(),
+        }
+    }
+
+    /// Logged here and nowhere else, and only what an operator can do something about.
+    fn log(&self) {
+        let Self::Service(error @ (service::Error::Store(_) | service::Error::Keys(_))) = self
+        else {
+            return;
+        };
+        tracing::error!(error = error as &dyn std::error::Error, "a call failed");
+    }
+}
+
+const BAD_CREDENTIALS: &str = "The credentials are not accepted.";
+
+fn of_service(error: &service::Error) -> Problem {
+    use service::Error;
+    match error {
+        // Unknown user, wrong password, disabled: one answer.
+        Error::BadCredentials => {
+            Problem::new("bad-credentials", 401, BAD_CREDENTIALS).challenge("Bearer")
+        }
+        // Expired, revoked, or its token used again: the client logs in.
+        Error::SessionEnded => Problem::new("session-ended", 401, "The session has ended.")
+            .challenge(r#"Bearer error="invalid_token""#),
+        // The reason stays inside; the client refreshes.
+        Error::TokenInvalid => {
+            Problem::from(&verifier_sdk::Error::Invalid(verifier_sdk::Reason::Revoked))
+        }
+        // Also what is somebody else's: who may not see it must not learn that it is there.
+        Error::NotFound => not_found(),
+        // The one place where a stranger learns that a user exists, which no registration that
+        // lets people choose names can hide.
+        Error::NameTaken => conflict("The user name is taken."),
+        Error::BadName => {
+            bad_request("A user name is 1 to 64 letters, digits and marks, without spaces.")
+        }
+        Error::PasswordRefused(why) => {
+            Problem::new("password-refused", 422, "The new password is not taken.")
+                .with("detail", format!("{why}."))
+        }
+        Error::Conflict => conflict("It was changed by somebody else meanwhile."),
+        Error::Overloaded => overloaded(),
+        // Another replica answers, or this one after its start.
+        Error::ShuttingDown => overloaded(),
+        // It may be back with the next request, and nothing is known to have happened.
+        Error::Store(error) if matches!(**error, store::Error::Unavailable(_)) => overloaded(),
+        // Nothing of the cause: it could tell how the service is built.
+        Error::Store(_) | Error::Keys(_) => internal(),
+    }
+}
+
+fn bad_request(hint: &str) -> Problem {
+    Problem::new("bad-request", 400, "The request is not understood.").with("detail", hint)
+}
+
+fn not_found() -> Problem {
+    Problem::new("not-found", 404, "There is nothing here.")
+}
+
+fn conflict(hint: &str) -> Problem {
+    Problem::new("conflict", 409, "It cannot be done as things are.").with("detail", hint)
+}
+
+fn overloaded() -> Problem {
+    Problem::new(
+        "overloaded",
+        503,
+        "The service cannot answer at the moment.",
+    )
+    .retry_after(COME_BACK)
+}
+
+fn internal() -> Problem {
+    Problem::new("internal", 500, "Something went wrong.")
+}
+
+fn respond(problem: &Problem) -> HttpResponse {
+    let status = StatusCode::from_u16(problem.status())
+        .unwrap_or_else(|_| unreachable!("statuses are constants of this workspace"));
+    let mut response = HttpResponse::build(status).body(problem.body());
+    for (name, value) in problem.headers() {
+        let value = HeaderValue::from_str(&value)
+            .unwrap_or_else(|_| unreachable!("constants and integers"));
+        response
+            .headers_mut()
+            .insert(HeaderName::from_static(name), value);
+    }
+    response
+}
+
+impl OAuthError {
+    /// `application/json`, as RFC 6749, section 5.2, has it: `POST /revoke` and `POST /introspect`
+    /// are called by programs that were written against those RFCs. Everything else about these
+    /// calls (413, 415, 503 and so on) is a problem as everywhere.
+    fn response(self) -> HttpResponse {
+        let (error, hint) = match self {
+            Self::InvalidRequest => (
+                "invalid_request",
+                "Send `token` once, and no parameter twice.",
+            ),
+            Self::UnsupportedTokenType => (
+                "unsupported_token_type",
+                "An access token ends with its session; present the session token.",
+            ),
+        };
+        let body = serde_json::json!({ "error": error, "error_description": hint });
+        HttpResponse::BadRequest().json(body)
+    }
+}

@@ -1,0 +1,219 @@
+//! From a request to its handler, and what every answer carries.
+
+use super::call::{Call, Query};
+use super::json::{self, Takes};
+use super::problem::Error;
+use super::{State, cors, csrf};
+use actix_web::http::Method;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, rt, web};
+use futures::FutureExt as _;
+use futures::future::LocalBoxFuture;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+type Handler = Box<dyn Fn(Call) -> LocalBoxFuture<'static, Result<HttpResponse, Error>>>;
+
+/// One row of the route table.
+pub(super) struct Endpoint {
+    pub(super) method: Method,
+    pub(super) path: &'static str,
+    takes: Takes,
+    query: &'static [&'static str],
+    handler: Handler,
+}
+
+pub(super) fn get<F: Answer>(
+    path: &'static str,
+    handler: impl Fn(Call) -> F + 'static,
+) -> Endpoint {
+    Endpoint::new(Method::GET, path, Takes::Nothing, handler)
+}
+
+pub(super) fn post<F: Answer>(
+    path: &'static str,
+    takes: Takes,
+    handler: impl Fn(Call) -> F + 'static,
+) -> Endpoint {
+    Endpoint::new(Method::POST, path, takes, handler)
+}
+
+pub(super) fn put<F: Answer>(
+    path: &'static str,
+    takes: Takes,
+    handler: impl Fn(Call) -> F + 'static,
+) -> Endpoint {
+    Endpoint::new(Method::PUT, path, takes, handler)
+}
+
+pub(super) fn delete<F: Answer>(
+    path: &'static str,
+    handler: impl Fn(Call) -> F + 'static,
+) -> Endpoint {
+    Endpoint::new(Method::DELETE, path, Takes::Nothing, handler)
+}
+
+/// What a handler gives.
+pub(super) trait Answer: Future<Output = Result<HttpResponse, Error>> + 'static {}
+
+impl<F: Future<Output = Result<HttpResponse, Error>> + 'static> Answer for F {}
+
+impl Endpoint {
+    fn new<F: Answer>(
+        method: Method,
+        path: &'static str,
+        takes: Takes,
+        handler: impl Fn(Call) -> F + 'static,
+    ) -> Self {
+        let handler = move |call| handler(call).boxed_local();
+        Self {
+            method,
+            path,
+            takes,
+            query: &[],
+            handler: Box::new(handler),
+        }
+    }
+
+    /// The query parameters that it knows.
+    pub(super) fn query(self, query: &'static [&'static str]) -> Self {
+        Self { query, ..self }
+    }
+
+    /// Whether it answers `method`. A `HEAD` is a `GET` whose body nobody sends (RFC 9110, section
+    /// 9.3.2).
+    fn answers(&self, method: &Method) -> bool {
+        self.method == method || (self.method == Method::GET && method == Method::HEAD)
+    }
+}
+
+/// All endpoints of one path; none for a path that there is not.
+pub(super) type Endpoints = Rc<[Endpoint]>;
+
+/// The methods of a path, for `Allow`.
+pub(super) fn allowed(endpoints: &[Endpoint]) -> String {
+    let names = endpoints.iter().map(|endpoint| match endpoint.method {
+        Method::GET => "GET, HEAD",
+        ref method => method.as_str(),
+    });
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// Answers a request.
+pub(super) async fn serve(
+    state: Arc<State>,
+    endpoints: Endpoints,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> HttpResponse {
+    let began = Instant::now();
+    let id = request_id(request.headers());
+    let path = endpoints.first().map_or("none", |endpoint| endpoint.path);
+    let span = tracing::info_span!("request", id, method = %known(request.method()), path);
+    let answer = answer(&state, endpoints, &request, payload)
+        .instrument(span.clone())
+        .await;
+    let mut response = span.in_scope(|| answer.unwrap_or_else(|error| error.response()));
+    let status = response.status().as_u16();
+    state
+        .metrics
+        .answered(known(request.method()), path, status, began.elapsed());
+    span.in_scope(|| tracing::debug!(status, "answered"));
+    add_headers(&state, &request, &mut response, &id);
+    response
+}
+
+async fn answer(
+    state: &Arc<State>,
+    endpoints: Endpoints,
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Error> {
+    // No path here needs an escape, so one is an attempt at a second spelling of another path.
+    if endpoints.is_empty() || request.path().contains('%') {
+        return Err(Error::NotFound);
+    }
+    if let Some(response) = cors::preflight(&state.origins, &endpoints, request) {
+        return Ok(response);
+    }
+    let index = endpoints
+        .iter()
+        .position(|endpoint| endpoint.answers(request.method()));
+    let index = index.ok_or_else(|| Error::Method(allowed(&endpoints)))?;
+    let endpoint = &endpoints[index];
+    let query = Query::parse(request.query_string(), endpoint.query)?;
+    if endpoint.takes != Takes::Form {
+        csrf::check_origin(request, &state.origins)?;
+    }
+    let body = json::read(endpoint.takes, request, payload).await?;
+    let call = Call {
+        state: state.clone(),
+        request: request.clone(),
+        query,
+        body,
+    };
+    // In a task of its own, which outlives a client that goes away: a database call that is dropped
+    // half-way can leave its connection with a transaction open (see `crate::store`).
+    let handled = rt::spawn((endpoint.handler)(call).in_current_span());
+    handled.await.unwrap_or(Err(Error::Panicked))
+}
+
+/// The client's own, where it can stand in a log line, or a new one.
+fn request_id(headers: &HeaderMap) -> String {
+    let is_token = |text: &&str| {
+        let known = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+        (1..=64).contains(&text.len()) && text.bytes().all(known)
+    };
+    let given = headers
+        .get(REQUEST_ID)
+        .and_then(|id| id.to_str().ok())
+        .filter(is_token);
+    given.map_or_else(|| Uuid::new_v4().simple().to_string(), str::to_owned)
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The method, or one word for all that are made up: they must fill neither logs nor metrics.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+fn add_headers(state: &State, request: &HttpRequest, response: &mut HttpResponse, id: &str) {
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    // Nearly every answer here stands near a token; the few that may be kept say so themselves.
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    let fixed = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::VARY, "Origin, Sec-Fetch-Site"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if state.https {
+        // Two years; whether the sister domains keep to it is not for this service to say.
+        let value = HeaderValue::from_static("max-age=63072000");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, value);
+    }
+    cors::add_headers(&state.origins, request, headers);
+}

@@ -1,0 +1,310 @@
+//! What browsers need: origins, the CSRF value, CORS, and headers that keep answers to themselves.
+
+use super::*;
+
+/// Every unsafe call that takes JSON or nothing, with a body of the right type.
+fn unsafe_calls() -> Vec<(&'static str, &'static str, Option<Value>)> {
+    let login = json!({ "username": "alice", "password": PASSWORD });
+    let id = "/sessions/01890a5d-ac96-774b-bcce-b302099a8057";
+    vec![
+        ("POST", "/session", Some(login.clone())),
+        ("POST", "/users", Some(login)),
+        ("POST", "/session/refresh", None),
+        ("DELETE", "/session", None),
+        ("DELETE", "/sessions", None),
+        ("DELETE", id, None),
+        (
+            "PUT",
+            "/password",
+            Some(json!({ "current": PASSWORD, "new": "x" })),
+        ),
+        (
+            "POST",
+            "/admin/users/01890a5d-ac96-774b-bcce-b302099a8057/disable",
+            None,
+        ),
+        ("DELETE", "/admin/sessions", None),
+    ]
+}
+
+#[tokio::test]
+async fn no_page_of_another_site_makes_a_browser_change_anything() {
+    let world = World::begins().await;
+    let browser = world.browser("root").await;
+    let own = world.url.clone();
+    let pages: [(&str, &[(&str, &str)]); 8] = [
+        ("another site", &[("sec-fetch-site", "cross-site")]),
+        ("a sister domain", &[("sec-fetch-site", "same-site")]),
+        (
+            "another site's origin",
+            &[
+                ("sec-fetch-site", "cross-site"),
+                ("origin", "https://evil.example"),
+            ],
+        ),
+        ("an old browser", &[("origin", "https://evil.example")]),
+        ("a sandboxed frame", &[("origin", "null")]),
+        (
+            "a name before the host",
+            &[("origin", "https://x@app.example.com")],
+        ),
+        (
+            "a longer host",
+            &[("origin", "https://app.example.com.evil.example")],
+        ),
+        (
+            "another port",
+            &[("origin", "https://app.example.com:8443")],
+        ),
+    ];
+    for (method, path, body) in unsafe_calls() {
+        for (page, headers) in pages {
+            let mut request = world.request(method, path);
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            if let Some(cookies) = browser.jar.header(path) {
+                request = request.header(COOKIE, cookies);
+            }
+            request = request.header("x-csrf-token", browser.cookie(CSRF));
+            if let Some(body) = &body {
+                request = request.json(body);
+            }
+            assert_refused(
+                &Answer::of(request).await,
+                403,
+                "csrf",
+                &format!("{method} {path} from {page}"),
+            );
+        }
+    }
+    let mut still_here = browser.clone();
+    still_here
+        .sends(&world, "GET", "/sessions")
+        .await
+        .must_be(200);
+    let login = json!({ "username": "alice", "password": PASSWORD });
+    for (name, value) in [
+        ("sec-fetch-site", "same-origin"),
+        ("sec-fetch-site", "none"),
+        ("origin", own.as_str()),
+        ("origin", ALLOWED_ORIGIN),
+    ] {
+        let request = world
+            .request("POST", "/session")
+            .header(name, value)
+            .json(&login);
+        Answer::of(request).await.must_be(201);
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_a_cookie_authenticates_repeats_the_sessions_value() {
+    let world = World::begins().await;
+    let browser = world.browser("root").await;
+    let other = world.browser("root").await;
+    for (method, path, body) in unsafe_calls().into_iter().skip(2) {
+        let request = || {
+            let request = world
+                .request(method, path)
+                .header("sec-fetch-site", "same-origin");
+            let request = request.header(COOKIE, browser.jar.header(path).unwrap());
+            match &body {
+                Some(body) => request.json(body),
+                None => request,
+            }
+        };
+        let value = browser.cookie(CSRF);
+        let cases = [
+            ("none", request()),
+            ("an empty one", request().header("x-csrf-token", "")),
+            (
+                "another session's",
+                request().header("x-csrf-token", other.cookie(CSRF)),
+            ),
+            (
+                "a longer one",
+                request().header("x-csrf-token", format!("{value}A")),
+            ),
+            (
+                "two",
+                request()
+                    .header("x-csrf-token", &value)
+                    .header("x-csrf-token", &value),
+            ),
+            // The cookie is for the page to read; that a browser sends it proves nothing.
+            (
+                "the cookie's",
+                request().header(COOKIE, format!("{CSRF}={value}")),
+            ),
+        ];
+        for (case, request) in cases {
+            assert_refused(
+                &Answer::of(request).await,
+                403,
+                "csrf",
+                &format!("{method} {path}: {case}"),
+            );
+        }
+    }
+    let mut still_here = browser.clone();
+    still_here
+        .sends(&world, "GET", "/session")
+        .await
+        .must_be(200);
+}
+
+#[tokio::test]
+async fn what_a_form_can_send_is_refused_before_anything_happens() {
+    let world = World::begins().await;
+    let browser = world.browser("alice").await;
+    for (method, path, _) in unsafe_calls() {
+        for kind in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=x",
+            "application/jsonp",
+            "",
+        ] {
+            let request = browser
+                .request(&world, method, path)
+                .header(CONTENT_TYPE, kind)
+                .body("{}");
+            assert_refused(
+                &Answer::of(request).await,
+                415,
+                "media-type",
+                &format!("{method} {path} {kind:?}"),
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_of_an_allowed_origin_are_answered_and_no_others() {
+    let world = World::begins().await;
+    let preflight = |origin: &str, path: &str| {
+        let request = world.request("OPTIONS", path).header("origin", origin);
+        let request = request.header("access-control-request-method", "DELETE");
+        Answer::of(request.header("access-control-request-headers", "x-csrf-token"))
+    };
+    let answer = preflight(ALLOWED_ORIGIN, "/sessions").await.must_be(204);
+    assert_eq!(
+        header(&answer, "access-control-allow-origin"),
+        ALLOWED_ORIGIN
+    );
+    assert_eq!(header(&answer, "access-control-allow-credentials"), "true");
+    assert_eq!(
+        header(&answer, "access-control-allow-methods"),
+        "GET, HEAD, DELETE"
+    );
+    assert!(header(&answer, "access-control-allow-headers").contains("x-csrf-token"));
+    assert_eq!(header(&answer, "vary"), "Origin, Sec-Fetch-Site");
+
+    let mut browser = world.browser("alice").await;
+    let from_there = |browser: &Browser, origin: &str| {
+        let request = world
+            .request("GET", "/sessions")
+            .header("sec-fetch-site", "same-site");
+        request
+            .header("origin", origin)
+            .header(COOKIE, browser.jar.header("/sessions").unwrap())
+    };
+    let answer = browser
+        .sent(from_there(&browser, ALLOWED_ORIGIN))
+        .await
+        .must_be(200);
+    assert_eq!(
+        header(&answer, "access-control-allow-origin"),
+        ALLOWED_ORIGIN
+    );
+    assert!(header(&answer, "access-control-expose-headers").contains("retry-after"));
+
+    for origin in [
+        "https://evil.example",
+        "https://app.example.com.evil.example",
+        "https://evil-app.example.com",
+        "http://app.example.com",
+        "https://app.example.com:444",
+        "https://x@app.example.com",
+        "null",
+        "*",
+        "",
+    ] {
+        let refused = preflight(origin, "/sessions").await;
+        assert_refused(&refused, 405, "method", origin);
+        let read = browser.sent(from_there(&browser, origin)).await;
+        for answer in [&refused, &read] {
+            for name in answer.headers.keys() {
+                assert!(
+                    !name.as_str().starts_with("access-control-"),
+                    "{origin}: {name}"
+                );
+            }
+        }
+    }
+    assert_refused(
+        &preflight(ALLOWED_ORIGIN, "/nowhere").await,
+        404,
+        "not-found",
+        "no such path",
+    );
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_headers_that_protect_it() {
+    let world =
+        World::begins_with(|plan| plan.issuer = Some("https://id.example.com".to_owned())).await;
+    let body = json!({ "username": "alice", "password": PASSWORD });
+    let answers = [
+        world.get("/healthz").await,
+        world.get("/nowhere").await,
+        world.get("/session").await,
+        Answer::of(world.request("POST", "/session").json(&body))
+            .await
+            .must_be(201),
+        Answer::of(world.request("PATCH", "/session")).await,
+    ];
+    for answer in answers {
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            (
+                "content-security-policy",
+                "default-src 'none'; frame-ancestors 'none'",
+            ),
+            ("referrer-policy", "no-referrer"),
+            ("strict-transport-security", "max-age=63072000"),
+            ("cache-control", "no-store"),
+        ] {
+            assert_eq!(header(&answer, name), value, "{}", answer.body);
+        }
+    }
+    let plain = World::begins().await.get("/healthz").await;
+    assert!(
+        !plain.headers.contains_key("strict-transport-security"),
+        "the issuer is http"
+    );
+}
+
+#[tokio::test]
+async fn requests_have_ids() {
+    let world = World::begins().await;
+    let long = "x".repeat(65);
+    for (given, kept) in [
+        (Some("req-1.a_B"), true),
+        (Some(""), false),
+        (Some("a b"), false),
+        (Some(long.as_str()), false),
+        (Some("a\"b"), false),
+        (None, false),
+    ] {
+        let mut request = world.request("GET", "/healthz");
+        if let Some(given) = given {
+            request = request.header("x-request-id", given);
+        }
+        let answer = Answer::of(request).await;
+        let id = header(&answer, "x-request-id");
+        assert_eq!(Some(id) == given, kept, "{given:?} {id}");
+        assert!((1..=64).contains(&id.len()), "{id}");
+    }
+}

@@ -1,0 +1,356 @@
+//! The feed over HTTP, eaten by the verifiers' own state machine.
+
+use super::*;
+use revocation_events::{Page, Position, Target};
+use std::collections::VecDeque;
+
+const SOON: Duration = Duration::from_secs(10);
+
+impl World {
+    /// As a verifier reads a page: signature, issuer, positions.
+    fn page(&self, text: &str) -> Page {
+        let ring = self.service.keys().ring();
+        Page::verify(text, &self.url, |kid| ring.access_key(kid))
+            .unwrap()
+            .page
+    }
+
+    async fn pages(&self, path: &str) -> Vec<Page> {
+        let answer = Answer::of(self.client("GET", path)).await.must_be(200);
+        assert_eq!(header(&answer, "content-type"), "application/json");
+        let texts = answer.body.as_array().unwrap().clone();
+        texts
+            .iter()
+            .map(|text| self.page(text.as_str().unwrap()))
+            .collect()
+    }
+
+    async fn ends(&self, phone: &Phone) -> Position {
+        let answer = phone.sends(self, "DELETE", "/session").await.must_be(200);
+        assert_eq!(answer.body["published"], true);
+        Position::new(answer.body["position"].as_u64().unwrap()).unwrap()
+    }
+}
+
+/// One connection to the stream.
+struct Listener {
+    response: reqwest::Response,
+    unread: String,
+    events: VecDeque<(String, String)>,
+}
+
+impl Listener {
+    async fn of(request: RequestBuilder) -> Self {
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        Self {
+            response,
+            unread: String::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// The next event's `id` and `data`; nothing at the stream's end.
+    async fn next(&mut self) -> Option<(String, String)> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Some(event);
+            }
+            let piece = tokio::time::timeout(SOON, self.response.chunk())
+                .await
+                .expect("an event soon");
+            self.unread
+                .push_str(std::str::from_utf8(&piece.ok()??).unwrap());
+            while let Some((event, rest)) = self.unread.split_once("\n\n") {
+                let (id, data) = event.split_once('\n').unwrap();
+                let id = id.strip_prefix("id: ").unwrap().to_owned();
+                self.events
+                    .push_back((id, data.strip_prefix("data: ").unwrap().to_owned()));
+                self.unread = rest.to_owned();
+            }
+        }
+    }
+
+    async fn page(&mut self, world: &World) -> Page {
+        let (id, data) = self.next().await.expect("the stream goes on");
+        let page = world.page(&data);
+        assert_eq!(id, page.to.to_string());
+        page
+    }
+
+    /// Reads until a page reveals the end of that session; where its `from` was.
+    async fn hears_of(&mut self, world: &World, session: &str) -> Page {
+        let target = Target::Session(session.parse().unwrap());
+        loop {
+            let page = self.page(world).await;
+            if page
+                .revoked
+                .iter()
+                .any(|revocation| revocation.target == target)
+            {
+                return page;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn all_live_revocations_in_pages() {
+    let world = World::begins().await;
+    let empty = world.pages("/revocations").await;
+    assert_eq!(
+        (empty.len(), empty[0].revoked.len(), empty[0].more),
+        (1, 0, false)
+    );
+    let phone = world.phone("alice").await;
+    let position = world.ends(&phone).await;
+    for path in [
+        "/revocations".to_owned(),
+        "/revocations?after=0".to_owned(),
+        format!("/revocations?after={}", empty[0].to),
+    ] {
+        let pages = world.pages(&path).await;
+        let last = &pages.last().unwrap().revoked;
+        assert_eq!(
+            last.last().map(|revocation| revocation.position),
+            Some(position),
+            "{path}"
+        );
+    }
+    // Above the head: a heartbeat.
+    let above = world.pages("/revocations?after=9007199254740991").await;
+    assert_eq!((above.len(), above[0].from == above[0].to), (1, true));
+    for bad in [
+        "",
+        "x",
+        "-1",
+        "+1",
+        "1.0",
+        "9007199254740992",
+        "1&after=2",
+        "1&x=1",
+    ] {
+        for path in ["/revocations", "/revocations/stream"] {
+            let answer = Answer::of(world.client("GET", &format!("{path}?after={bad}"))).await;
+            assert_refused(&answer, 400, "bad-request", &format!("{path} {bad}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_begins_with_what_is_missing_and_goes_on_live() {
+    let world = World::begins().await;
+    let before = world.pages("/revocations").await[0].to;
+    let (first, second, third) = (
+        world.phone("alice").await,
+        world.phone("alice").await,
+        world.phone("alice").await,
+    );
+    let first_end = world.ends(&first).await;
+    let mut stream =
+        Listener::of(world.client("GET", &format!("/revocations/stream?after={before}"))).await;
+    for (name, value) in [
+        ("content-type", "text/event-stream"),
+        ("x-accel-buffering", "no"),
+        ("cache-control", "no-store"),
+    ] {
+        assert_eq!(stream.response.headers()[name], value);
+    }
+    stream.hears_of(&world, &first.id).await;
+    world.ends(&second).await;
+    let live = stream.hears_of(&world, &second.id).await;
+    assert!(
+        live.from <= first_end,
+        "no gap between what was missing and what came live"
+    );
+    // Heartbeats come too.
+    let mut heartbeat = stream.page(&world).await;
+    while heartbeat.from != heartbeat.to {
+        heartbeat = stream.page(&world).await;
+    }
+
+    // A reconnect: the last id beats the parameter.
+    world.ends(&third).await;
+    let again = world
+        .client("GET", "/revocations/stream?after=0")
+        .header("last-event-id", live.to.to_string());
+    let mut again = Listener::of(again).await;
+    let page = again.page(&world).await;
+    assert_eq!(page.from, live.to);
+    for bad in ["", "x", "-1"] {
+        let answer = Answer::of(
+            world
+                .client("GET", "/revocations/stream")
+                .header("last-event-id", bad),
+        )
+        .await;
+        assert_refused(&answer, 400, "bad-request", bad);
+    }
+    let head = Answer::of(world.client("HEAD", "/revocations/stream"))
+        .await
+        .must_be(200);
+    assert_eq!(header(&head, "content-type"), "text/event-stream");
+}
+
+#[tokio::test]
+async fn a_long_catch_up_comes_whole_and_in_order() {
+    const MANY: i64 = 65_500;
+    let world = World::begins().await;
+    // More than the 64 pages of one read, all of them above the head until now, which is 0.
+    let mut tx = world.store.begin().await.unwrap();
+    let taken = tx.take_position(Position::ZERO).await.unwrap();
+    let last = taken.position;
+    let event = |version: i64| {
+        let below = u64::try_from(MANY - version).unwrap();
+        let position = Position::new(last.get() - below).unwrap();
+        let fact = crate::session::Fact::EveryoneRevoked { position };
+        crate::session::Event {
+            stream: crate::session::Stream::Everyone,
+            version,
+            at: taken.now,
+            fact,
+        }
+    };
+    let events: Vec<_> = (1..=MANY).map(event).collect();
+    for events in events.chunks(1_000) {
+        tx.append(events).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    tests::eventually("the replica has cut them", SOON, async || {
+        world
+            .service
+            .relay()
+            .latest_now()
+            .is_some_and(|latest| latest.to >= last)
+    })
+    .await;
+    let pages = world.pages("/revocations?after=0").await;
+    assert_eq!((pages.len(), pages[63].more), (64, true));
+    let mut stream = Listener::of(world.client("GET", "/revocations/stream?after=0")).await;
+    let (mut to, mut revoked) = (pages[0].from, 0);
+    while to < last {
+        let page = stream.page(&world).await;
+        assert!(page.from <= to, "a gap");
+        revoked += page
+            .revoked
+            .iter()
+            .filter(|revocation| revocation.position > to)
+            .count();
+        to = page.to;
+    }
+    assert_eq!(i64::try_from(revoked), Ok(MANY));
+}
+
+#[tokio::test]
+async fn streams_have_a_cap_and_give_their_places_back() {
+    let world = World::begins_with(|plan| plan.http.max_streams = 2).await;
+    let open = || Listener::of(world.client("GET", "/revocations/stream"));
+    let (first, _second) = (open().await, open().await);
+    let third = Answer::of(world.client("GET", "/revocations/stream")).await;
+    assert_refused(&third, 503, "overloaded", "one too many");
+    drop(first);
+    tests::eventually("a place is free again", SOON, async || {
+        let answer = world
+            .client("GET", "/revocations/stream")
+            .send()
+            .await
+            .unwrap();
+        answer.status() == 200
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_falls_behind_is_told_to_begin_anew() {
+    let world = World::begins().await;
+    let relay = world.service.relay().clone();
+    let latest = relay.latest().await.unwrap();
+    let live = relay.live();
+    let place = Arc::new(tokio::sync::Semaphore::new(1))
+        .try_acquire_owned()
+        .unwrap();
+    let stream = super::super::stream::PageStream::begin(
+        relay.clone(),
+        None,
+        latest,
+        live,
+        CancellationToken::new(),
+        place,
+    );
+    let mut events = Box::pin(stream.await.unwrap().events());
+    // Nobody reads while more pages go out than are kept for one who is slow.
+    let phone = world.phone("alice").await;
+    for _ in 0..300 {
+        world
+            .service
+            .end_sessions(world.user_id("alice").await, None)
+            .await
+            .unwrap();
+    }
+    drop(phone);
+    use futures::StreamExt as _;
+    let to_the_end = async {
+        let mut heard = 0;
+        while events.next().await.is_some() {
+            heard += 1;
+        }
+        heard
+    };
+    let heard = tokio::time::timeout(SOON, to_the_end)
+        .await
+        .expect("an end");
+    assert_eq!(heard, 1, "what was missing, and then the end");
+}
+
+#[tokio::test]
+async fn a_stop_ends_the_streams_and_finishes_what_was_taken() {
+    let hasher = Hasher::new(1);
+    let held = hasher.clone();
+    let mut world = World::begins_with(|plan| plan.hasher = hasher).await;
+    let mut stream = Listener::of(world.client("GET", "/revocations/stream")).await;
+    stream.page(&world).await;
+    let hold = held.hold().await;
+    let body = json!({ "username": "alice", "password": PASSWORD });
+    let login = tokio::spawn(Answer::of(world.request("POST", "/session").json(&body)));
+    tests::eventually("the login was taken", SOON, async || held.in_line() == 1).await;
+    world.shutdown.take().unwrap().send(()).unwrap();
+    while stream.next().await.is_some() {}
+    tests::eventually("no new connection is taken", SOON, async || {
+        reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .unwrap()
+            .get(&world.url)
+            .send()
+            .await
+            .is_err()
+    })
+    .await;
+    drop(hold);
+    login.await.unwrap().must_be(201);
+    let server = world.server.take().unwrap();
+    tokio::time::timeout(SOON, server)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test]
+async fn before_the_first_cut_there_is_nothing_to_say() {
+    let world = World::begins_with(|plan| plan.relays = false).await;
+    for path in ["/revocations", "/revocations/stream"] {
+        assert_refused(
+            &Answer::of(world.client("GET", path)).await,
+            503,
+            "overloaded",
+            path,
+        );
+    }
+    let phone = world.phone("alice").await;
+    let answer = phone.sends(&world, "DELETE", "/session").await.must_be(200);
+    assert_eq!(
+        (&answer.body["revoked"], &answer.body["published"]),
+        (&json!(1), &json!(false))
+    );
+}

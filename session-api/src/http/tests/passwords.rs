@@ -1,0 +1,150 @@
+//! Registration and the change of a password.
+
+use super::*;
+
+#[tokio::test]
+async fn anyone_registers_where_that_is_open() {
+    let world = World::begins().await;
+    let register = |name: &str, password: &str| {
+        world
+            .request("POST", "/users")
+            .json(&json!({ "username": name, "password": password }))
+    };
+    let answer = Answer::of(register("Carol", PASSWORD)).await.must_be(201);
+    assert_eq!(answer.body["username"], "carol");
+    assert_eq!(answer.body["roles"], json!([]));
+    assert_eq!(answer.body["id"], json!(world.user_id("carol").await));
+    world.phone("carol").await;
+    for (name, password, status, slug) in [
+        ("carol", PASSWORD, 409, "conflict"),
+        ("CAROL", PASSWORD, 409, "conflict"),
+        ("", PASSWORD, 400, "bad-request"),
+        ("with space", PASSWORD, 400, "bad-request"),
+        ("nul\0", PASSWORD, 400, "bad-request"),
+        ("dave", "short", 422, "password-refused"),
+        ("dave", "", 422, "password-refused"),
+        ("dave", &"long-enough ".repeat(30), 422, "password-refused"),
+        ("someone", "my name is someone", 422, "password-refused"),
+        ("dave", "aaaaaaaaaaaaaaaaaaaa", 422, "password-refused"),
+    ] {
+        let answer = Answer::of(register(name, password)).await;
+        assert_refused(&answer, status, slug, name);
+        assert!(
+            answer.body["detail"].is_string(),
+            "it says why: {}",
+            answer.body
+        );
+    }
+    // Nothing that is presented matters.
+    let with_rubbish = register("dave", PASSWORD)
+        .header(AUTHORIZATION, "Bearer rubbish")
+        .header(COOKIE, format!("{ACCESS}=a; {ACCESS}=b"));
+    Answer::of(with_rubbish).await.must_be(201);
+}
+
+#[tokio::test]
+async fn else_an_operator_does_it() {
+    let world = World::begins_with(|plan| plan.http.open_registration = false).await;
+    let body = json!({ "username": "carol", "password": PASSWORD });
+    let anyone = Answer::of(world.request("POST", "/users").json(&body)).await;
+    assert_refused(&anyone, 401, "token-missing", "anyone");
+    let (alice, root) = (world.phone("alice").await, world.phone("root").await);
+    assert_refused(
+        &alice.sends_json(&world, "POST", "/users", &body).await,
+        403,
+        "forbidden",
+        "alice",
+    );
+    root.sends_json(&world, "POST", "/users", &body)
+        .await
+        .must_be(201);
+    // By cookie, with all that a cookie needs.
+    let browser = world.browser("root").await;
+    let body = json!({ "username": "dave", "password": PASSWORD });
+    let bare = world
+        .request("POST", "/users")
+        .header(COOKIE, browser.jar.header("/users").unwrap())
+        .json(&body);
+    assert_refused(
+        &Answer::of(bare).await,
+        403,
+        "csrf",
+        "a cookie without the value",
+    );
+    Answer::of(browser.request(&world, "POST", "/users").json(&body))
+        .await
+        .must_be(201);
+}
+
+#[tokio::test]
+async fn a_new_password_ends_all_other_sessions() {
+    let world = World::begins().await;
+    let other = world.phone("alice").await;
+    let mut browser = world.browser("alice").await;
+    let new = "another horse, another staple";
+    let change = |current: &str, new: &str| json!({ "current": current, "new": new });
+    for (case, body, status, slug) in [
+        (
+            "wrong",
+            change("wrong horse battery staple", new),
+            401,
+            "bad-credentials",
+        ),
+        (
+            "too long",
+            change(&"x".repeat(300), new),
+            401,
+            "bad-credentials",
+        ),
+        (
+            "refused",
+            change(PASSWORD, "short"),
+            422,
+            "password-refused",
+        ),
+        (
+            "contains the name",
+            change(PASSWORD, "my name is alice, really"),
+            422,
+            "password-refused",
+        ),
+        ("half", json!({ "current": PASSWORD }), 400, "bad-request"),
+    ] {
+        let request = browser.request(&world, "PUT", "/password").json(&body);
+        assert_refused(&Answer::of(request).await, status, slug, case);
+    }
+    other.sends(&world, "GET", "/session").await.must_be(200);
+
+    let request = browser
+        .request(&world, "PUT", "/password")
+        .json(&change(PASSWORD, new));
+    let answer = browser.sent(request).await.must_be(200);
+    assert_eq!(
+        (&answer.body["revoked"], &answer.body["published"]),
+        (&Value::Null, &json!(true))
+    );
+    assert_eq!(set_cookies(&answer).len(), 1, "the fresh access cookie");
+    browser.sends(&world, "GET", "/sessions").await.must_be(200);
+    assert_refused(
+        &other.sends(&world, "GET", "/session").await,
+        401,
+        "token-invalid",
+        "the phone",
+    );
+    let body = json!({ "username": "alice", "password": PASSWORD });
+    let login = Answer::of(world.request("POST", "/session").json(&body)).await;
+    assert_refused(&login, 401, "bad-credentials", "the old password");
+    let body = json!({ "username": "alice", "password": new, "delivery": "body" });
+    let login = Answer::of(world.request("POST", "/session").json(&body))
+        .await
+        .must_be(201);
+    let change = world
+        .request("PUT", "/password")
+        .bearer_auth(text(&login, "access_token"));
+    let answer = Answer::of(change.json(&change_to(new))).await.must_be(200);
+    assert!(answer.body["access_token"].is_string());
+}
+
+fn change_to(current: &str) -> Value {
+    json!({ "current": current, "new": "a third horse, a third staple" })
+}

@@ -1,0 +1,90 @@
+//! Verifiers' reports, and who may follow the feed.
+
+use super::*;
+
+fn status() -> Value {
+    json!({
+        "service": "orders", "instance": "i1", "version": "0.1.0", "head": 7, "fresh": true,
+        "age_ms": 12, "max_staleness_ms": 10_000,
+        "counts": { "accepted": 1, "refused": 2, "unavailable": 3, "pages": 4, "pages_refused": 0 },
+    })
+}
+
+#[tokio::test]
+async fn verifiers_report_and_operators_see_them() {
+    let world = World::begins().await;
+    let root = world.phone("root").await;
+    let report = |body: &Value| Answer::of(world.client("POST", "/revocations/status").json(body));
+    let changed = |name: &str, value: Value| {
+        let mut status = status();
+        status[name] = value;
+        status
+    };
+    report(&changed("of_a_newer_version", json!({ "x": 1 })))
+        .await
+        .must_be(204);
+    let seen = root
+        .sends(&world, "GET", "/admin/verifiers")
+        .await
+        .must_be(200)
+        .body;
+    let item = &seen["items"][0];
+    for (name, value) in status().as_object().unwrap() {
+        assert_eq!(&item[name], value, "{name}");
+    }
+    assert_eq!(item["client"], CLIENT);
+    assert!(item["last_seen_at"].is_string());
+    for bad in [
+        changed("instance", json!("a.b")),
+        changed("instance", json!("")),
+        changed("service", json!("*")),
+        changed("version", json!("a b")),
+        changed("head", json!(-1)),
+        changed("head", json!(9_007_199_254_740_992_u64)),
+        changed("fresh", json!("yes")),
+        changed("counts", json!({})),
+        json!({}),
+        json!([]),
+    ] {
+        assert_refused(&report(&bad).await, 400, "bad-request", &bad.to_string());
+    }
+    report(&changed("goodbye", json!(true))).await.must_be(204);
+    let seen = root
+        .sends(&world, "GET", "/admin/verifiers")
+        .await
+        .must_be(200)
+        .body;
+    assert_eq!(seen["items"], json!([]));
+}
+
+#[tokio::test]
+async fn an_open_feed_asks_nobody_and_still_refuses_a_wrong_credential() {
+    let world = World::begins_with(|plan| plan.http.open_feed = true).await;
+    world.get("/revocations").await.must_be(200);
+    let stream = world
+        .request("GET", "/revocations/stream")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(stream.status(), 200);
+    let report = world.request("POST", "/revocations/status").json(&status());
+    Answer::of(report).await.must_be(204);
+    let root = world.phone("root").await;
+    let seen = root
+        .sends(&world, "GET", "/admin/verifiers")
+        .await
+        .must_be(200)
+        .body;
+    assert_eq!(seen["items"][0]["client"], "anyone");
+    for path in ["/revocations", "/revocations/stream"] {
+        let wrong = world.request("GET", path).basic_auth(CLIENT, Some("wrong"));
+        assert_refused(&Answer::of(wrong).await, 401, "bad-credentials", path);
+    }
+    let introspect = world.request("POST", "/introspect").form(&[("token", "x")]);
+    assert_refused(
+        &Answer::of(introspect).await,
+        401,
+        "bad-credentials",
+        "not of the feed",
+    );
+}

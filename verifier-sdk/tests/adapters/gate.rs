@@ -1,0 +1,348 @@
+//! What only the gate does.
+
+use crate::calls::Answer::{For, Refused};
+use crate::calls::{CSRF, app, check, request, web};
+use crate::issuer::Issuer;
+use crate::nats_server;
+use crate::servers::{self, Server, until};
+use reqwest::{Client, Method};
+use revocation_events::Target;
+use revocation_events::nats::{Bus, Settings, StatusFeed};
+use std::time::Duration;
+
+async fn ready(server: &Server) -> (u16, serde_json::Value) {
+    let url = server.url.replace("/verify", "/readyz");
+    let answer = reqwest::get(url).await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+async fn is_ready(server: &Server) {
+    until("the gate is ready", async || ready(server).await.0 == 200).await;
+}
+
+#[tokio::test]
+async fn the_method_is_that_of_the_callers_request() {
+    let issuer = Issuer::start().await;
+    let servers = [servers::gate(&issuer, &[])];
+    is_ready(&servers[0]).await;
+    let ann = issuer.mint();
+    let web = web(&ann, &[]);
+    let app = app(&ann, &[]);
+    let cookie = |method| request(method, "/whoami").cookie(&web);
+    let csrf = Refused(403, "csrf");
+    check(
+        &servers,
+        &[
+            ("not said", cookie("GET"), csrf),
+            (
+                "not said, with proof",
+                cookie("GET").own_page(),
+                For(ann.user),
+            ),
+            (
+                "nginx, safe",
+                cookie("GET").header("x-original-method", "GET"),
+                For(ann.user),
+            ),
+            (
+                "Traefik, safe",
+                cookie("GET").header("x-forwarded-method", "HEAD"),
+                For(ann.user),
+            ),
+            (
+                "unsafe behind a GET",
+                cookie("GET").header("x-original-method", "DELETE"),
+                csrf,
+            ),
+            (
+                "unsafe, with proof",
+                cookie("GET")
+                    .header("x-original-method", "DELETE")
+                    .header("sec-fetch-site", "same-origin")
+                    .header("x-csrf-token", CSRF),
+                For(ann.user),
+            ),
+            (
+                "safe behind a POST",
+                cookie("POST").header("x-original-method", "GET"),
+                For(ann.user),
+            ),
+            (
+                "unknown",
+                cookie("GET").header("x-original-method", "BREW"),
+                csrf,
+            ),
+            (
+                "in another case",
+                cookie("GET").header("x-original-method", "get"),
+                csrf,
+            ),
+            ("empty", cookie("GET").header("x-original-method", ""), csrf),
+            (
+                "not text",
+                cookie("GET").header("x-original-method", b"\xff"),
+                csrf,
+            ),
+            (
+                "both, the same",
+                cookie("GET")
+                    .header("x-original-method", "GET")
+                    .header("x-forwarded-method", "GET"),
+                For(ann.user),
+            ),
+            (
+                "both, differing, even with proof",
+                cookie("GET")
+                    .header("x-original-method", "GET")
+                    .header("x-forwarded-method", "POST")
+                    .own_page(),
+                csrf,
+            ),
+            (
+                "twice, the same",
+                cookie("GET")
+                    .header("x-original-method", "GET")
+                    .header("x-original-method", "GET"),
+                csrf,
+            ),
+            (
+                "twice, by bearer",
+                request("GET", "/whoami")
+                    .bearer(&app)
+                    .header("x-forwarded-method", "GET")
+                    .header("x-forwarded-method", "POST"),
+                csrf,
+            ),
+            (
+                "a bearer needs no method",
+                request("GET", "/whoami").bearer(&app),
+                For(ann.user),
+            ),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_method_of_the_request_itself_where_so_set() {
+    let issuer = Issuer::start().await;
+    let servers = [servers::gate(&issuer, &["--method-from", "request"])];
+    is_ready(&servers[0]).await;
+    let ann = issuer.mint();
+    let web = web(&ann, &[]);
+    check(
+        &servers,
+        &[
+            (
+                "a header does not make it unsafe",
+                request("GET", "/whoami")
+                    .cookie(&web)
+                    .header("x-original-method", "POST"),
+                For(ann.user),
+            ),
+            (
+                "a header does not make it safe",
+                request("POST", "/whoami")
+                    .cookie(&web)
+                    .header("x-original-method", "GET"),
+                Refused(403, "csrf"),
+            ),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_gateway_learns_who_it_is() {
+    let issuer = Issuer::start().await;
+    let server = servers::gate(&issuer, &["--method-from", "request"]);
+    is_ready(&server).await;
+    let login = issuer.mint();
+    let client = Client::new();
+    for (roles, expected) in [
+        (&["admin", "orders:read"][..], "admin,orders:read"),
+        // There even where it is empty, so that a gateway overwrites what the caller sent.
+        (&[], ""),
+    ] {
+        let token = app(&login, roles);
+        for (method, path) in [
+            ("GET", ""),
+            ("POST", "/"),
+            ("BREW", "/orders/7?x=/../%2e%2e"),
+            ("DELETE", "//a//b;c"),
+        ] {
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            let answer = client
+                .request(method, format!("{}{path}", server.url))
+                .bearer_auth(&token)
+                .send()
+                .await
+                .unwrap();
+            assert_eq!(answer.status(), 200, "{path}");
+            assert_eq!(answer.headers()["x-user-id"], login.user.to_string());
+            assert_eq!(answer.headers()["x-session-id"], login.session.to_string());
+            assert_eq!(answer.headers()["x-roles"], expected);
+            assert_eq!(answer.headers()["cache-control"], "no-store");
+            assert_eq!(answer.text().await.unwrap(), "");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_must_be_for_it_and_short_lived() {
+    let issuer = Issuer::start().await;
+    let ann = issuer.mint();
+    let token = app(&ann, &[]);
+    let who = || request("GET", "/whoami").bearer(&token);
+    for (flag, value, answer) in [
+        ("--audience", "api", For(ann.user)),
+        ("--audience", "other", Refused(401, "token-invalid")),
+        ("--max-lifetime", "15m", For(ann.user)),
+        ("--max-lifetime", "10m", Refused(401, "token-invalid")),
+    ] {
+        let server = servers::gate(&issuer, &[flag, value]);
+        is_ready(&server).await;
+        check(&[server], &[(value, who(), answer)]).await;
+    }
+}
+
+#[tokio::test]
+async fn other_paths_are_problems_too() {
+    let issuer = Issuer::start().await;
+    let server = servers::gate(&issuer, &[]);
+    is_ready(&server).await;
+    let base = server.url.replace("/verify", "");
+    let client = Client::new();
+    for (method, path, status, slug) in [
+        (Method::GET, "/healthz", 200, ""),
+        (Method::HEAD, "/healthz", 200, ""),
+        (Method::HEAD, "/readyz", 200, ""),
+        (Method::POST, "/readyz", 405, "method"),
+        (Method::GET, "/", 404, "not-found"),
+        (Method::GET, "/verifyx", 404, "not-found"),
+        (Method::GET, "/VERIFY", 404, "not-found"),
+    ] {
+        let request = client.request(method, format!("{base}{path}"));
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), status, "{path}");
+        if status >= 400 {
+            assert_eq!(answer.headers()["content-type"], "application/problem+json");
+            let body = answer.text().await.unwrap();
+            assert!(body.contains(&format!("urn:portcullis:{slug}\"")), "{body}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn it_outlives_its_issuer_and_says_how_it_is() {
+    let issuer = Issuer::start().await;
+    let server = servers::gate(&issuer, &[]);
+    is_ready(&server).await;
+    let (_, body) = ready(&server).await;
+    assert_eq!(body["ready"], true, "{body}");
+
+    issuer.log().silent = true;
+    until("it notices", async || ready(&server).await.0 == 503).await;
+    let (_, body) = ready(&server).await;
+    assert_eq!(body["ready"], false, "{body}");
+    assert!(!body["reason"].as_str().unwrap().is_empty(), "{body}");
+
+    issuer.log().silent = false;
+    is_ready(&server).await;
+}
+
+#[tokio::test]
+async fn the_policy_while_stale_decides_what_ready_means() {
+    let issuer = Issuer::start().await;
+    let servers = ["accept", "introspect"].map(|policy| {
+        let flags = ["--on-stale", policy, "--method-from", "request"];
+        servers::gate(&issuer, &flags)
+    });
+    for server in &servers {
+        is_ready(server).await;
+    }
+    let ann = issuer.mint();
+    let token = app(&ann, &[]);
+    let who = || request("GET", "/whoami").bearer(&token);
+
+    issuer.log().silent = true;
+    issuer.revoke(Target::Session(ann.session));
+    for server in &servers {
+        until("it is stale", async || {
+            ready(server).await.1["freshness"] == "stale"
+        })
+        .await;
+        assert_eq!(ready(server).await.0, 200);
+    }
+    check(&servers, &[("so it seems", who(), For(ann.user))]).await;
+
+    issuer.log().active = false;
+    let [accept, introspect] = servers;
+    check(&[accept], &[("nobody knows", who(), For(ann.user))]).await;
+    let ended = Refused(401, "token-invalid");
+    check(&[introspect], &[("the issuer knows", who(), ended)]).await;
+}
+
+#[tokio::test]
+async fn it_starts_before_its_issuer() {
+    let mut issuer = Issuer::start().await;
+    issuer.stop().await;
+    let server = servers::gate(&issuer, &["--method-from", "request"]);
+    let (status, body) = ready(&server).await;
+    assert_eq!((status, &body["ready"]), (503, &false.into()), "{body}");
+    assert_eq!(body["freshness"], "starting");
+
+    issuer.listen().await;
+    is_ready(&server).await;
+    let ann = issuer.mint();
+    let token = app(&ann, &[]);
+    check(
+        &[server],
+        &[(
+            "now",
+            request("GET", "/whoami").bearer(&token),
+            For(ann.user),
+        )],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn it_says_goodbye() {
+    let issuer = Issuer::start().await;
+    let mut server = servers::gate(&issuer, &["--service", "edge-1"]);
+    is_ready(&server).await;
+    let left = tokio::task::spawn_blocking(move || server.terminate());
+    assert!(left.await.unwrap().success());
+    let last = issuer.log().reports.pop().unwrap();
+    assert!(last.goodbye, "{last:?}");
+    assert_eq!(last.service, "edge-1");
+}
+
+#[tokio::test]
+async fn it_follows_the_bus_that_is_named() {
+    let issuer = Issuer::start().await;
+    let nats = nats_server::Server::start();
+    let subjects = "edge".parse().unwrap();
+    let bus = Settings::new(&nats.url()).unwrap().subjects(subjects);
+    let bus = Bus::connect(bus).await.unwrap();
+    let mut health = bus.health();
+    health.wait_for(|health| health.connected).await.unwrap();
+    let mut reports = StatusFeed::subscribe(&bus).await.unwrap();
+
+    let flags = ["--nats-url", &nats.url(), "--nats-prefix", "edge"];
+    let mut server = servers::gate(&issuer, &flags);
+    let report = tokio::time::timeout(Duration::from_secs(20), reports.next());
+    let report = report.await.unwrap().unwrap();
+    assert_eq!(
+        (&*report.client, &*report.status.service),
+        ("orders", "gate")
+    );
+
+    is_ready(&server).await;
+    let left = tokio::task::spawn_blocking(move || server.terminate());
+    assert!(left.await.unwrap().success());
+    let goodbye = async { while !reports.next().await.unwrap().status.goodbye {} };
+    let goodbye = tokio::time::timeout(Duration::from_secs(20), goodbye);
+    goodbye.await.expect("it says goodbye where it reported");
+}

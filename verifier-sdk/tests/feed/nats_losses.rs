@@ -1,0 +1,151 @@
+//! NATS is away, HTTP is away, both are; or NATS is there and nothing comes through.
+
+use crate::issuer::Issuer;
+use crate::nats::{Relay, follows, on_nats};
+use crate::server::Server;
+use crate::{builder, eventually, is_stale, refused};
+use revocation_events::Target;
+use std::time::{Duration, Instant};
+use verifier_sdk::{Reason, StartError, Verifier};
+
+#[tokio::test]
+async fn while_nats_is_away_http_stands_in_and_then_steps_back() {
+    let (issuer, mut server) = (Issuer::start().await, Server::start());
+    let relay = Relay::start(&issuer, &server.url()).await;
+    let verifier = on_nats(&issuer, &server).start().await.unwrap();
+    follows(&issuer, &verifier).await;
+    let began = Instant::now();
+    server.kill();
+    eventually("a stream over HTTP", || issuer.log().streams > 0).await;
+    // Sooner than silence alone would tell.
+    assert!(
+        began.elapsed() < Duration::from_millis(2_500),
+        "{:?}",
+        began.elapsed()
+    );
+    follows(&issuer, &verifier).await;
+    server.start_again();
+    // The relay's own is one of them.
+    eventually("the stream is closed", || issuer.open_streams() == 1).await;
+    follows(&issuer, &verifier).await;
+    assert_eq!(issuer.open_streams(), 1);
+    drop(relay);
+}
+
+#[tokio::test]
+async fn it_starts_without_nats() {
+    let (issuer, mut server) = (Issuer::start().await, Server::start());
+    server.kill();
+    let verifier = on_nats(&issuer, &server).start().await.unwrap();
+    follows(&issuer, &verifier).await;
+}
+
+#[tokio::test]
+async fn a_bus_on_which_nothing_comes_is_not_waited_for() {
+    let (issuer, server) = (Issuer::start().await, Server::start());
+    let relay = Relay::start(&issuer, &server.url()).await;
+    let max_staleness = Duration::from_secs(8);
+    let verifier = on_nats(&issuer, &server)
+        .max_staleness(max_staleness)
+        .start()
+        .await
+        .unwrap();
+    // As a partition between the servers does it: this connection stays up.
+    drop(relay);
+    let token = issuer.mint().token();
+    eventually("a stream over HTTP", || {
+        assert!(verifier.verify(&token).is_ok(), "it stays fresh meanwhile");
+        issuer.log().streams > 0
+    })
+    .await;
+    follows(&issuer, &verifier).await;
+}
+
+#[tokio::test]
+async fn a_subscription_that_is_denied_is_not_waited_for() {
+    let server = Server::start_with(
+        r#"authorization { users: [
+            {user: service, password: service-password}
+            {user: orders, password: orders-password, permissions: {subscribe: ["_INBOX_orders.>"]}}
+        ] }"#,
+    );
+    let issuer = Issuer::start().await;
+    let _relay = Relay::start(&issuer, &server.url_as("service")).await;
+    let verifier = builder(&issuer)
+        .nats(server.url_as("orders"))
+        .start()
+        .await
+        .unwrap();
+    eventually("a stream over HTTP", || issuer.log().streams > 0).await;
+    follows(&issuer, &verifier).await;
+}
+
+#[tokio::test]
+async fn without_the_service_it_starts_from_the_stored_pages() {
+    let (issuer, server) = (Issuer::start().await, Server::start());
+    let _relay = Relay::start(&issuer, &server.url()).await;
+    // As in a running service: the floor has moved, and no stored page reaches down to it.
+    let floor = issuer.revoke(Target::Everyone);
+    issuer.log().floor = floor;
+    let minted = issuer.mint();
+    issuer.revoke(Target::Session(minted.session));
+    for _ in 0..50 {
+        issuer.revoke(Target::Session(issuer.mint().session));
+    }
+    let late = issuer.mint();
+    // Key sets are still served, by a cache say.
+    issuer.log().feed_code = 503;
+    let verifier = on_nats(&issuer, &server).start().await.unwrap();
+    assert_eq!(refused(&verifier, &minted.token()), Some(Reason::Revoked));
+    eventually("every stored page is taken", || {
+        verifier.status().cutoffs == 51
+    })
+    .await;
+    assert!(verifier.verify(&late.token()).is_ok());
+    follows(&issuer, &verifier).await;
+}
+
+#[tokio::test]
+async fn with_both_away_it_goes_stale_and_comes_back() {
+    let (mut issuer, mut server) = (Issuer::start().await, Server::start());
+    let _relay = Relay::start(&issuer, &server.url()).await;
+    let verifier = on_nats(&issuer, &server)
+        .max_staleness(Duration::from_secs(1))
+        .start()
+        .await
+        .unwrap();
+    let minted = issuer.mint();
+    let token = minted.token();
+    server.kill();
+    issuer.stop().await;
+    issuer.revoke(Target::Session(minted.session));
+    eventually("it is stale", || is_stale(&verifier, &token)).await;
+    server.start_again();
+    issuer.listen().await;
+    eventually("it catches up", || {
+        refused(&verifier, &token) == Some(Reason::Revoked)
+    })
+    .await;
+    follows(&issuer, &verifier).await;
+}
+
+#[tokio::test]
+async fn settings_of_nats_that_cannot_be_used_are_named() {
+    let new = || Verifier::builder("https://id.example.com", "api").nats("nats://h");
+    for (wrong, named) in [
+        (new().nats("http://s3cret@h"), "nats"),
+        (new().nats_prefix("a.>"), "nats_prefix"),
+        (
+            new().nats("nats://u:p@h").nats_credentials_file("/x"),
+            "nats_credentials_file",
+        ),
+    ] {
+        match wrong.spawn() {
+            Err(StartError::Setting { setting, reason }) => {
+                assert_eq!(setting, named);
+                assert!(!reason.contains("s3cret"), "{reason}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
