@@ -190,8 +190,8 @@ impl Db {
         }
     }
 
-    /// Waits until `count` statements of others wait for a lock. SQLite does not tell; there a
-    /// statement that is under way is as good.
+    /// Waits until a statement waits for a lock. SQLite does not tell; what comes of the wait is
+    /// looked at there all the same.
     async fn somebody_waits(&self) {
         const WAITING: &str = "select count(*) from pg_stat_activity \
                                where datname = current_database() and wait_event_type = 'Lock'";
