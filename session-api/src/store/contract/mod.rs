@@ -9,7 +9,7 @@
 //! | `sessions`, `users` | rows, locks, snapshots |
 //! | `alive` | which sessions are alive |
 //! | `admin` | keys, clients, reports of verifiers, the schema |
-//! | `on_postgres`, `failover`, `on_sqlite` | what there is of one backend alone |
+//! | `on_postgres`, `failover`, `silence`, `on_sqlite` | what there is of one backend alone |
 //!
 //! To add one: an `async fn(&Db)` in the file of its kind, and its name in the list below.
 
@@ -22,6 +22,7 @@ mod on_postgres;
 mod on_sqlite;
 mod pages;
 mod sessions;
+mod silence;
 mod users;
 
 use super::{IfMissing, Store, connect};
@@ -189,8 +190,8 @@ impl Db {
         }
     }
 
-    /// Waits until `count` statements of others wait for a lock. SQLite does not tell; there a
-    /// statement that is under way is as good.
+    /// Waits until a statement waits for a lock. SQLite does not tell; what comes of the wait is
+    /// looked at there all the same.
     async fn somebody_waits(&self) {
         const WAITING: &str = "select count(*) from pg_stat_activity \
                                where datname = current_database() and wait_event_type = 'Lock'";

@@ -88,6 +88,43 @@ async fn a_cut_that_waits_does_not_vouch_for_the_time_it_waited() {
     );
 }
 
+/// Between the snapshot and the end of the commit a revocation is committed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cut_whose_commit_waits_does_not_vouch_for_the_time_it_waited() {
+    let db = Db::postgres().await;
+    db.execute(
+        "create function wait() returns trigger language plpgsql as \
+             'begin perform pg_advisory_xact_lock(1); return null; end'; \
+         create constraint trigger wait after insert on replica \
+             deferrable initially deferred for each row execute function wait()",
+    )
+    .await
+    .unwrap();
+    let mut holder = raw(&db).await;
+    holder.execute("select pg_advisory_lock(1)").await.unwrap();
+
+    let store = db.store.clone();
+    let waiting = tokio::spawn(async move { cut(&*store, replica(MINUTE), Position::ZERO).await });
+    db.somebody_waits().await;
+    let position = revoke(&*db.store, everyone(), Duration::ZERO).await;
+    let committed = clock::now();
+    tests::eventually("the clock moves on", BOUND, async || {
+        clock::now() > committed
+    })
+    .await;
+    holder
+        .execute("select pg_advisory_unlock(1)")
+        .await
+        .unwrap();
+    let cut = waiting.await.unwrap();
+    assert!(cut.to < position, "its snapshot was before");
+    assert!(
+        cut.at <= committed,
+        "it vouches for {:?} without {position}",
+        cut.at
+    );
+}
+
 /// sqlx 0.9.0 gives a connection whose `BEGIN` was cut off back to the pool with the transaction
 /// open: what is done next on it is acknowledged and never seen by others.
 #[tokio::test]

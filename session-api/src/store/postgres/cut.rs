@@ -1,7 +1,8 @@
 //! What pages are made of.
 
 use super::identity::{micros, other_database, raised, this_database};
-use super::{Cut, Replica, Result, now, rows};
+use super::sql::now;
+use super::{Cut, Replica, Result, rows};
 use crate::store::Error;
 use crate::store::rows::RevocationColumns;
 use crate::store::statements::floor;

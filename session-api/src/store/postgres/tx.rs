@@ -1,14 +1,16 @@
 //! A transaction that writes.
 
 use super::identity::{micros, other_database, raised, this_database};
+use super::link::Link;
 use super::listen::channel;
-use super::{HEAD, find_user, now, plain};
+use super::plain;
+use super::sql::{self, now};
 use crate::session::Event;
 use crate::store::rows::{
     FoundSessionColumns, FoundUserColumns, HeadColumns, RevocationColumns, SessionColumns,
     TakenColumns,
 };
-use crate::store::statements::{alive, found_session_columns, session_columns, user_columns};
+use crate::store::statements::{alive, found_session_columns, session_columns};
 use crate::store::wakeups::Wakeups;
 use crate::store::{
     ClientInfo, FoundSession, FoundUser, Head, KeyRow, Result, SessionRow, Taken, TakenPosition,
@@ -18,6 +20,7 @@ use async_trait::async_trait;
 use revocation_events::{Position, SessionId, UserId};
 use sqlx::types::Json;
 use sqlx::{FromRow, Postgres, Transaction};
+use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
@@ -25,6 +28,7 @@ pub(super) struct PostgresTx {
     tx: Transaction<'static, Postgres>,
     /// See [`crate::store::Store::begin_revoking`]. Dropped after the transaction.
     _permit: Option<OwnedSemaphorePermit>,
+    link: Arc<Link>,
     taken: Option<Position>,
     wakeups: Wakeups,
 }
@@ -33,11 +37,13 @@ impl PostgresTx {
     pub(super) const fn new(
         tx: Transaction<'static, Postgres>,
         permit: Option<OwnedSemaphorePermit>,
+        link: Arc<Link>,
         wakeups: Wakeups,
     ) -> Self {
         Self {
             tx,
             _permit: permit,
+            link,
             taken: None,
             wakeups,
         }
@@ -117,7 +123,11 @@ struct KnownColumns {
 impl Tx for PostgresTx {
     async fn take_position(&mut self, seen: Position) -> Result<TakenPosition> {
         let query = sqlx::query_as::<_, TakenColumns>(TAKE).bind(i64::from(seen));
-        let taken: TakenPosition = query.fetch_one(&mut *self.tx).await?.try_into()?;
+        let taken: TakenPosition = self
+            .link
+            .answers(query.fetch_one(&mut *self.tx))
+            .await?
+            .try_into()?;
         self.taken = Some(taken.position);
         Ok(taken)
     }
@@ -128,24 +138,23 @@ impl Tx for PostgresTx {
             now!(),
             " as now from log_head for update"
         );
-        sqlx::query_as::<_, HeadColumns>(SQL)
-            .fetch_one(&mut *self.tx)
+        self.link
+            .answers(sqlx::query_as::<_, HeadColumns>(SQL).fetch_one(&mut *self.tx))
             .await?
             .try_into()
     }
 
     async fn head(&mut self) -> Result<Head> {
-        sqlx::query_as::<_, HeadColumns>(HEAD)
-            .fetch_one(&mut *self.tx)
+        self.link
+            .answers(sqlx::query_as::<_, HeadColumns>(sql::HEAD).fetch_one(&mut *self.tx))
             .await?
             .try_into()
     }
 
     async fn lock_user(&mut self, id: UserId) -> Result<Option<FoundUser>> {
-        const SQL: &str = concat!(find_user!(), " for update of u");
-        let query = sqlx::query_as::<_, FoundUserColumns>(SQL).bind(id.uuid());
-        query
-            .fetch_optional(&mut *self.tx)
+        let query = sqlx::query_as::<_, FoundUserColumns>(sql::LOCK_USER).bind(id.uuid());
+        self.link
+            .answers(query.fetch_optional(&mut *self.tx))
             .await?
             .map(TryInto::try_into)
             .transpose()
@@ -154,7 +163,7 @@ impl Tx for PostgresTx {
     async fn lock_sessions(&mut self, ids: &[SessionId]) -> Result<Vec<FoundSession>> {
         let query = sqlx::query_as::<_, FoundSessionColumns>(LOCK_SESSIONS)
             .bind(column(ids, |id| id.uuid()));
-        rows::all(query.fetch_all(&mut *self.tx).await?)
+        rows::all(self.link.answers(query.fetch_all(&mut *self.tx)).await?)
     }
 
     async fn knows_client(
@@ -173,7 +182,7 @@ impl Tx for PostgresTx {
         let query = sqlx::query_as::<_, KnownColumns>(SQL)
             .bind(user.uuid())
             .bind(user_agent);
-        let columns = query.fetch_one(&mut *self.tx).await?;
+        let columns = self.link.answers(query.fetch_one(&mut *self.tx)).await?;
         Ok((columns.known, columns.head.try_into()?))
     }
 
@@ -187,7 +196,7 @@ impl Tx for PostgresTx {
         let query = sqlx::query_scalar(SQL)
             .bind(user.uuid())
             .bind(i64::from(keep));
-        let ids: Vec<Uuid> = query.fetch_all(&mut *self.tx).await?;
+        let ids: Vec<Uuid> = self.link.answers(query.fetch_all(&mut *self.tx)).await?;
         Ok(ids.into_iter().rev().map(SessionId::new).collect())
     }
 
@@ -211,7 +220,7 @@ impl Tx for PostgresTx {
             .bind(column(&revocations, |(_, revocation)| {
                 revocation.subject.clone()
             }));
-        query.execute(&mut *self.tx).await?;
+        self.link.answers(query.execute(&mut *self.tx)).await?;
         Ok(())
     }
 
@@ -232,50 +241,61 @@ impl Tx for PostgresTx {
             .bind(column(&rows, |row| row.ended_at))
             .bind(column(&rows, |row| row.end_reason.clone()))
             .bind(column(&rows, |row| row.end_position));
-        query.execute(&mut *self.tx).await?;
+        self.link.answers(query.execute(&mut *self.tx)).await?;
         Ok(())
     }
 
     async fn save_client_info(&mut self, session: SessionId, client: &ClientInfo) -> Result<()> {
-        plain::save_client_info(&mut *self.tx, session, client).await
+        self.link
+            .answers(plain::save_client_info(&mut *self.tx, session, client))
+            .await
     }
 
     async fn add_user(&mut self, row: &UserRow) -> Result<std::result::Result<(), Taken>> {
-        plain::add_user(&mut *self.tx, row).await
+        self.link.answers(plain::add_user(&mut *self.tx, row)).await
     }
 
     async fn save_user(&mut self, row: &UserRow) -> Result<()> {
-        plain::save_user(&mut *self.tx, row).await
+        self.link
+            .answers(plain::save_user(&mut *self.tx, row))
+            .await
     }
 
     async fn set_everyone(&mut self, position: Position) -> Result<()> {
         const SQL: &str = "update log_head set everyone = greatest(everyone, $1)";
-        sqlx::query(SQL)
-            .bind(i64::from(position))
-            .execute(&mut *self.tx)
+        self.link
+            .answers(
+                sqlx::query(SQL)
+                    .bind(i64::from(position))
+                    .execute(&mut *self.tx),
+            )
             .await?;
         Ok(())
     }
 
     async fn keys(&mut self) -> Result<Vec<KeyRow>> {
-        plain::keys(&mut *self.tx).await
+        self.link.answers(plain::keys(&mut *self.tx)).await
     }
 
     async fn save_key(&mut self, key: &KeyRow) -> Result<()> {
-        plain::save_key(&mut *self.tx, key).await
+        self.link.answers(plain::save_key(&mut *self.tx, key)).await
     }
 
     async fn stream_version(&mut self, stream: Uuid) -> Result<i64> {
-        plain::stream_version(&mut *self.tx, stream).await
+        self.link
+            .answers(plain::stream_version(&mut *self.tx, stream))
+            .await
     }
 
     #[cfg(test)]
     async fn clear_sessions(&mut self) -> Result<()> {
-        plain::clear_sessions(&mut *self.tx).await
+        self.link
+            .answers(plain::clear_sessions(&mut *self.tx))
+            .await
     }
 
     async fn commit(self: Box<Self>) -> Result<()> {
-        self.tx.commit().await?;
+        self.link.answers(self.tx.commit()).await?;
         if let Some(position) = self.taken {
             self.wakeups.committed(position);
         }
