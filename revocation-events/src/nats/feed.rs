@@ -1,8 +1,8 @@
 //! Live pages.
 
 use super::{Bus, Error, Health};
-use async_nats::Subscriber;
-use futures::StreamExt as _;
+use async_nats::{Message, Subscriber};
+use futures::{FutureExt as _, StreamExt as _};
 use tokio::sync::watch;
 
 /// Everyone's pages and heartbeats as they are published.
@@ -13,6 +13,8 @@ use tokio::sync::watch;
 pub struct PageFeed {
     revocations: Subscriber,
     heartbeats: Subscriber,
+    /// A heartbeat that waits for the pages that came before it.
+    held: Option<Message>,
     subjects: [String; 2],
     health: watch::Receiver<Health>,
     seen: Health,
@@ -60,6 +62,7 @@ impl PageFeed {
         Ok(Self {
             revocations: subscribe(bus, revocations).await?,
             heartbeats: subscribe(bus, heartbeats).await?,
+            held: None,
             subjects,
             health,
             seen,
@@ -73,12 +76,24 @@ impl PageFeed {
                 return Some(FeedItem::Resync(why));
             }
             // The two subscriptions are two queues. A heartbeat that overtakes the page before it
-            // makes the page look lost, and costs a catch-up; so pages go first.
+            // makes the page look lost, and costs a catch-up. What came before a heartbeat is in the
+            // other queue by the time at which the heartbeat is seen, so that queue is emptied then.
+            if let Some(heartbeat) = self.held.take() {
+                // Unconstrained: else the runtime may answer "nothing yet" to let others run.
+                let page = tokio::task::unconstrained(self.revocations.next()).now_or_never();
+                return Some(match page.flatten() {
+                    Some(page) => {
+                        self.held = Some(heartbeat);
+                        item(&page)
+                    }
+                    None => item(&heartbeat),
+                });
+            }
             tokio::select! {
                 biased;
                 Ok(()) = self.health.changed() => {}
                 page = self.revocations.next() => return page.as_ref().map(item),
-                heartbeat = self.heartbeats.next() => return heartbeat.as_ref().map(item),
+                heartbeat = self.heartbeats.next() => self.held = Some(heartbeat?),
             }
         }
     }
@@ -115,10 +130,10 @@ async fn subscribe(bus: &Bus, subject: &str) -> Result<Subscriber, Error> {
 
 /// A page is ASCII. Other bytes are passed on marked, so that they are refused and counted where
 /// all bad pages are.
-pub(super) fn text(message: &async_nats::Message) -> String {
+pub(super) fn text(message: &Message) -> String {
     String::from_utf8_lossy(&message.payload).into_owned()
 }
 
-fn item(message: &async_nats::Message) -> FeedItem {
+fn item(message: &Message) -> FeedItem {
     FeedItem::Page(text(message))
 }
