@@ -1,0 +1,84 @@
+//! Operators' work on the database, one file a family. Running replicas notice revocations within half
+//! a second and publish them; nothing needs a restart.
+
+mod clients;
+mod keys;
+mod sessions;
+mod users;
+
+pub(super) use clients::{Client, add_client};
+pub(super) use keys::Keys;
+pub(super) use sessions::Sessions;
+pub(super) use users::User;
+
+use super::settings::{Database, KeyEncryption};
+use super::{Failure, Outcome};
+use crate::password::Hasher;
+use crate::relay::Relay;
+use crate::service::key_admin::open_keys;
+use crate::service::revoke::Ended;
+use crate::service::{Service, Settings};
+use crate::token::Issuer;
+use clap::Args;
+use serde_json::json;
+use std::time::Duration;
+
+/// Where a command works and how it answers.
+#[derive(Debug, Args)]
+pub(super) struct Target {
+    #[command(flatten)]
+    database: Database,
+    /// Print one line of JSON on stdout.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Target {
+    fn say(&self, words: &str, machine: &serde_json::Value) {
+        if self.json {
+            println!("{machine}");
+        } else {
+            println!("{words}");
+        }
+    }
+
+    fn say_ended(&self, words: &str, ended: &Ended) {
+        let machine = json!({ "revoked": ended.revoked, "position": ended.position });
+        self.say(
+            &format!(
+                "{words} at position {}; running replicas publish it",
+                ended.position
+            ),
+            &machine,
+        );
+    }
+}
+
+/// The use cases without anything that runs beside them.
+async fn service(target: &Target, keys: &KeyEncryption) -> Result<Service, Failure> {
+    let store = target.database.open().await?;
+    let keys = std::sync::Arc::new(open_keys(&*store, keys.sealer()?).await?);
+    // No worker: replicas find what is committed here in the database.
+    let (relay, _) = Relay::new(String::new(), store.clone(), keys.clone(), false);
+    let settings = Settings {
+        // No token is minted from the command line.
+        issuer: Issuer {
+            issuer: String::new(),
+            audience: String::new(),
+            access_ttl: Duration::ZERO,
+        },
+        session_ttl: Duration::ZERO,
+        session_max_age: Duration::ZERO,
+        max_sessions_per_user: 0,
+    };
+    Ok(Service::new(store, keys, Hasher::new(1), relay, settings))
+}
+
+pub(super) async fn migrate(database: &Database) -> Outcome {
+    let applied = database.create().await?.migrate().await?;
+    match applied.as_slice() {
+        [] => println!("the schema is up to date"),
+        versions => println!("migrated: {versions:?}"),
+    }
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! `sessions list/revoke`.
+
+use super::users::{OneUser, find};
+use super::{Target, service};
+use crate::cli::Outcome;
+use crate::cli::settings::KeyEncryption;
+use crate::password::user_name;
+use crate::service::revoke::UserChange;
+use crate::session::EndReason;
+use clap::{Args, Subcommand};
+use revocation_events::SessionId;
+use serde_json::json;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Sessions {
+    /// List the live sessions of a user.
+    List(OneUser),
+    /// End sessions: one, all of a user, or everyone's.
+    Revoke {
+        #[command(flatten)]
+        what: Which,
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        keys: KeyEncryption,
+    },
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Which {
+    /// One session.
+    #[arg(long, value_name = "ID")]
+    session: Option<SessionId>,
+    /// All sessions of a user.
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// All sessions of all users.
+    #[arg(long)]
+    everyone: bool,
+}
+
+impl Sessions {
+    pub(crate) async fn run(self) -> Outcome {
+        match self {
+            Self::List(one) => {
+                let service = service(&one.target, &one.keys).await?;
+                let user = find(&service, &one.name).await?;
+                let part = service.sessions(user.id, None).await?;
+                let ids: Vec<_> = part
+                    .items
+                    .iter()
+                    .map(|item| item.row.id.to_string())
+                    .collect();
+                let more = if part.next.is_some() { "\n…" } else { "" };
+                one.target.say(
+                    &format!("{}{more}", ids.join("\n")),
+                    &json!({ "items": ids, "next": part.next }),
+                );
+            }
+            Self::Revoke { what, target, keys } => {
+                let service = service(&target, &keys).await?;
+                let ended = match what {
+                    Which {
+                        session: Some(id), ..
+                    } => service.end_session(id, None, EndReason::Admin).await?,
+                    Which {
+                        user: Some(name), ..
+                    } => {
+                        let name = user_name(&name).unwrap_or(name);
+                        let user = find(&service, &name).await?;
+                        service
+                            .change_user(user.id, UserChange::EndSessions)
+                            .await?
+                    }
+                    _ => service.end_everyone().await?,
+                };
+                target.say_ended("revoked", &ended);
+            }
+        }
+        Ok(())
+    }
+}

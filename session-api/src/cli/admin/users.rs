@@ -1,0 +1,160 @@
+//! `user add/list/disable/enable/password`.
+
+use super::{Target, service};
+use crate::cli::settings::KeyEncryption;
+use crate::cli::{Failure, Outcome};
+use crate::service::Service;
+use crate::service::revoke::UserChange;
+use crate::session::Roles;
+use crate::store::UserRow;
+use clap::{Args, Subcommand};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    /// Add a user; the password is read from stdin.
+    Add {
+        name: String,
+        /// A role; may be given again.
+        #[arg(long = "role", value_name = "ROLE")]
+        roles: Vec<String>,
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        keys: KeyEncryption,
+    },
+    /// List all users.
+    List {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        keys: KeyEncryption,
+    },
+    /// End all sessions of a user and refuse new logins.
+    Disable(OneUser),
+    /// Let a disabled user log in again.
+    Enable(OneUser),
+    /// Set a password read from stdin, and end all sessions of the user.
+    Password(OneUser),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OneUser {
+    pub(super) name: String,
+    #[command(flatten)]
+    pub(super) target: Target,
+    #[command(flatten)]
+    pub(super) keys: KeyEncryption,
+}
+
+pub(super) async fn find(service: &Service, name: &str) -> Result<UserRow, Failure> {
+    let found = service.user_by_name(name).await?;
+    found.ok_or_else(|| {
+        Failure::failed(format!(
+            "there is no user `{name}`; `session-api user list` shows all"
+        ))
+    })
+}
+
+impl User {
+    pub(crate) async fn run(self) -> Outcome {
+        match self {
+            Self::Add {
+                name,
+                roles,
+                target,
+                keys,
+            } => {
+                let roles = Roles::try_from(roles)
+                    .map_err(|error| Failure::setting(format!("--role: {error}")))?;
+                let password = read_password()?;
+                let (id, name) = service(&target, &keys)
+                    .await?
+                    .register(&name, &password, roles)
+                    .await?;
+                target.say(
+                    &format!("added user {name}"),
+                    &json!({ "id": id, "username": name }),
+                );
+            }
+            Self::List { target, keys } => list_users(&target, &keys).await?,
+            Self::Disable(one) => {
+                let service = service(&one.target, &one.keys).await?;
+                let user = find(&service, &one.name).await?;
+                let ended = service.change_user(user.id, UserChange::Disable).await?;
+                one.target
+                    .say_ended(&format!("disabled {}", user.name), &ended);
+            }
+            Self::Enable(one) => {
+                let service = service(&one.target, &one.keys).await?;
+                let user = find(&service, &one.name).await?;
+                let changed = service.enable_user(user.id).await?;
+                one.target.say(
+                    &format!("enabled {}", user.name),
+                    &json!({ "changed": changed }),
+                );
+            }
+            Self::Password(one) => {
+                let password = read_password()?;
+                let service = service(&one.target, &one.keys).await?;
+                let user = find(&service, &one.name).await?;
+                let ended = service.set_password(user.id, &password).await?;
+                one.target.say_ended(
+                    &format!("set the password of {} and ended all sessions", user.name),
+                    &ended,
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn list_users(target: &Target, keys: &KeyEncryption) -> Outcome {
+    let service = service(target, keys).await?;
+    let mut all = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let part = service.users(after.as_deref()).await?;
+        all.extend(part.items);
+        after = part.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    if target.json {
+        let items: Vec<_> = all
+            .iter()
+            .map(|row| json!({ "id": row.id, "username": row.name, "roles": row.user.roles, "disabled": row.user.disabled }))
+            .collect();
+        println!("{}", json!({ "items": items }));
+    } else {
+        for row in &all {
+            let disabled = if row.user.disabled {
+                "  (disabled)"
+            } else {
+                ""
+            };
+            println!(
+                "{}  {}  {}{disabled}",
+                row.id,
+                row.name,
+                row.user.roles.names().join(",")
+            );
+        }
+    }
+    Ok(())
+}
+
+/// A password from stdin: one line.
+fn read_password() -> Result<Zeroizing<String>, Failure> {
+    let mut line = Zeroizing::new(String::new());
+    std::io::stdin().read_line(&mut line)?;
+    let password = Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned());
+    if password.is_empty() {
+        return Err(Failure::setting(
+            "no password came on stdin; try: printf '%s\\n' \"$PASSWORD\" | session-api user add NAME",
+        ));
+    }
+    Ok(password)
+}
