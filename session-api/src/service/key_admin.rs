@@ -1,6 +1,7 @@
 //! The life of keys: made as a standby, published, put to use, retired, forgotten; or revoked.
 
-use super::revoke::{Ended, Revoking};
+use super::revoke::Ended;
+use super::revoking::Revoking;
 use super::{Error, Inner, Result, Service};
 use crate::keys::{self, Keys, Sealer};
 use crate::session::{Event, Fact, Stream};

@@ -1,6 +1,6 @@
 //! Register and log in.
 
-use super::revoke::Revoking;
+use super::revoking::Revoking;
 use super::{Error, Granted, Inner, Result, Service, Snapshot, new_session_id, new_user_id};
 use crate::password::{Password, user_name};
 use crate::session::{

@@ -5,6 +5,7 @@
 //! | [`login`] | register, log in |
 //! | [`refresh`] | refreshes, committed in groups |
 //! | [`revoke`] | everything that takes a position: end sessions, change roles, passwords, disable |
+//! | [`revoking`] | the transaction of such a use case |
 //! | [`access`] | who is calling: tokens checked against the database |
 //! | [`query`] | lists and histories |
 //! | [`key_admin`] | the life of keys |
@@ -21,6 +22,7 @@ pub(crate) mod login;
 pub(crate) mod query;
 pub(crate) mod refresh;
 pub(crate) mod revoke;
+mod revoking;
 
 #[cfg(test)]
 mod tests;
