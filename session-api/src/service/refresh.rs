@@ -8,10 +8,9 @@ use crate::session::{
     CutOffs, Delivery, EndReason, Event, Fact, Refresh, Refreshed, Refusal, RetryKey, Session,
     Stream, decide, state,
 };
-use crate::store::{FoundSession, SessionRow};
+use crate::store::{self, FoundSession};
 use crate::token::SessionToken;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
@@ -75,26 +74,15 @@ impl Service {
 }
 
 async fn write(inner: Weak<Inner>, receiver: Arc<Mutex<mpsc::Receiver<Job>>>) {
-    let mut queued = Vec::new();
     loop {
-        let room = MAX_GROUP - queued.len();
-        if queued.is_empty() && receiver.lock().await.recv_many(&mut queued, room).await == 0 {
+        let mut group = Vec::new();
+        if receiver.lock().await.recv_many(&mut group, MAX_GROUP).await == 0 {
             return;
         }
         let Some(inner) = inner.upgrade() else { return };
-        let mut group = HashMap::new();
-        let mut later = Vec::new();
-        for job in queued.drain(..) {
-            // The same session twice: the second one has to see what the first one did.
-            match group.entry(job.token.session) {
-                Entry::Occupied(_) => later.push(job),
-                Entry::Vacant(place) => {
-                    place.insert(job);
-                }
-            }
-        }
-        queued = later;
-        inner.refresh_group(group.into_values().collect()).await;
+        // Whoever has gone away asks again, if at all.
+        group.retain(|job| !job.answer.is_closed());
+        inner.refresh_group(group).await;
     }
 }
 
@@ -107,6 +95,14 @@ enum Outcome {
 impl Inner {
     async fn refresh_group(self: Arc<Self>, jobs: Vec<Job>) {
         match self.decide_and_commit(&jobs).await {
+            // A row that cannot be read is the trouble of one of them.
+            Err(Error::Store(error))
+                if jobs.len() > 1 && matches!(*error, store::Error::Corrupt(_)) =>
+            {
+                for job in jobs {
+                    Box::pin(self.clone().refresh_group(vec![job])).await;
+                }
+            }
             Err(error) => {
                 for job in jobs {
                     // A client that has gone away is told nothing; its retry gets the same answer.
@@ -131,25 +127,31 @@ impl Inner {
         }
     }
 
+    /// Several jobs may be for one session. Each then finds what the one before it made of the
+    /// session; cut-offs, roles and `pos` are those of the one snapshot for all.
     async fn decide_and_commit(&self, jobs: &[Job]) -> Result<Vec<Outcome>> {
-        let ids: Vec<_> = jobs.iter().map(|job| job.token.session).collect();
+        let ids: HashSet<_> = jobs.iter().map(|job| job.token.session).collect();
         let mut tx = self.store.begin().await?;
-        let found = tx.lock_sessions(&ids).await?;
-        let found: HashMap<_, _> = found
+        let found = tx.lock_sessions(&Vec::from_iter(ids)).await?;
+        let mut found: HashMap<_, _> = found
             .into_iter()
             .map(|found| (found.row.id, found))
             .collect();
         let mut events = Vec::new();
-        let mut rows = Vec::new();
         let mut outcomes = Vec::with_capacity(jobs.len());
         for job in jobs {
-            let outcome = match found.get(&job.token.session) {
-                Some(found) => self.refresh_one(job, found, &mut events, &mut rows)?,
+            outcomes.push(match found.get_mut(&job.token.session) {
+                Some(found) => self.refresh_one(job, found, &mut events),
                 None => Outcome::Refused(Refusal::Ended),
-            };
-            outcomes.push(outcome);
+            });
         }
         if !events.is_empty() {
+            let changed: HashSet<_> = events.iter().map(|event| event.stream.uuid()).collect();
+            let rows: Vec<_> = found
+                .into_values()
+                .map(|found| found.row)
+                .filter(|row| changed.contains(&row.id.uuid()))
+                .collect();
             tx.append(&events).await?;
             tx.save_sessions(&rows).await?;
         }
@@ -157,17 +159,11 @@ impl Inner {
         Ok(outcomes)
     }
 
-    fn refresh_one(
-        &self,
-        job: &Job,
-        found: &FoundSession,
-        events: &mut Vec<Event>,
-        rows: &mut Vec<SessionRow>,
-    ) -> Result<Outcome> {
+    fn refresh_one(&self, job: &Job, found: &mut FoundSession, events: &mut Vec<Event>) -> Outcome {
         let details = found.row.session.details();
         // The token in the other place was taken out of its cookie, or put into one.
         if details.user != job.token.user || details.delivery != job.way_in {
-            return Ok(Outcome::Refused(Refusal::Ended));
+            return Outcome::Refused(Refusal::Ended);
         }
         let now = found.head.now;
         let cut_offs = CutOffs {
@@ -179,37 +175,29 @@ impl Inner {
             retry_key: job.retry_key,
             ttl: self.settings.session_ttl,
         };
-        let session = match decide::refresh(&found.row.session, cut_offs, command, now) {
-            Err(refusal) => return Ok(Outcome::Refused(refusal)),
-            Ok(Refreshed::SameSuccessor) => details.clone(),
+        match decide::refresh(&found.row.session, cut_offs, command, now) {
+            Err(refusal) => return Outcome::Refused(refusal),
+            Ok(Refreshed::SameSuccessor) => {}
             Ok(Refreshed::Rotated(fact)) => {
-                let version = found.row.version + 1;
-                let next = state::apply(Some(found.row.session.clone()), now, &fact)
+                found.row.version += 1;
+                found.row.session = state::apply(Some(found.row.session.clone()), now, &fact)
                     .unwrap_or_else(|_| unreachable!("an open session may be refreshed"));
-                let session = next.details().clone();
-                let stream = Stream::Session(found.row.id);
                 events.push(Event {
-                    stream,
-                    version,
+                    stream: Stream::Session(found.row.id),
+                    version: found.row.version,
                     at: now,
                     fact: Fact::Session(fact),
                 });
-                rows.push(SessionRow {
-                    id: found.row.id,
-                    version,
-                    session: next,
-                });
-                session
             }
-        };
-        Ok(Outcome::Granted(Box::new(self.grant(&Snapshot {
+        }
+        Outcome::Granted(Box::new(self.grant(&Snapshot {
             id: found.row.id,
-            session: &session,
+            session: found.row.session.details(),
             user_name: &found.user_name,
             roles: found.user.roles.names(),
             position: found.head.position,
             now,
-        }))))
+        })))
     }
 
     /// Two hold the same session token and it cannot be known which is the thief: neither keeps it.
