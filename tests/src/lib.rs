@@ -7,6 +7,7 @@
 //! | [`server`] | a process that says when it is ready and can be started again |
 //! | [`folder`], [`port`] | places for servers that disturb nobody |
 //! | [`postgres`], [`nats`] | the servers that Portcullis stands on |
+//! | [`link`] | a line between two of them, which can be made slow, frozen or cut |
 //! | [`program`] | our own binaries, built before they run |
 //! | [`session_api`], [`gate`] | the session service and `verifier-gate`, with their settings |
 //! | [`user`], [`cookies`] | a person with a browser or a phone |
@@ -21,6 +22,7 @@ pub mod cookies;
 pub mod eventually;
 pub mod folder;
 pub mod gate;
+pub mod link;
 pub mod nats;
 pub mod port;
 pub mod postgres;
@@ -32,6 +34,7 @@ pub mod user;
 
 pub use eventually::{eventually, until};
 pub use gate::Gate;
+pub use link::Link;
 pub use nats::Nats;
 pub use postgres::{Database, Postgres};
 pub use program::Program;

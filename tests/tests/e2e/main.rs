@@ -2,12 +2,14 @@
 //!
 //! | module | what it shows |
 //! | --- | --- |
+//! | `hang_ups` | that clients which hang up take nothing from those who do not |
 //! | `harness` | that the harness does what the other tests rely on |
 //! | `permissions` | what each account of `deploy/nats.conf` may and may not do |
 //! | `revocation` | a revocation, from the call to the refusal at every verifier |
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod hang_ups;
 mod harness;
 mod permissions;
 mod revocation;
