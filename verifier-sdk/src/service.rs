@@ -76,6 +76,8 @@ impl Service {
     /// `base` without a slash at its end.
     pub(crate) fn new(base: &str, credential: Option<Credential>) -> Result<Self, String> {
         let http = reqwest::Client::builder()
+            // A proxy set for the world outside must not learn the credential.
+            .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(TIMEOUT)
             .tcp_nodelay(true)

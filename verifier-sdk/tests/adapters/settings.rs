@@ -45,14 +45,14 @@ async fn a_bad_setting_is_named_in_one_line() {
             &["--issuer", "password", "https://"],
         ),
         (
-            "--listen 8081",
+            "--listen 8090",
             None,
-            &["--listen", "'8081'", "127.0.0.1:8081"],
+            &["--listen", "'8090'", "127.0.0.1:8090"],
         ),
         (
             "",
             Some(("VERIFIER_GATE_LISTEN", "localhost:x")),
-            &["--listen", "'localhost:x'", "127.0.0.1:8081"],
+            &["--listen", "'localhost:x'", "127.0.0.1:8090"],
         ),
         (
             "--max-staleness 10",
@@ -175,7 +175,7 @@ async fn the_help_teaches() {
     let help = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success());
     for word in [
-        "[default: 127.0.0.1:8081]",
+        "[default: 127.0.0.1:8090]",
         "[default: api]",
         "[default: 10s]",
         "[default: refuse]",

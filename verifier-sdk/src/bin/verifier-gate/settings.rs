@@ -25,7 +25,7 @@ use verifier_sdk::{OnStale, StartError, Verifier};
 pub(crate) struct Settings {
     /// Where to listen.
     #[arg(long, env = "VERIFIER_GATE_LISTEN", value_name = "ADDRESS:PORT", value_parser = address)]
-    #[arg(default_value = "127.0.0.1:8081")]
+    #[arg(default_value = "127.0.0.1:8090")]
     pub(crate) listen: SocketAddr,
 
     /// Whose tokens to take: the service's --issuer, to the letter.
@@ -134,10 +134,10 @@ const EXAMPLES: &str = "\
 Examples:
   The service of `session-api dev` on this machine:
     verifier-gate --issuer http://127.0.0.1:8080
-    curl -i -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:8081/verify
+    curl -i -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:8090/verify
 
   In a cluster, revocations over NATS:
-    verifier-gate --listen 0.0.0.0:8081 --issuer https://id.example.com \\
+    verifier-gate --listen 0.0.0.0:8090 --issuer https://id.example.com \\
       --service-url http://session-api:8080 --nats-url nats://bus:4222 \\
       --client gate --client-secret-file /run/secrets/gate
 
@@ -174,7 +174,7 @@ impl From<StalePolicy> for OnStale {
 
 fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse()
-        .map_err(|_| "write an IP address and a port: 127.0.0.1:8081, 0.0.0.0:8081 or [::]:8081")
+        .map_err(|_| "write an IP address and a port: 127.0.0.1:8090, 0.0.0.0:8090 or [::]:8090")
 }
 
 fn name(text: &str) -> Result<String, &'static str> {
