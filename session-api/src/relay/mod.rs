@@ -50,7 +50,7 @@ pub(crate) struct Committed {
     pub(crate) at: UnixMillis,
     /// The head before.
     pub(crate) previous: Position,
-    /// In order; none where the transaction came to nothing that verifiers need to know.
+    /// In order.
     pub(crate) revoked: Vec<Revocation>,
 }
 
@@ -166,6 +166,15 @@ impl Relay {
     pub(crate) fn seen(&self) -> Position {
         // Only positions are stored there.
         Position::new(self.shared.seen.load(Ordering::Relaxed)).unwrap_or_default()
+    }
+
+    fn note_stored(&self, to: Position) {
+        self.shared.stored.send_if_modified(|stored| {
+            to > *stored && {
+                *stored = to;
+                true
+            }
+        });
     }
 
     fn note_seen(&self, to: Position) {

@@ -36,10 +36,9 @@ impl Tail {
 
     /// Adds what this process just committed.
     pub(super) fn add_committed(&mut self, committed: &Committed) -> Result<(), Gap> {
-        let Some(last) = committed.revoked.last() else {
-            return Ok(());
-        };
-        self.add(committed.previous, last.position, &committed.revoked)
+        let last = committed.revoked.last();
+        let to = last.map_or(committed.previous, |last| last.position);
+        self.add(committed.previous, to, &committed.revoked)
     }
 
     /// Adds what was read from the store.
@@ -142,6 +141,8 @@ mod tests {
     fn what_does_not_follow_changes_nothing() {
         let mut tail = Tail::starting_at(pos(10));
         assert_eq!(tail.add_committed(&committed(11, &[12])), Err(Gap));
+        // Even if it holds nothing: a heartbeat would deny what lies between.
+        assert_eq!(tail.add_committed(&committed(11, &[])), Err(Gap));
         assert_eq!(tail, Tail::starting_at(pos(10)));
     }
 

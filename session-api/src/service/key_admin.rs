@@ -140,7 +140,7 @@ impl Service {
     pub(crate) async fn revoke_key(&self, kid: KeyId) -> Result<Ended> {
         self.detached(|this| async move {
             let mut revoking = Revoking::begin(&this).await?;
-            let position = revoking.take_position().await?;
+            let position = revoking.position();
             let now = revoking.tx.head().await?.now;
             let rows = revoking.tx.keys().await?;
             let revocable = |row: &&KeyRow| row.kid == kid && row.purpose == KeyPurpose::Access;
@@ -167,7 +167,9 @@ impl Service {
             // Before the page goes out: it must not be signed with the key that it revokes.
             let told = revoking.commit_quietly().await?;
             this.reload_keys().await?;
-            this.relay.committed(told);
+            if let Some(told) = told {
+                this.relay.committed(told);
+            }
             this.ended(Some(0), position).await
         })
         .await

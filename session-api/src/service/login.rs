@@ -167,8 +167,14 @@ impl Inner {
     /// Ends the oldest sessions beyond `--max-sessions-per-user`.
     async fn enforce_limit(&self, user: UserId) -> Result<()> {
         let keep = self.settings.max_sessions_per_user;
+        // Looked at first without the head's lock, which everyone would wait for.
         if keep == 0
-            || self.store.alive_sessions(user, None, keep + 1).await?.len() <= keep as usize
+            || self
+                .store
+                .alive_sessions(user, None, keep.saturating_add(1))
+                .await?
+                .len()
+                <= keep as usize
         {
             return Ok(());
         }

@@ -135,7 +135,7 @@ impl Inner {
         if owner.is_some_and(|owner| owner != found.row.session.details().user) {
             return Err(Error::NotFound);
         }
-        if let Some(position) = ended_at(&found) {
+        if let Some(position) = ended_at(&found.row.session, found.head.position) {
             return self.ended(Some(0), position).await;
         }
         let mut revoking = Revoking::begin(self).await?;
@@ -151,7 +151,7 @@ impl Inner {
         password: Option<NewPassword>,
     ) -> Result<Ended> {
         let mut revoking = Revoking::begin(self).await?;
-        let position = revoking.take_position().await?;
+        let position = revoking.position();
         let mut found = revoking.lock_user(user).await?;
         if let Some(NewPassword { old, new_hash }) = password {
             if old.is_some_and(|old| old != found.row.password_hash) {
@@ -192,7 +192,7 @@ impl Inner {
 
     async fn end_everyone(&self) -> Result<Ended> {
         let mut revoking = Revoking::begin(self).await?;
-        let position = revoking.take_position().await?;
+        let position = revoking.position();
         revoking.tx.set_everyone(position).await?;
         revoking
             .record(Stream::Everyone, Fact::EveryoneRevoked { position })
@@ -203,7 +203,7 @@ impl Inner {
 
     async fn change_user(&self, user: UserId, change: UserChange) -> Result<Ended> {
         let mut revoking = Revoking::begin(self).await?;
-        let position = revoking.take_position().await?;
+        let position = revoking.position();
         let mut found = revoking.lock_user(user).await?;
         let (fact, before, ended) = match change {
             UserChange::EndSessions => {

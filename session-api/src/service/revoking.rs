@@ -9,35 +9,38 @@ use crate::session::{
 use crate::store::{FoundSession, FoundUser, SessionRow, Tx, UserRow};
 use revocation_events::{Position, Revocation, SessionId, UnixMillis, UserId};
 
-/// One transaction that takes positions, and what the relay is told of it after the commit.
+/// One transaction that has taken a position, and what the relay is told of it after the commit.
+///
+/// Dropped without a commit, it has done nothing: not even the position is used up.
 pub(super) struct Revoking<'a> {
     pub(super) tx: Box<dyn Tx>,
     inner: &'a Inner,
     events: Vec<Event>,
-    /// The head before the first position, and the clock before that.
-    start: Option<(Position, UnixMillis)>,
+    /// The head before the first position.
+    previous: Position,
+    /// The clock before that.
+    now: UnixMillis,
+    position: Position,
 }
 
 impl<'a> Revoking<'a> {
+    /// Locks the head of the log and takes a position.
     pub(super) async fn begin(inner: &'a Inner) -> Result<Self> {
+        let mut tx = inner.store.begin_revoking().await?;
+        let taken = tx.take_position(inner.relay.seen()).await?;
         Ok(Self {
-            tx: inner.store.begin_revoking().await?,
+            tx,
             inner,
             events: Vec::new(),
-            start: None,
+            previous: taken.previous,
+            now: taken.now,
+            position: taken.position,
         })
     }
 
-    pub(super) async fn take_position(&mut self) -> Result<Position> {
-        let taken = self.tx.take_position(self.inner.relay.seen()).await?;
-        self.start.get_or_insert((taken.previous, taken.now));
-        Ok(taken.position)
-    }
-
-    pub(super) fn now(&self) -> UnixMillis {
-        self.start
-            .map(|(_, now)| now)
-            .unwrap_or_else(|| unreachable!("a position was taken first"))
+    /// The position that was taken last.
+    pub(super) const fn position(&self) -> Position {
+        self.position
     }
 
     pub(super) async fn lock_user(&mut self, user: UserId) -> Result<FoundUser> {
@@ -52,13 +55,21 @@ impl<'a> Revoking<'a> {
             .ok_or(Error::NotFound)
     }
 
-    /// Ends a session at a new position; how many live ones that were, and the position of its end.
+    /// Ends a session; how many live ones that were, and the position of its end. Each session that is
+    /// ended in one transaction has a position of its own.
     pub(super) async fn end_session(
         &mut self,
         session: SessionId,
         reason: EndReason,
     ) -> Result<(u64, Position)> {
-        let position = self.take_position().await?;
+        if !self.events.is_empty() {
+            self.position = self
+                .tx
+                .take_position(self.inner.relay.seen())
+                .await?
+                .position;
+        }
+        let position = self.position;
         let found = self.lock_session(session).await?;
         let cut_offs = CutOffs {
             user: found.user.cut_off,
@@ -66,7 +77,10 @@ impl<'a> Revoking<'a> {
         };
         let alive = found.row.session.alive(cut_offs, found.head.now).is_some();
         let Some(fact) = decide::revoke(&found.row.session, position, reason) else {
-            return Ok((0, ended_at(&found).unwrap_or(position)));
+            return Ok((
+                0,
+                ended_at(&found.row.session, self.previous).unwrap_or(position),
+            ));
         };
         self.save_session(found.row, fact).await?;
         Ok((u64::from(alive), position))
@@ -93,7 +107,7 @@ impl<'a> Revoking<'a> {
     }
 
     async fn save_session(&mut self, row: SessionRow, fact: SessionFact) -> Result<SessionRow> {
-        let at = self.now();
+        let at = self.now;
         let session = state::apply(Some(row.session), at, &fact)
             .unwrap_or_else(|_| unreachable!("the decision was made on this state"));
         let row = SessionRow {
@@ -113,7 +127,7 @@ impl<'a> Revoking<'a> {
     }
 
     pub(super) fn record_user(&mut self, row: &mut UserRow, fact: UserFact) {
-        let event = user_event(row, self.now(), fact);
+        let event = user_event(row, self.now, fact);
         self.events.push(event);
     }
 
@@ -123,7 +137,7 @@ impl<'a> Revoking<'a> {
         let event = Event {
             stream,
             version,
-            at: self.now(),
+            at: self.now,
             fact,
         };
         self.events.push(event);
@@ -133,33 +147,37 @@ impl<'a> Revoking<'a> {
     /// Appends, commits, and tells the relay, which publishes at once.
     pub(super) async fn commit(self) -> Result<()> {
         let inner = self.inner;
-        inner.relay.committed(self.commit_quietly().await?);
+        if let Some(committed) = self.commit_quietly().await? {
+            inner.relay.committed(committed);
+        }
         Ok(())
     }
 
-    /// Appends and commits; the caller tells the relay what comes back.
-    pub(super) async fn commit_quietly(mut self) -> Result<Committed> {
+    /// Appends and commits; the caller tells the relay what comes back. Where nothing was recorded,
+    /// nothing is committed: a position without an event would say "nothing happened up to here" in
+    /// the name of a transaction that need not be the newest.
+    pub(super) async fn commit_quietly(mut self) -> Result<Option<Committed>> {
+        if self.events.is_empty() {
+            return Ok(None);
+        }
         self.tx.append(&self.events).await?;
         self.tx.commit().await?;
-        let (previous, at) = self
-            .start
-            .unwrap_or_else(|| unreachable!("nothing is recorded without a position"));
         let revoked: Vec<Revocation> = self.events.iter().filter_map(Event::revocation).collect();
-        Ok(Committed {
-            at,
-            previous,
+        Ok(Some(Committed {
+            at: self.now,
+            previous: self.previous,
             revoked,
-        })
+        }))
     }
 }
 
 /// The position of the end of a session that has ended already. An end by time has none, so the head
 /// stands for it.
-pub(super) fn ended_at(found: &FoundSession) -> Option<Position> {
-    match &found.row.session {
+pub(super) const fn ended_at(session: &Session, head: Position) -> Option<Position> {
+    match session {
         Session::Open(_) => None,
         Session::Revoked { position, .. } => Some(*position),
-        Session::Expired { .. } => Some(found.head.position),
+        Session::Expired { .. } => Some(head),
     }
 }
 

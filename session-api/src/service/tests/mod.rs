@@ -2,6 +2,7 @@
 
 mod in_flight;
 mod keys;
+mod limit;
 mod races;
 mod refresh;
 
@@ -55,6 +56,15 @@ impl Place {
 
 /// A service without anything that runs beside it: nothing is published, and nobody waits for that.
 pub(super) async fn service(store: Arc<dyn Store>, hasher: Hasher) -> Service {
+    service_with_limit(store, hasher, 0).await
+}
+
+/// The same with `--max-sessions-per-user`.
+pub(super) async fn service_with_limit(
+    store: Arc<dyn Store>,
+    hasher: Hasher,
+    max_sessions_per_user: u32,
+) -> Service {
     let keys = Arc::new(open_keys(&*store, Sealer::new(None)).await.unwrap());
     let issuer = "http://127.0.0.1:8080".to_owned();
     let (relay, _) = Relay::new(issuer.clone(), store.clone(), keys.clone(), false);
@@ -66,7 +76,7 @@ pub(super) async fn service(store: Arc<dyn Store>, hasher: Hasher) -> Service {
         },
         session_ttl: Duration::from_secs(7 * 86_400),
         session_max_age: Duration::from_secs(30 * 86_400),
-        max_sessions_per_user: 0,
+        max_sessions_per_user,
     };
     Service::new(store, keys, hasher, relay, settings)
 }
