@@ -73,7 +73,6 @@ pub(super) async fn run(args: Args) -> Outcome {
         &service_args,
         None,
         &no_bus,
-        stop.clone(),
     )
     .await?;
     let demo = demo_users(

@@ -19,6 +19,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use verifier_sdk::request::Origin;
@@ -210,15 +211,7 @@ pub(super) async fn run(args: Args) -> Outcome {
     let bus = args.bus.connect().await?;
     let listener = listen(args.listen)?;
     let stop = stop_on_signal();
-    let running = start(
-        store,
-        &args.keys,
-        &args.service,
-        bus,
-        &args.bus,
-        stop.clone(),
-    )
-    .await?;
+    let running = start(store, &args.keys, &args.service, bus, &args.bus).await?;
     tracing::info!("listening on http://{}", listener.local_addr()?);
     running.serve(listener, stop).await
 }
@@ -255,6 +248,9 @@ pub(super) fn stop_on_signal() -> CancellationToken {
 pub(super) struct Running {
     app: App,
     bus: Option<Bus>,
+    worker: JoinHandle<()>,
+    /// Ends the worker, after the last request.
+    last_commit: CancellationToken,
 }
 
 /// Puts the service together and starts what runs beside the requests.
@@ -264,7 +260,6 @@ pub(super) async fn start(
     args: &ServiceArgs,
     bus: Option<Bus>,
     bus_args: &BusArgs,
-    stop: CancellationToken,
 ) -> Result<Running, Failure> {
     let keys = Arc::new(open_keys(&*store, keys.sealer()?).await?);
     let issuer = args.issuer.as_str().to_owned();
@@ -286,7 +281,9 @@ pub(super) async fn start(
             Some(BusSide::new(relay.clone(), bus, settings).await?)
         }
     };
-    tokio::spawn(Worker::new(relay.clone(), commits, replica, side).run(stop));
+    let last_commit = CancellationToken::new();
+    let worker = Worker::new(relay.clone(), commits, replica, side);
+    let worker = tokio::spawn(worker.run(last_commit.clone()));
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let settings = Settings {
         issuer: token::Issuer {
@@ -313,13 +310,19 @@ pub(super) async fn start(
     Ok(Running {
         app: App::new(service, fleet, http),
         bus,
+        worker,
+        last_commit,
     })
 }
 
 impl Running {
-    /// Serves until `stop`, then lets requests end.
+    /// Serves until `stop`, then lets requests end and publishes what they revoked.
     pub(super) async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Outcome {
-        http::run(listener, self.app, stop.cancelled_owned()).await?;
+        let served = http::run(listener, self.app, stop.cancelled_owned()).await;
+        self.last_commit.cancel();
+        // It has logged what ended it.
+        let _ended = self.worker.await;
+        served?;
         if let Some(bus) = self.bus {
             bus.close().await;
         }

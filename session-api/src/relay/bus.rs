@@ -172,6 +172,15 @@ impl BusSide {
         }
     }
 
+    /// Waits until every page that is on its way was acknowledged, or was not.
+    pub(super) async fn settle(&mut self) {
+        while let Some(published) = self.publishing.next().await {
+            if let Some(Heard::Stored(to)) = self.published(published) {
+                self.relay.note_stored(to);
+            }
+        }
+    }
+
     fn resync(&mut self, why: Why) -> Option<Heard> {
         match why {
             Why::Connected => {

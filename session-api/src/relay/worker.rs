@@ -2,7 +2,7 @@
 
 use super::bus::{BusSide, Heard};
 use super::tail::{Gap, Tail};
-use super::{Committed, HEARTBEAT, Latest, LivePage, Relay};
+use super::{Committed, HEARTBEAT, Latest, LivePage, PUBLISH_WAIT, Relay};
 use crate::store::{self, Cut, Replica};
 use futures::future::BoxFuture;
 use revocation_events::{Page, Position, Target, UnixMillis};
@@ -33,8 +33,8 @@ pub(crate) struct Worker {
     cutting: Option<BoxFuture<'static, store::Result<Cut>>>,
     /// Something happened while a cut was on its way: it may not hold it.
     cut_again: bool,
-    /// Another replica's heartbeat came since our last.
-    relieved: bool,
+    /// The time of another replica's newest heartbeat.
+    relieved: Option<UnixMillis>,
     /// Our own heartbeats that were left out, in a row.
     skipped: u32,
     failing: bool,
@@ -57,13 +57,13 @@ impl Worker {
             tail: Tail::default(),
             cutting: None,
             cut_again: false,
-            relieved: false,
+            relieved: None,
             skipped: 0,
             failing: false,
         }
     }
 
-    /// Works until `stop`.
+    /// Works until `stop`, which must come after the last commit.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -71,7 +71,7 @@ impl Worker {
         loop {
             tokio::select! {
                 biased;
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => return self.finish().await,
                 Some(committed) = self.commits.recv() => self.publish_committed(committed).await,
                 cut = async { self.cutting.as_mut().unwrap_or_else(|| unreachable!("looked at below")).await },
                     if self.cutting.is_some() =>
@@ -124,12 +124,31 @@ impl Worker {
     /// Another replica's heartbeat is as good as ours; but now and then the database must hear of
     /// this replica too, for the floor depends on who mints tokens.
     fn beat(&mut self) {
-        if std::mem::take(&mut self.relieved) && self.skipped < MAX_SKIPPED {
+        let now = crate::clock::now();
+        let young = |at: UnixMillis| now.since(at) < YOUNG;
+        if self.relieved.is_some_and(young) && self.skipped < MAX_SKIPPED {
             self.skipped += 1;
         } else {
             self.skipped = 0;
             self.cut();
         }
+    }
+
+    /// What was committed goes out before the process ends, if that can be had in time: else another
+    /// replica or the next start publishes it.
+    async fn finish(mut self) {
+        let last = async {
+            while let Ok(committed) = self.commits.try_recv() {
+                self.publish_committed(committed).await;
+            }
+            while let Some(cut) = self.cutting.take() {
+                self.cut_came(cut.await).await;
+            }
+            if let Some(bus) = &mut self.bus {
+                bus.settle().await;
+            }
+        };
+        let _late = tokio::time::timeout(PUBLISH_WAIT, last).await;
     }
 
     /// Begins a cut after the tail's end, or remembers to.
@@ -252,14 +271,7 @@ impl Worker {
     async fn heard(&mut self, heard: Heard) {
         let shared = &self.relay.shared;
         match heard {
-            Heard::Stored(to) => {
-                shared.stored.send_if_modified(|stored| {
-                    to > *stored && {
-                        *stored = to;
-                        true
-                    }
-                });
-            }
+            Heard::Stored(to) => self.relay.note_stored(to),
             Heard::PublishFailed => {
                 shared
                     .counters
@@ -305,7 +317,7 @@ impl Worker {
             .is_some_and(|latest| page.at > latest.at);
         let complete = page.to == self.tail.to() && !page.more;
         if newer && complete && now.since(page.at) < YOUNG && page.from <= *shared.sent.borrow() {
-            self.relieved = true;
+            self.relieved = Some(page.at);
             shared.latest.send_modify(|latest| {
                 if let Some(latest) = latest {
                     latest.at = page.at;

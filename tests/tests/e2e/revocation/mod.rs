@@ -22,7 +22,7 @@ struct World {
     service: SessionApi,
     nats: Nats,
     credential: Credential,
-    _database: Database,
+    database: Database,
 }
 
 impl World {
@@ -42,7 +42,7 @@ impl World {
             service,
             nats,
             credential,
-            _database: database,
+            database,
         }
     }
 

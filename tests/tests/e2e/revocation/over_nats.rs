@@ -1,5 +1,6 @@
 use super::{SOON, World, all_accept, all_refuse};
 use reqwest::Method;
+use sqlx::{Connection as _, PgConnection};
 use tests::eventually::eventually;
 
 #[tokio::test]
@@ -106,4 +107,47 @@ async fn all_refuse_or_wait(gate: &tests::gate::Gate, token: &str) {
         gate.verdict(token).await == 401
     })
     .await;
+}
+
+/// The database holds the revocation up until the service has been told to stop.
+#[tokio::test]
+async fn what_is_revoked_while_the_service_stops_is_published_before_it_ends() {
+    let mut world = World::begins().await;
+    let gates = world.gates::<1>().await;
+    let mut alice = world.alice();
+    alice.logs_in().await;
+    let token = alice.access_token();
+
+    let mut database = PgConnection::connect(world.database.url()).await.unwrap();
+    let mut held = database.begin().await.unwrap();
+    sqlx::query("select * from log_head for update")
+        .execute(&mut *held)
+        .await
+        .unwrap();
+    let logging_out = tokio::spawn(async move { alice.logs_out().await });
+    eventually("the log-out waits for the head", SOON, async || {
+        let waiting: i64 = sqlx::query_scalar(
+            "select count(*) from pg_stat_activity \
+             where wait_event_type = 'Lock' and query like '%log_head%'",
+        )
+        .fetch_one(&mut *held)
+        .await
+        .unwrap();
+        waiting == 1
+    })
+    .await;
+    let address = world.service.url().trim_start_matches("http://").to_owned();
+    let stopping = async {
+        assert!(world.service.stop().await.success());
+    };
+    let letting_go = async {
+        eventually("nobody is let in any more", SOON, async || {
+            tokio::net::TcpStream::connect(&address).await.is_err()
+        })
+        .await;
+        held.rollback().await.unwrap();
+    };
+    tokio::join!(stopping, letting_go);
+    assert_eq!(logging_out.await.unwrap().body["published"], true);
+    all_refuse(&gates, &token).await;
 }
