@@ -12,7 +12,8 @@ use std::time::Duration;
 pub(super) enum Command {
     /// Fold every stream again and compare with the rows; exit code 3 where they differ.
     Verify(OnLog),
-    /// Fold every session's stream again and store the rows.
+    /// Fold every session's stream again and put right the rows that differ; exit code 3 where
+    /// something else differs.
     Rebuild(OnLog),
 }
 
@@ -84,13 +85,25 @@ async fn verify(on: &OnLog) -> Outcome {
 
 async fn rebuild(on: &OnLog) -> Outcome {
     let store = on.database.open().await?;
-    let bar = progress(store.count_events().await?);
+    let bar = progress(2 * store.count_events().await?);
     let rebuilt = replay::rebuild(&*store, |events| bar.inc(events)).await?;
     bar.finish_and_clear();
     if on.json {
-        println!("{}", json!({ "sessions": rebuilt }));
+        let left: Vec<_> = rebuilt.left.iter().map(ToString::to_string).collect();
+        println!(
+            "{}",
+            json!({ "rebuilt": rebuilt.rows, "differences": left })
+        );
     } else {
-        println!("folded {rebuilt} sessions");
+        for difference in &rebuilt.left {
+            println!("{difference}");
+        }
+        println!("{} session rows were put right", rebuilt.rows);
     }
-    Ok(())
+    if rebuilt.left.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::found(
+        "what differs is no session's row; restore it from a backup".to_owned(),
+    ))
 }

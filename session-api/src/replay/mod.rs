@@ -3,6 +3,8 @@
 //! Both may be done beside a running service.
 
 mod rebuild;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub(crate) use rebuild::rebuild;
@@ -162,4 +164,17 @@ fn fold<S, E>(
         }
         Err(_) => false,
     }
+}
+
+/// The fold of one stream, up to a version.
+async fn fold_stream(store: &dyn Store, stream: Uuid, up_to: i64) -> Result<Option<Folded>> {
+    let mut folder = Folder::new();
+    let mut events = Events::from(store, stream);
+    while let Some(event) = events.next().await? {
+        if event.stream.uuid() != stream || event.version > up_to {
+            break;
+        }
+        folder.take(&event);
+    }
+    Ok(folder.finish())
 }

@@ -3,7 +3,7 @@
 //! Rows and events are read in many parts, between which a running service goes on. So what differs
 //! at first is only a suspect, and is looked at again by itself.
 
-use super::{BATCH, Events, Folded, Folder};
+use super::{BATCH, Events, Folded, Folder, fold_stream};
 use crate::session::User;
 use crate::store::{Result, SessionRow, Store};
 use revocation_events::{Position, SessionId, UserId};
@@ -113,7 +113,7 @@ impl Suspect {
                 let what = match store.session(id).await?.map(|found| found.row) {
                     None => Some(MISSING),
                     Some(row) if row.version < seen => Some(BEHIND),
-                    Some(row) => match fold(store, id.uuid(), row.version).await? {
+                    Some(row) => match fold_stream(store, id.uuid(), row.version).await? {
                         Some(Folded::Session(fold)) => (fold != row).then_some(DIFFERS),
                         _ => Some(NO_STREAM),
                     },
@@ -124,7 +124,7 @@ impl Suspect {
                 let what = match store.user(id).await?.map(|found| found.row) {
                     None => Some(MISSING),
                     Some(row) if row.version < seen => Some(BEHIND),
-                    Some(row) => match fold(store, id.uuid(), row.version).await? {
+                    Some(row) => match fold_stream(store, id.uuid(), row.version).await? {
                         Some(Folded::User(_, version, fold)) => {
                             let same = (version, &fold) == (row.version, &row.user);
                             (!same).then_some(DIFFERS)
@@ -136,19 +136,6 @@ impl Suspect {
             }
         })
     }
-}
-
-/// The fold of one stream, up to a version.
-async fn fold(store: &dyn Store, stream: Uuid, up_to: i64) -> Result<Option<Folded>> {
-    let mut folder = Folder::new();
-    let mut events = Events::from(store, stream);
-    while let Some(event) = events.next().await? {
-        if event.stream.uuid() != stream || event.version > up_to {
-            break;
-        }
-        folder.take(&event);
-    }
-    Ok(folder.finish())
 }
 
 /// All rows of sessions, in the order of their streams.

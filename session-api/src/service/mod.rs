@@ -25,7 +25,7 @@ pub(crate) mod revoke;
 mod revoking;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::keys::Keys;
 use crate::password::{Hasher, Refused};

@@ -209,8 +209,9 @@ pub(crate) trait Tx: Send {
     /// taken is an error.
     async fn append(&mut self, events: &[Event]) -> Result<()>;
 
-    /// Stores session rows, new ones and old; an old row of a greater version stays as it is.
-    async fn save_sessions(&mut self, rows: &[SessionRow]) -> Result<()>;
+    /// Stores session rows, new ones and old, where they are newer than what is there; how many those
+    /// were.
+    async fn save_sessions(&mut self, rows: &[SessionRow]) -> Result<u64>;
 
     /// Stores what is known of a session's client.
     async fn save_client_info(&mut self, session: SessionId, client: &ClientInfo) -> Result<()>;
@@ -229,9 +230,10 @@ pub(crate) trait Tx: Send {
     /// The number of events in a stream, for streams whose rows do not hold it.
     async fn stream_version(&mut self, stream: Uuid) -> Result<i64>;
 
-    /// Deletes all session rows (never events or client info): the first step of a rebuild in tests.
-    #[cfg(test)]
-    async fn clear_sessions(&mut self) -> Result<()>;
+    /// Locks a row whatever it holds, and makes any fold of its stream newer than it: for a repair.
+    async fn distrust_session(&mut self, id: SessionId) -> Result<()>;
+    /// Deletes a row, never events or client info: for a repair.
+    async fn delete_session(&mut self, id: SessionId) -> Result<()>;
 
     /// Makes it so. On return the transaction is durable as the database is set up to be.
     async fn commit(self: Box<Self>) -> Result<()>;

@@ -154,11 +154,21 @@ macro_rules! statements {
             Ok(sqlx::query_scalar(SQL).bind(stream).fetch_one(db).await?)
         }
 
-        #[cfg(test)]
-        pub(super) async fn clear_sessions(
+        pub(super) async fn distrust_session(
             db: impl Executor<'_, Database = $database>,
+            id: SessionId,
         ) -> Result<()> {
-            sqlx::query("delete from session").execute(db).await?;
+            const SQL: &str = "update session set version = 0 where id = $1";
+            sqlx::query(SQL).bind(id.uuid()).execute(db).await?;
+            Ok(())
+        }
+
+        pub(super) async fn delete_session(
+            db: impl Executor<'_, Database = $database>,
+            id: SessionId,
+        ) -> Result<()> {
+            const SQL: &str = "delete from session where id = $1";
+            sqlx::query(SQL).bind(id.uuid()).execute(db).await?;
             Ok(())
         }
 

@@ -20,20 +20,20 @@ use std::sync::Arc;
 use std::time::Duration;
 use tests::{Database, Postgres};
 
-pub(super) const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
 /// Keeps what a database needs to stay.
-pub(super) enum Place {
+pub(crate) enum Place {
     Postgres(Database),
     Sqlite(tempfile::TempDir),
 }
 
 impl Place {
-    pub(super) async fn postgres() -> Self {
+    pub(crate) async fn postgres() -> Self {
         Self::Postgres(Postgres::fresh_database().await)
     }
 
-    pub(super) fn sqlite() -> Self {
+    pub(crate) fn sqlite() -> Self {
         Self::Sqlite(tempfile::tempdir().unwrap())
     }
 
@@ -45,7 +45,7 @@ impl Place {
     }
 
     /// A store with connections of its own.
-    pub(super) async fn store(&self) -> Arc<dyn Store> {
+    pub(crate) async fn store(&self) -> Arc<dyn Store> {
         let store = store::connect(&self.url(), IfMissing::Create)
             .await
             .unwrap();
@@ -55,12 +55,12 @@ impl Place {
 }
 
 /// A service without anything that runs beside it: nothing is published, and nobody waits for that.
-pub(super) async fn service(store: Arc<dyn Store>, hasher: Hasher) -> Service {
+pub(crate) async fn service(store: Arc<dyn Store>, hasher: Hasher) -> Service {
     service_with_limit(store, hasher, 0).await
 }
 
 /// The same with `--max-sessions-per-user`.
-pub(super) async fn service_with_limit(
+pub(crate) async fn service_with_limit(
     store: Arc<dyn Store>,
     hasher: Hasher,
     max_sessions_per_user: u32,
@@ -81,7 +81,7 @@ pub(super) async fn service_with_limit(
     Service::new(store, keys, hasher, relay, settings)
 }
 
-pub(super) async fn add_user(service: &Service, name: &str) -> UserId {
+pub(crate) async fn add_user(service: &Service, name: &str) -> UserId {
     service
         .register(name, PASSWORD, Roles::default())
         .await
@@ -89,7 +89,7 @@ pub(super) async fn add_user(service: &Service, name: &str) -> UserId {
         .0
 }
 
-pub(super) fn login(name: &str, password: &str) -> Login {
+pub(crate) fn login(name: &str, password: &str) -> Login {
     Login {
         username: name.to_owned(),
         password: password.to_owned().into(),
@@ -99,19 +99,19 @@ pub(super) fn login(name: &str, password: &str) -> Login {
     }
 }
 
-pub(super) async fn refresh(service: &Service, granted: &Granted) -> super::Result<Granted> {
+pub(crate) async fn refresh(service: &Service, granted: &Granted) -> super::Result<Granted> {
     service
         .refresh(&granted.session_token.token, Delivery::Body, None)
         .await
 }
 
 /// Whether the service itself still takes the access token.
-pub(super) async fn takes(service: &Service, granted: &Granted) -> bool {
+pub(crate) async fn takes(service: &Service, granted: &Granted) -> bool {
     let token = service.read_access_token(&granted.access.token).unwrap();
     service.caller_by_access_token(&token).await.is_ok()
 }
 
 /// What the token says.
-pub(super) fn token_of(service: &Service, granted: &Granted) -> verifier_sdk::token::AccessToken {
+pub(crate) fn token_of(service: &Service, granted: &Granted) -> verifier_sdk::token::AccessToken {
     service.read_access_token(&granted.access.token).unwrap()
 }

@@ -90,6 +90,7 @@ contract! {
         overdue_sessions_are_found,
         a_client_is_known_by_its_user_agent,
         rows_can_be_cleared_and_built_again,
+        a_row_that_is_distrusted_is_older_than_any,
     }
     alive {
         alive_sessions_are_listed,

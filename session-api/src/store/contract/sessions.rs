@@ -322,7 +322,7 @@ pub(super) async fn rows_can_be_cleared_and_built_again(db: &Db) {
     tx.save_client_info(session.id, &browser(Some("a browser")))
         .await
         .unwrap();
-    tx.clear_sessions().await.unwrap();
+    tx.delete_session(session.id).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(db.store.session_rows(None, ALL).await.unwrap(), []);
     assert_eq!(db.store.history(session.id).await.unwrap().len(), 1);
@@ -334,4 +334,16 @@ pub(super) async fn rows_can_be_cleared_and_built_again(db: &Db) {
         .collect();
     assert_eq!(found[&session.id].row, session);
     assert_eq!(found[&session.id].client, browser(Some("a browser")));
+}
+
+pub(super) async fn a_row_that_is_distrusted_is_older_than_any(db: &Db) {
+    let user = add_user(&*db.store, "ann").await;
+    let session = log_in(&*db.store, &user).await;
+    let mut tx = db.store.begin().await.unwrap();
+    let again = std::slice::from_ref(&session);
+    assert_eq!(tx.save_sessions(again).await.unwrap(), 0);
+    tx.distrust_session(session.id).await.unwrap();
+    assert_eq!(tx.save_sessions(again).await.unwrap(), 1);
+    tx.commit().await.unwrap();
+    assert_eq!(db.store.session_rows(None, ALL).await.unwrap(), again);
 }

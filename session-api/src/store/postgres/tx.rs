@@ -224,7 +224,7 @@ impl Tx for PostgresTx {
         Ok(())
     }
 
-    async fn save_sessions(&mut self, sessions: &[SessionRow]) -> Result<()> {
+    async fn save_sessions(&mut self, sessions: &[SessionRow]) -> Result<u64> {
         let rows: Vec<_> = sessions.iter().map(SessionColumns::from).collect();
         let query = sqlx::query(SAVE_SESSIONS)
             .bind(column(&rows, |row| row.id))
@@ -241,8 +241,8 @@ impl Tx for PostgresTx {
             .bind(column(&rows, |row| row.ended_at))
             .bind(column(&rows, |row| row.end_reason.clone()))
             .bind(column(&rows, |row| row.end_position));
-        self.link.answers(query.execute(&mut *self.tx)).await?;
-        Ok(())
+        let saved = self.link.answers(query.execute(&mut *self.tx)).await?;
+        Ok(saved.rows_affected())
     }
 
     async fn save_client_info(&mut self, session: SessionId, client: &ClientInfo) -> Result<()> {
@@ -287,10 +287,15 @@ impl Tx for PostgresTx {
             .await
     }
 
-    #[cfg(test)]
-    async fn clear_sessions(&mut self) -> Result<()> {
+    async fn distrust_session(&mut self, id: SessionId) -> Result<()> {
         self.link
-            .answers(plain::clear_sessions(&mut *self.tx))
+            .answers(plain::distrust_session(&mut *self.tx, id))
+            .await
+    }
+
+    async fn delete_session(&mut self, id: SessionId) -> Result<()> {
+        self.link
+            .answers(plain::delete_session(&mut *self.tx, id))
             .await
     }
 

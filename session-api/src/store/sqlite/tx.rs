@@ -153,7 +153,7 @@ impl Tx for SqliteTx {
         Ok(())
     }
 
-    async fn save_sessions(&mut self, sessions: &[SessionRow]) -> Result<()> {
+    async fn save_sessions(&mut self, sessions: &[SessionRow]) -> Result<u64> {
         const SQL: &str = "insert into session (id, version, user_id, delivery, since, opened_at, \
              generation, rotated_at, retry_key, expires_at, ends_at, ended_at, end_reason, \
              end_position) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
@@ -164,6 +164,7 @@ impl Tx for SqliteTx {
              expires_at = excluded.expires_at, ends_at = excluded.ends_at, \
              ended_at = excluded.ended_at, end_reason = excluded.end_reason, \
              end_position = excluded.end_position where session.version < excluded.version";
+        let mut saved = 0;
         for session in sessions {
             let row = SessionColumns::from(session);
             let query = sqlx::query(SQL)
@@ -181,9 +182,9 @@ impl Tx for SqliteTx {
                 .bind(row.ended_at)
                 .bind(row.end_reason)
                 .bind(row.end_position);
-            query.execute(&mut *self.tx).await?;
+            saved += query.execute(&mut *self.tx).await?.rows_affected();
         }
-        Ok(())
+        Ok(saved)
     }
 
     async fn save_client_info(&mut self, session: SessionId, client: &ClientInfo) -> Result<()> {
@@ -219,9 +220,12 @@ impl Tx for SqliteTx {
         plain::stream_version(&mut *self.tx, stream).await
     }
 
-    #[cfg(test)]
-    async fn clear_sessions(&mut self) -> Result<()> {
-        plain::clear_sessions(&mut *self.tx).await
+    async fn distrust_session(&mut self, id: SessionId) -> Result<()> {
+        plain::distrust_session(&mut *self.tx, id).await
+    }
+
+    async fn delete_session(&mut self, id: SessionId) -> Result<()> {
+        plain::delete_session(&mut *self.tx, id).await
     }
 
     async fn commit(self: Box<Self>) -> Result<()> {
