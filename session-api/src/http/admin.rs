@@ -6,6 +6,7 @@ use super::json::Body;
 use super::problem::Error;
 use super::times::Time;
 use super::{credential, sessions};
+use crate::password::user_name;
 use crate::service::revoke::UserChange;
 use crate::session::Roles;
 use crate::store::UserRow;
@@ -52,7 +53,11 @@ pub(super) async fn users(call: Call) -> Result<HttpResponse, Error> {
             }
         }
         (None, after) => {
-            let part = service.users(after).await?;
+            let after = match after.map(user_name) {
+                Some(None) => return Err(Error::bad_request("`after` is the `next` of a list.")),
+                after => after.flatten(),
+            };
+            let part = service.users(after.as_deref()).await?;
             List {
                 items: part.items.into_iter().map(UserItem::from).collect(),
                 next: part.next,

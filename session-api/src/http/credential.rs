@@ -33,9 +33,6 @@ use verifier_sdk::token::AccessToken;
 /// The role of operators.
 pub(super) const ADMIN: &str = "admin";
 
-/// The name of those who follow an open feed without one.
-const ANYONE: &str = "anyone";
-
 /// The longest client credential that is read, in bytes of base64.
 const MAX_BASIC_LEN: usize = 1024;
 
@@ -146,13 +143,13 @@ pub(super) async fn replaced(call: &Call) -> Option<SessionId> {
         .map(|caller| caller.session_id)
 }
 
-/// The name of whoever follows the feed. Where the feed is open, nobody needs one; a credential that
-/// is presented all the same has to be right, so that a wrong one is noticed.
-pub(super) async fn follower(call: &Call) -> Result<String, Error> {
+/// The client that follows the feed. Where the feed is open it may be unknown; a credential that is
+/// presented all the same has to be right, so that a wrong one is noticed.
+pub(super) async fn follower(call: &Call) -> Result<Option<ClientRow>, Error> {
     if call.state.app.settings.open_feed && !call.has_header("authorization") {
-        return Ok(ANYONE.to_owned());
+        return Ok(None);
     }
-    Ok(client(call).await?.name)
+    client(call).await.map(Some)
 }
 
 /// The client that presents its name and secret by HTTP Basic (RFC 7617).

@@ -82,6 +82,7 @@ pub(super) async fn report(call: Call) -> Result<HttpResponse, Error> {
             "The names in a status are 1 to 64 characters A-Z, a-z, 0-9, `_` and `-`.",
         ));
     }
-    call.state.app.fleet.posted(&client, &status).await?;
+    let client = client.as_ref().map(|client| client.name.as_str());
+    call.state.app.fleet.posted(client, &status).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -12,6 +12,14 @@ use std::time::Duration;
 /// Reports that are remembered. A verifier more is not shown; none is refused for it.
 const MAX_VERIFIERS: usize = 20_000;
 
+/// The name of those who follow an open feed without one.
+const ANYONE: &str = "anyone";
+
+/// Instances of one client that report over HTTP and are remembered, in two hours: for all those
+/// together that report without a credential, and for a credential. One more is not shown either.
+const MAX_UNKNOWN: u32 = 100;
+const MAX_INSTANCES: u32 = 10_000;
+
 /// The longest `max_staleness` that counts for how long a report stands.
 const MAX_STANDING: Duration = Duration::from_secs(3600);
 
@@ -63,12 +71,16 @@ impl Fleet {
         }
     }
 
-    /// A report came by HTTP.
-    pub(crate) async fn posted(&self, client: &str, status: &Status) -> store::Result<()> {
+    /// A report came by HTTP, from a client or, where the feed is open, from anyone.
+    pub(crate) async fn posted(&self, client: Option<&str>, status: &Status) -> store::Result<()> {
+        let (client, at_most) = match client {
+            Some(client) => (client, MAX_INSTANCES),
+            None => (ANYONE, MAX_UNKNOWN),
+        };
         let report = serde_json::to_value(status)
             .unwrap_or_else(|_| unreachable!("a status is made of strings and integers"));
         self.store
-            .put_status(client, &status.instance, &report)
+            .put_status(client, &status.instance, &report, at_most)
             .await
     }
 

@@ -296,13 +296,21 @@ macro_rules! statements {
             client: &str,
             instance: &str,
             report: &serde_json::Value,
+            at_most: u32,
         ) -> Result<()> {
             const SQL: &str = concat!(
                 "insert into verifier_status (client, instance, report, seen_at) \
-                 values ($1, $2, $3, ", $now, ") on conflict (client, instance) do update \
+                 select $1, $2, $3, ", $now, " where \
+                 exists (select 1 from verifier_status where client = $1 and instance = $2) \
+                 or (select count(*) from verifier_status where client = $1) < $4 \
+                 on conflict (client, instance) do update \
                  set report = excluded.report, seen_at = excluded.seen_at"
             );
-            let query = sqlx::query(SQL).bind(client).bind(instance).bind(Json(report));
+            let query = sqlx::query(SQL)
+                .bind(client)
+                .bind(instance)
+                .bind(Json(report))
+                .bind(i64::from(at_most));
             query.execute(db).await?;
             Ok(())
         }
@@ -356,7 +364,7 @@ macro_rules! statements {
             db: impl Executor<'_, Database = $database>,
         ) -> Result<()> {
             const SQL: &str =
-                concat!("delete from verifier_status where seen_at < ", $now, " - 86400000");
+                concat!("delete from verifier_status where seen_at < ", $now, " - 7200000");
             sqlx::query(SQL).execute(db).await?;
             Ok(())
         }

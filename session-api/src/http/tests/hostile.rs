@@ -264,6 +264,37 @@ async fn bodies_of_the_wrong_size_type_or_shape() {
     root.sends(&world, "GET", "/session").await.must_be(200);
 }
 
+/// A zero byte is a character like others, but no database takes it in a text.
+#[tokio::test]
+async fn names_that_no_database_takes() {
+    let database = tests::Postgres::fresh_database().await;
+    let world = World::begins_with(|plan| plan.database = Some(database)).await;
+    let root = world.phone("root").await;
+    for path in ["/revocations", "/revocations/stream"] {
+        let request = world.request("GET", path).basic_auth("\0", Some("x"));
+        assert_4xx(&Answer::of(request).await, 401, path);
+    }
+    let request = world
+        .request("POST", "/introspect")
+        .basic_auth("\0", Some("\0"));
+    assert_4xx(
+        &Answer::of(request.form(&[("token", "x")])).await,
+        401,
+        "/introspect",
+    );
+    for query in ["after=%00", "after=%ff", "after=a%0ab"] {
+        let answer = root
+            .sends(&world, "GET", &format!("/admin/users?{query}"))
+            .await;
+        assert_4xx(&answer, 400, query);
+    }
+    let answer = root.sends(&world, "GET", "/admin/users?username=%00").await;
+    assert_eq!(answer.must_be(200).body["items"], serde_json::json!([]));
+    let login = serde_json::json!({ "username": "a\0", "password": "\0", "device": "\0" });
+    let answer = Answer::of(world.request("POST", "/session").json(&login)).await;
+    assert_4xx(&answer, 400, "a device");
+}
+
 #[tokio::test]
 async fn headers_that_are_no_text() {
     let world = World::begins().await;

@@ -59,6 +59,8 @@ struct Plan {
     access_ttl: Duration,
     /// Whether pages are cut.
     relays: bool,
+    /// SQLite where none is given.
+    database: Option<tests::Database>,
 }
 
 impl Default for Plan {
@@ -77,6 +79,7 @@ impl Default for Plan {
             hasher: Hasher::new(2),
             access_ttl: Duration::from_secs(900),
             relays: true,
+            database: None,
         }
     }
 }
@@ -91,6 +94,7 @@ struct World {
     shutdown: Option<oneshot::Sender<()>>,
     server: Option<JoinHandle<Result<(), RunError>>>,
     folder: tempfile::TempDir,
+    _database: Option<tests::Database>,
 }
 
 impl Drop for World {
@@ -108,7 +112,10 @@ impl World {
         let mut plan = Plan::default();
         change(&mut plan);
         let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}", folder.path().join("log.db").display());
+        let url = match &plan.database {
+            Some(database) => database.url().to_owned(),
+            None => format!("sqlite:{}", folder.path().join("log.db").display()),
+        };
         let store = store::connect(&url, IfMissing::Create).await.unwrap();
         store.migrate().await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -155,6 +162,7 @@ impl World {
             shutdown: Some(shutdown),
             server: Some(server),
             folder,
+            _database: plan.database,
         };
         world.has_people().await;
         world

@@ -69,6 +69,13 @@ async fn an_open_feed_asks_nobody_and_still_refuses_a_wrong_credential() {
     assert_eq!(stream.status(), 200);
     let report = world.request("POST", "/revocations/status").json(&status());
     Answer::of(report).await.must_be(204);
+    // Strangers cannot fill the database.
+    for n in 0..110 {
+        let mut status = status();
+        status["instance"] = json!(format!("stranger-{n}"));
+        let report = world.request("POST", "/revocations/status").json(&status);
+        Answer::of(report).await.must_be(204);
+    }
     let root = world.phone("root").await;
     let seen = root
         .sends(&world, "GET", "/admin/verifiers")
@@ -76,6 +83,7 @@ async fn an_open_feed_asks_nobody_and_still_refuses_a_wrong_credential() {
         .must_be(200)
         .body;
     assert_eq!(seen["items"][0]["client"], "anyone");
+    assert_eq!(seen["items"].as_array().unwrap().len(), 100);
     for path in ["/revocations", "/revocations/stream"] {
         let wrong = world.request("GET", path).basic_auth(CLIENT, Some("wrong"));
         assert_refused(&Answer::of(wrong).await, 401, "bad-credentials", path);

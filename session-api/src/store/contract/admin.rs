@@ -81,10 +81,12 @@ pub(super) async fn a_report_replaces_the_one_before(db: &Db) {
     for (client, instance, head) in [
         ("orders", "one", 1),
         ("orders", "two", 2),
+        // Beyond what one client may have, and known already.
+        ("orders", "three", 9),
         ("orders", "one", 3),
     ] {
         store
-            .put_status(client, instance, &json!({"head": head, "ok": true}))
+            .put_status(client, instance, &json!({"head": head, "ok": true}), 2)
             .await
             .unwrap();
     }

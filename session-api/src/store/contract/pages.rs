@@ -267,7 +267,7 @@ pub(super) async fn a_clock_set_back_does_not_lower_the_floor_below_what_is_gone
 pub(super) async fn what_is_long_silent_is_forgotten(db: &Db) {
     cut(&*db.store, replica(MINUTE), Position::ZERO).await;
     db.store
-        .put_status("orders", "one", &json!({"head": 1}))
+        .put_status("orders", "one", &json!({"head": 1}), 1)
         .await
         .unwrap();
     db.store.prune().await.unwrap();
@@ -276,7 +276,7 @@ pub(super) async fn what_is_long_silent_is_forgotten(db: &Db) {
     db.execute("update replica set beat_at = beat_at - 11 * 60000")
         .await
         .unwrap();
-    db.execute("update verifier_status set seen_at = seen_at - 86400001")
+    db.execute("update verifier_status set seen_at = seen_at - 7200001")
         .await
         .unwrap();
     db.store.prune().await.unwrap();

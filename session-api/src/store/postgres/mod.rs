@@ -336,6 +336,7 @@ impl Store for PostgresStore {
         client: &str,
         instance: &str,
         report: &serde_json::Value,
+        at_most: u32,
     ) -> Result<()> {
         self.link
             .answers(plain::put_status(
@@ -343,6 +344,7 @@ impl Store for PostgresStore {
                 client,
                 instance,
                 report,
+                at_most,
             ))
             .await
     }

@@ -313,8 +313,9 @@ impl Store for SqliteStore {
         client: &str,
         instance: &str,
         report: &serde_json::Value,
+        at_most: u32,
     ) -> Result<()> {
-        plain::put_status(&self.writer, client, instance, report).await
+        plain::put_status(&self.writer, client, instance, report, at_most).await
     }
 
     async fn statuses(&self, within: Duration) -> Result<Vec<StatusRow>> {
