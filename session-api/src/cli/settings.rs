@@ -101,7 +101,7 @@ impl KeyEncryption {
             .map(|secret| secret.parse::<KeyEncryptionKey>())
             .transpose()
             .map_err(|error| Failure::setting(format!("{name}: {error}")))?;
-        Ok(Sealer::new(key.as_ref()))
+        Ok(key.as_ref().map_or_else(Sealer::none, Sealer::new))
     }
 }
 

@@ -26,6 +26,6 @@ pub(crate) enum Error {
     WrongKey { kid: String },
     #[error("key `{kid}` is damaged")]
     Damaged { kid: String },
-    #[error("there is no active {0} key; run `session-api keys rotate`")]
+    #[error("there is no active {0} key; the first `session-api serve` makes one")]
     Missing(&'static str),
 }

@@ -124,7 +124,8 @@ fn verifying(rows: &[KeyRow], purpose: KeyPurpose) -> Result<HashMap<KeyId, Veri
 /// The keys of now: exchanged whole when the database's change.
 pub(crate) struct Keys {
     sealer: Sealer,
-    ring: RwLock<Arc<KeyRing>>,
+    /// None in a command that signs nothing.
+    ring: RwLock<Option<Arc<KeyRing>>>,
 }
 
 impl Keys {
@@ -132,8 +133,16 @@ impl Keys {
         let ring = KeyRing::open(rows, &sealer)?;
         Ok(Self {
             sealer,
-            ring: RwLock::new(Arc::new(ring)),
+            ring: RwLock::new(Some(Arc::new(ring))),
         })
+    }
+
+    /// For commands that sign nothing: they neither need the key encryption key nor make keys.
+    pub(crate) const fn unopened() -> Self {
+        Self {
+            sealer: Sealer::none(),
+            ring: RwLock::new(None),
+        }
     }
 
     pub(crate) fn ring(&self) -> Arc<KeyRing> {
@@ -142,11 +151,12 @@ impl Keys {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+            .unwrap_or_else(|| unreachable!("a command that opened no keys signs nothing"))
     }
 
     pub(crate) fn reload(&self, rows: &[KeyRow]) -> Result<Arc<KeyRing>, Error> {
         let ring = Arc::new(KeyRing::open(rows, &self.sealer)?);
-        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring.clone();
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Some(ring.clone());
         Ok(ring)
     }
 

@@ -46,9 +46,18 @@ impl std::fmt::Debug for KeyEncryptionKey {
 pub(crate) struct Sealer(Option<XChaCha20Poly1305>);
 
 impl Sealer {
-    /// Without a key encryption key, keys are stored as they are.
-    pub(crate) fn new(key: Option<&KeyEncryptionKey>) -> Self {
-        Self(key.map(|key| XChaCha20Poly1305::new((&*key.0).into())))
+    pub(crate) fn new(key: &KeyEncryptionKey) -> Self {
+        Self(Some(XChaCha20Poly1305::new((&*key.0).into())))
+    }
+
+    /// Keys are stored as they are.
+    pub(crate) const fn none() -> Self {
+        Self(None)
+    }
+
+    /// Whether a key was stored as it is although there is a key encryption key by now.
+    pub(crate) fn is_due(&self, sealed: &[u8]) -> bool {
+        self.0.is_some() && sealed.first() == Some(&PLAIN)
     }
 
     pub(crate) fn seal(&self, kid: &KeyId, secret: &[u8], nonce: [u8; NONCE_LEN]) -> Vec<u8> {
@@ -96,7 +105,7 @@ mod tests {
     use super::*;
 
     fn sealer(secret: &str) -> Sealer {
-        Sealer::new(Some(&secret.repeat(32).parse().unwrap()))
+        Sealer::new(&secret.repeat(32).parse().unwrap())
     }
 
     fn kid(name: &str) -> KeyId {
@@ -120,7 +129,7 @@ mod tests {
             Err(Error::WrongKey { .. })
         ));
         assert!(matches!(
-            Sealer::new(None).open(&kid("k"), &sealed),
+            Sealer::none().open(&kid("k"), &sealed),
             Err(Error::Sealed { .. })
         ));
         for damaged in [&[][..], &[9], &sealed[..10]] {
@@ -133,7 +142,7 @@ mod tests {
 
     #[test]
     fn keys_from_before_there_was_a_key_encryption_key_still_open() {
-        let sealed = Sealer::new(None).seal(&kid("k"), b"secret", [7; NONCE_LEN]);
+        let sealed = Sealer::none().seal(&kid("k"), b"secret", [7; NONCE_LEN]);
         assert_eq!(
             sealer("a").open(&kid("k"), &sealed).unwrap().as_slice(),
             b"secret"

@@ -35,25 +35,50 @@ pub(crate) fn fill(bytes: &mut [u8]) {
         .unwrap_or_else(|error| panic!("the operating system gives no randomness: {error}"));
 }
 
-/// The keys of a database: made by whoever starts first.
+/// The keys of a database, for a service: made where there are none, and encrypted where they are not
+/// and there is a key encryption key by now.
 pub(crate) async fn open_keys(store: &dyn Store, sealer: Sealer) -> Result<Keys> {
-    if store.keys().await?.is_empty() {
+    let rows = store.keys().await?;
+    if rows.is_empty() || rows.iter().any(|row| sealer.is_due(&row.sealed)) {
         let mut tx = store.begin().await?;
         // All replicas that start at once pass here one after the other.
         let now = tx.lock_head().await?.now;
-        if tx.keys().await?.is_empty() {
-            for (purpose, state) in [
-                (KeyPurpose::Access, KeyState::Active),
-                (KeyPurpose::Access, KeyState::Standby),
-                (KeyPurpose::Session, KeyState::Active),
-                (KeyPurpose::Csrf, KeyState::Active),
-            ] {
-                add_key(&mut *tx, &sealer, purpose, state, now).await?;
-            }
-            tx.commit().await?;
+        let rows = tx.keys().await?;
+        if rows.is_empty() {
+            make_keys(&mut *tx, &sealer, now).await?;
         }
+        for row in rows.into_iter().filter(|row| sealer.is_due(&row.sealed)) {
+            encrypt(&mut *tx, &sealer, row).await?;
+        }
+        tx.commit().await?;
     }
+    open_existing_keys(store, sealer).await
+}
+
+/// The keys of a database, for a command: a service has to have made them.
+pub(crate) async fn open_existing_keys(store: &dyn Store, sealer: Sealer) -> Result<Keys> {
     Ok(Keys::new(sealer, &store.keys().await?)?)
+}
+
+async fn make_keys(tx: &mut dyn Tx, sealer: &Sealer, now: UnixMillis) -> Result<()> {
+    for (purpose, state) in [
+        (KeyPurpose::Access, KeyState::Active),
+        (KeyPurpose::Access, KeyState::Standby),
+        (KeyPurpose::Session, KeyState::Active),
+        (KeyPurpose::Csrf, KeyState::Active),
+    ] {
+        add_key(tx, sealer, purpose, state, now).await?;
+    }
+    Ok(())
+}
+
+async fn encrypt(tx: &mut dyn Tx, sealer: &Sealer, row: KeyRow) -> Result<()> {
+    let secret = sealer.open(&row.kid, &row.sealed)?;
+    let mut nonce = [0; 24];
+    fill(&mut nonce);
+    tracing::info!(kid = %row.kid, "a key that was stored in the clear is encrypted from now on");
+    let sealed = sealer.seal(&row.kid, &secret, nonce);
+    Ok(tx.save_key(&KeyRow { sealed, ..row }).await?)
 }
 
 async fn add_key(

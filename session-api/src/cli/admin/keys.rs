@@ -1,6 +1,6 @@
 //! `keys list/rotate/revoke`.
 
-use super::{Target, service};
+use super::{Target, service_with_keys};
 use crate::cli::settings::KeyEncryption;
 use crate::cli::{Failure, Outcome};
 use crate::store::{KeyPurpose, KeyState};
@@ -35,11 +35,14 @@ impl Keys {
         match self {
             Self::List(on) => list_keys(&on.target).await,
             Self::Rotate(on) => {
-                service(&on.target, &on.keys).await?.rotate_keys().await?;
+                service_with_keys(&on.target, &on.keys)
+                    .await?
+                    .rotate_keys()
+                    .await?;
                 list_keys(&on.target).await
             }
             Self::Revoke { kid, on } => {
-                let service = service(&on.target, &on.keys).await?;
+                let service = service_with_keys(&on.target, &on.keys).await?;
                 let ended = service
                     .revoke_key(kid.clone())
                     .await

@@ -13,14 +13,17 @@ pub(super) use users::User;
 
 use super::settings::{Database, KeyEncryption};
 use super::{Failure, Outcome};
+
 use crate::password::Hasher;
 use crate::relay::Relay;
-use crate::service::key_admin::open_keys;
+use crate::service::key_admin::open_existing_keys;
 use crate::service::revoke::Ended;
 use crate::service::{Service, Settings};
+use crate::store::Store;
 use crate::token::Issuer;
 use clap::Args;
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where a command works and how it answers.
@@ -54,10 +57,23 @@ impl Target {
     }
 }
 
-/// The use cases without anything that runs beside them.
-async fn service(target: &Target, keys: &KeyEncryption) -> Result<Service, Failure> {
+/// The use cases without anything that runs beside them, and without keys.
+async fn service(target: &Target) -> Result<Service, Failure> {
+    Ok(service_with(
+        target.database.open().await?,
+        crate::keys::Keys::unopened(),
+    ))
+}
+
+/// The same, for work on keys.
+async fn service_with_keys(target: &Target, keys: &KeyEncryption) -> Result<Service, Failure> {
     let store = target.database.open().await?;
-    let keys = std::sync::Arc::new(open_keys(&*store, keys.sealer()?).await?);
+    let keys = open_existing_keys(&*store, keys.sealer()?).await?;
+    Ok(service_with(store, keys))
+}
+
+fn service_with(store: Arc<dyn Store>, keys: crate::keys::Keys) -> Service {
+    let keys = Arc::new(keys);
     // No worker: replicas find what is committed here in the database.
     let (relay, _) = Relay::new(String::new(), store.clone(), keys.clone(), false);
     let settings = Settings {
@@ -71,7 +87,7 @@ async fn service(target: &Target, keys: &KeyEncryption) -> Result<Service, Failu
         session_max_age: Duration::ZERO,
         max_sessions_per_user: 0,
     };
-    Ok(Service::new(store, keys, Hasher::new(1), relay, settings))
+    Service::new(store, keys, Hasher::new(1), relay, settings)
 }
 
 pub(super) async fn migrate(database: &Database) -> Outcome {

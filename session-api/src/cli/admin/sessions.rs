@@ -3,7 +3,6 @@
 use super::users::{OneUser, find};
 use super::{Target, service};
 use crate::cli::Outcome;
-use crate::cli::settings::KeyEncryption;
 use crate::password::user_name;
 use crate::service::revoke::UserChange;
 use crate::session::EndReason;
@@ -21,8 +20,6 @@ pub(crate) enum Sessions {
         what: Which,
         #[command(flatten)]
         target: Target,
-        #[command(flatten)]
-        keys: KeyEncryption,
     },
 }
 
@@ -44,7 +41,7 @@ impl Sessions {
     pub(crate) async fn run(self) -> Outcome {
         match self {
             Self::List(one) => {
-                let service = service(&one.target, &one.keys).await?;
+                let service = service(&one.target).await?;
                 let user = find(&service, &one.name).await?;
                 let part = service.sessions(user.id, None).await?;
                 let ids: Vec<_> = part
@@ -58,8 +55,8 @@ impl Sessions {
                     &json!({ "items": ids, "next": part.next }),
                 );
             }
-            Self::Revoke { what, target, keys } => {
-                let service = service(&target, &keys).await?;
+            Self::Revoke { what, target } => {
+                let service = service(&target).await?;
                 let ended = match what {
                     Which {
                         session: Some(id), ..

@@ -1,7 +1,6 @@
 //! `user add/list/disable/enable/password`.
 
 use super::{Target, service};
-use crate::cli::settings::KeyEncryption;
 use crate::cli::{Failure, Outcome};
 use crate::service::Service;
 use crate::service::revoke::UserChange;
@@ -21,15 +20,11 @@ pub(crate) enum User {
         roles: Vec<String>,
         #[command(flatten)]
         target: Target,
-        #[command(flatten)]
-        keys: KeyEncryption,
     },
     /// List all users.
     List {
         #[command(flatten)]
         target: Target,
-        #[command(flatten)]
-        keys: KeyEncryption,
     },
     /// End all sessions of a user and refuse new logins.
     Disable(OneUser),
@@ -44,8 +39,6 @@ pub(crate) struct OneUser {
     pub(super) name: String,
     #[command(flatten)]
     pub(super) target: Target,
-    #[command(flatten)]
-    pub(super) keys: KeyEncryption,
 }
 
 pub(super) async fn find(service: &Service, name: &str) -> Result<UserRow, Failure> {
@@ -64,12 +57,11 @@ impl User {
                 name,
                 roles,
                 target,
-                keys,
             } => {
                 let roles = Roles::try_from(roles)
                     .map_err(|error| Failure::setting(format!("--role: {error}")))?;
                 let password = read_password()?;
-                let (id, name) = service(&target, &keys)
+                let (id, name) = service(&target)
                     .await?
                     .register(&name, &password, roles)
                     .await?;
@@ -78,16 +70,16 @@ impl User {
                     &json!({ "id": id, "username": name }),
                 );
             }
-            Self::List { target, keys } => list_users(&target, &keys).await?,
+            Self::List { target } => list_users(&target).await?,
             Self::Disable(one) => {
-                let service = service(&one.target, &one.keys).await?;
+                let service = service(&one.target).await?;
                 let user = find(&service, &one.name).await?;
                 let ended = service.change_user(user.id, UserChange::Disable).await?;
                 one.target
                     .say_ended(&format!("disabled {}", user.name), &ended);
             }
             Self::Enable(one) => {
-                let service = service(&one.target, &one.keys).await?;
+                let service = service(&one.target).await?;
                 let user = find(&service, &one.name).await?;
                 let changed = service.enable_user(user.id).await?;
                 one.target.say(
@@ -97,7 +89,7 @@ impl User {
             }
             Self::Password(one) => {
                 let password = read_password()?;
-                let service = service(&one.target, &one.keys).await?;
+                let service = service(&one.target).await?;
                 let user = find(&service, &one.name).await?;
                 let ended = service.set_password(user.id, &password).await?;
                 one.target.say_ended(
@@ -110,8 +102,8 @@ impl User {
     }
 }
 
-async fn list_users(target: &Target, keys: &KeyEncryption) -> Outcome {
-    let service = service(target, keys).await?;
+async fn list_users(target: &Target) -> Outcome {
+    let service = service(target).await?;
     let mut all = Vec::new();
     let mut after: Option<String> = None;
     loop {

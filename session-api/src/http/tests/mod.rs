@@ -121,7 +121,7 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let issuer = plan.issuer.unwrap_or_else(|| url.clone());
-        let keys = Arc::new(open_keys(&*store, Sealer::new(None)).await.unwrap());
+        let keys = Arc::new(open_keys(&*store, Sealer::none()).await.unwrap());
         let (relay, commits) = Relay::new(issuer.clone(), store.clone(), keys.clone(), false);
         let replica = Replica {
             id: Uuid::new_v4(),

@@ -1,7 +1,9 @@
 //! The life of keys.
 
 use super::{PASSWORD, Place, add_user, login, refresh, service, takes};
+use crate::keys::Sealer;
 use crate::password::Hasher;
+use crate::service::key_admin::open_keys;
 use crate::store::{KeyPurpose, KeyState};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -11,6 +13,24 @@ async fn replicas_that_start_at_once_make_one_set_of_keys() {
         let starting = (0..4).map(|_| async { service(place.store().await, Hasher::new(1)).await });
         futures::future::join_all(starting).await;
         assert_eq!(store.keys().await.unwrap().len(), 4);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_from_before_there_was_a_key_encryption_key_are_encrypted() {
+    for place in [Place::postgres().await, Place::sqlite()] {
+        let store = &*place.store().await;
+        let sealer = || Sealer::new(&"x".repeat(32).parse().unwrap());
+        let clear = open_keys(store, Sealer::none()).await.unwrap();
+        let encrypted = open_keys(store, sealer()).await.unwrap();
+        assert_eq!(clear.ring().access.kid, encrypted.ring().access.kid);
+        for row in store.keys().await.unwrap() {
+            assert!(Sealer::none().open(&row.kid, &row.sealed).is_err());
+        }
+        // No more is written where all is well.
+        let before = store.keys().await.unwrap();
+        open_keys(store, sealer()).await.unwrap();
+        assert!(store.keys().await.unwrap() == before);
     }
 }
 

@@ -65,7 +65,7 @@ pub(crate) async fn service_with_limit(
     hasher: Hasher,
     max_sessions_per_user: u32,
 ) -> Service {
-    let keys = Arc::new(open_keys(&*store, Sealer::new(None)).await.unwrap());
+    let keys = Arc::new(open_keys(&*store, Sealer::none()).await.unwrap());
     let issuer = "http://127.0.0.1:8080".to_owned();
     let (relay, _) = Relay::new(issuer.clone(), store.clone(), keys.clone(), false);
     let settings = Settings {
