@@ -96,10 +96,9 @@ impl Body for RolesBody {
 pub(super) async fn change_roles(call: Call) -> Result<HttpResponse, Error> {
     let caller = credential::admin(&call).await?;
     let RolesBody { roles } = call.json()?;
-    let ended = call
-        .service()
-        .change_user(call.id()?, UserChange::Roles(roles))
-        .await?;
+    let user = call.id()?;
+    let own = (user == caller.user_id).then_some(caller.session_id);
+    let ended = call.service().change_roles(user, roles, own).await?;
     Ok(answer::ended(&call, &caller, &ended, Own::LivesOn))
 }
 

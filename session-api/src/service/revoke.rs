@@ -4,6 +4,7 @@ use super::revoking::{Revoking, ended_at, user_event};
 use super::{Error, Granted, Inner, Result, Service, Snapshot};
 use crate::password::Password;
 use crate::session::{EndReason, Fact, Roles, Stream, UserFact, user};
+use crate::store::{FoundUser, SessionRow};
 use revocation_events::{Position, SessionId, UserId};
 
 /// What a revocation came to.
@@ -22,7 +23,6 @@ pub(crate) struct Ended {
 #[derive(Clone, Debug)]
 pub(crate) enum UserChange {
     EndSessions,
-    Roles(Roles),
     Disable,
 }
 
@@ -57,6 +57,18 @@ impl Service {
     /// What an operator does to a user.
     pub(crate) async fn change_user(&self, user: UserId, change: UserChange) -> Result<Ended> {
         self.detached(|this| async move { this.change_user(user, change).await })
+            .await
+    }
+
+    /// Gives a user other roles: the sessions live on, and tokens with the old roles do not. Where
+    /// `own`, a session of this user, is given, its fresh tokens come back.
+    pub(crate) async fn change_roles(
+        &self,
+        user: UserId,
+        roles: Roles,
+        own: Option<SessionId>,
+    ) -> Result<Ended> {
+        self.detached(move |this| async move { this.change_roles(user, roles, own).await })
             .await
     }
 
@@ -173,21 +185,27 @@ impl Inner {
         );
         revoking.tx.save_user(&found.row).await?;
         revoking.commit().await?;
-        let kept = kept.map(|session| {
-            Box::new(self.grant(&Snapshot {
-                id: session.id,
-                session: session.session.details(),
-                user_name: &found.row.name,
-                roles: found.row.user.roles.names(),
-                // Ours: nobody else can have taken a later one before the commit.
-                position,
-                now: found.head.now,
-            }))
-        });
         Ok(Ended {
-            kept,
+            kept: kept.map(|session| self.grant_again(&session, &found, position)),
             ..self.ended(None, position).await?
         })
+    }
+
+    /// `position` is the caller's own: nobody else can have taken a later one before the commit.
+    fn grant_again(
+        &self,
+        session: &SessionRow,
+        user: &FoundUser,
+        position: Position,
+    ) -> Box<Granted> {
+        Box::new(self.grant(&Snapshot {
+            id: session.id,
+            session: session.session.details(),
+            user_name: &user.row.name,
+            roles: user.row.user.roles.names(),
+            position,
+            now: user.head.now,
+        }))
     }
 
     async fn end_everyone(&self) -> Result<Ended> {
@@ -205,31 +223,48 @@ impl Inner {
         let mut revoking = Revoking::begin(self).await?;
         let position = revoking.position();
         let mut found = revoking.lock_user(user).await?;
-        let (fact, before, ended) = match change {
-            UserChange::EndSessions => {
-                let fact = UserFact::SessionsRevoked {
-                    position,
-                    except: None,
-                };
-                (Some(fact), found.row.user.cut_off, None)
-            }
-            UserChange::Roles(roles) => {
-                let fact = user::change_roles(&found.row.user, roles, position);
-                (fact, found.row.user.token_cut_off, Some(0))
-            }
-            UserChange::Disable => (
-                user::disable(&found.row.user, position),
-                found.row.user.cut_off,
-                None,
-            ),
+        let fact = match change {
+            UserChange::EndSessions => Some(UserFact::SessionsRevoked {
+                position,
+                except: None,
+            }),
+            UserChange::Disable => user::disable(&found.row.user, position),
         };
         let Some(fact) = fact else {
-            return self.ended(Some(0), before).await;
+            // Nobody should wait for the head while this waits for the bus.
+            drop(revoking);
+            return self.ended(Some(0), found.row.user.cut_off).await;
         };
         revoking.record_user(&mut found.row, fact);
         revoking.tx.save_user(&found.row).await?;
         revoking.commit().await?;
-        self.ended(ended, position).await
+        self.ended(None, position).await
+    }
+
+    async fn change_roles(
+        &self,
+        user: UserId,
+        roles: Roles,
+        own: Option<SessionId>,
+    ) -> Result<Ended> {
+        let mut revoking = Revoking::begin(self).await?;
+        let position = revoking.position();
+        let mut found = revoking.lock_user(user).await?;
+        let Some(fact) = user::change_roles(&found.row.user, roles, position) else {
+            drop(revoking);
+            return self.ended(Some(0), found.row.user.token_cut_off).await;
+        };
+        revoking.record_user(&mut found.row, fact);
+        revoking.tx.save_user(&found.row).await?;
+        let own = match own {
+            None => None,
+            Some(session) => revoking.living_session(session, &found).await?,
+        };
+        revoking.commit().await?;
+        Ok(Ended {
+            kept: own.map(|session| self.grant_again(&session, &found, position)),
+            ..self.ended(Some(0), position).await?
+        })
     }
 
     async fn enable_user(&self, user: UserId) -> Result<bool> {

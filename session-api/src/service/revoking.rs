@@ -86,6 +86,22 @@ impl<'a> Revoking<'a> {
         Ok((u64::from(alive), position))
     }
 
+    /// A session of this user, unless it has ended meanwhile.
+    pub(super) async fn living_session(
+        &mut self,
+        session: SessionId,
+        user: &FoundUser,
+    ) -> Result<Option<SessionRow>> {
+        let found = self.lock_session(session).await?;
+        let cut_offs = CutOffs {
+            user: user.row.user.cut_off,
+            everyone: user.head.everyone,
+        };
+        let alive = found.row.session.alive(cut_offs, user.head.now).is_some();
+        let owned = found.row.session.details().user == user.row.id;
+        Ok(Some(found.row).filter(|_| alive && owned))
+    }
+
     pub(super) async fn keep_session(
         &mut self,
         session: SessionId,

@@ -195,6 +195,28 @@ async fn new_roles_end_tokens_and_not_sessions() {
     }
 }
 
+/// The operator's own session is kept, so the answer carries what goes on with it.
+#[tokio::test]
+async fn whoever_changes_their_own_roles_gets_fresh_tokens() {
+    let world = World::begins().await;
+    let root = world.phone("root").await;
+    let roles = path(&world, "root", "roles").await;
+    let body = json!({ "roles": ["admin", "editor"] });
+    let changed = root
+        .sends_json(&world, "PUT", &roles, &body)
+        .await
+        .must_be(200)
+        .body;
+    let old = root.sends(&world, "GET", "/session").await;
+    assert_refused(&old, 401, "token-invalid", "the old token");
+    let fresh = world
+        .request("GET", "/session")
+        .bearer_auth(changed["access_token"].as_str().unwrap());
+    let own = Answer::of(fresh).await.must_be(200).body;
+    assert_eq!(own["user"]["roles"], json!(["admin", "editor"]));
+    assert!(changed["access_expires_in"].as_u64().unwrap() > 800);
+}
+
 #[tokio::test]
 async fn a_disabled_user_is_out_until_enabled() {
     let world = World::begins().await;

@@ -32,7 +32,7 @@ async fn revoke(service: &Service, user: UserId, what: Revocation) {
         }
         Revocation::RolesChanged => {
             let roles = Roles::try_from(vec!["editor".to_owned()]).unwrap();
-            service.change_user(user, UserChange::Roles(roles)).await
+            service.change_roles(user, roles, None).await
         }
     };
     ended.unwrap();

@@ -3,7 +3,6 @@
 use super::{PASSWORD, Place, add_user, login, service, token_of};
 use crate::password::Hasher;
 use crate::replay;
-use crate::service::revoke::UserChange;
 use crate::service::{Granted, Service};
 use crate::session::{Delivery, Roles};
 use revocation_events::{Position, SessionId, UserId};
@@ -73,9 +72,9 @@ async fn revoke_again_and_again(
             )
         } else {
             let roles = vec![format!("r{round}")];
-            let change = UserChange::Roles(Roles::try_from(roles.clone()).unwrap());
+            let change = Roles::try_from(roles.clone()).unwrap();
             (
-                service.change_user(user, change).await,
+                service.change_roles(user, change, None).await,
                 Revoked::Roles(roles),
             )
         };
@@ -187,7 +186,7 @@ async fn callers_that_go_away_leave_no_acknowledged_event_invisible() {
                     // Times that fall into every part of a transaction.
                     let patience = Duration::from_micros(round * 37 % 2_000);
                     let roles = Roles::try_from(vec![format!("r{round}")]).unwrap();
-                    let change = service.change_user(user, UserChange::Roles(roles));
+                    let change = service.change_roles(user, roles, None);
                     let _cut_off = tokio::time::timeout(patience, change).await;
                     let refresh = service.refresh(&hasty.session_token.token, Delivery::Body, None);
                     let _cut_off = tokio::time::timeout(patience, refresh).await;
