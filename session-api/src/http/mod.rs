@@ -68,7 +68,7 @@ fn endpoints() -> Vec<Endpoint> {
         get("/sessions", sessions::list).query(&["after"]),
         delete("/sessions", sessions::end_all).query(&["keep"]),
         delete("/sessions/{id}", sessions::end_one),
-        get("/sessions/{id}/events", sessions::history),
+        get("/sessions/{id}/events", sessions::history).query(&["after"]),
         post("/revoke", Form, oauth::revoke),
         post("/introspect", Form, oauth::introspect),
         get("/revocations", revocations::pages).query(&["after"]),

@@ -94,13 +94,15 @@ pub(super) async fn end_one(call: Call) -> Result<HttpResponse, Error> {
 
 /// `GET /sessions/{id}/events`.
 pub(super) async fn history(call: Call) -> Result<HttpResponse, Error> {
+    let after = call.query.after()?;
     let caller = credential::caller(&call).await?;
-    let events = call
+    let part = call
         .service()
-        .history(call.id()?, Some(caller.user_id))
+        .history(call.id()?, Some(caller.user_id), after)
         .await?;
-    let items = events.iter().filter_map(EventView::of).collect();
-    Ok(HttpResponse::Ok().json(List::<_> { items, next: None }))
+    let items = part.items.iter().filter_map(EventView::of).collect();
+    let next = part.next;
+    Ok(HttpResponse::Ok().json(List { items, next }))
 }
 
 #[derive(Serialize)]

@@ -41,7 +41,8 @@ impl Service {
         &self,
         session: SessionId,
         owner: Option<UserId>,
-    ) -> Result<Vec<Event>> {
+        after: Option<i64>,
+    ) -> Result<Part<Event, i64>> {
         let found = self
             .store()
             .session(session)
@@ -50,7 +51,14 @@ impl Service {
         if owner.is_some_and(|owner| owner != found.row.session.details().user) {
             return Err(Error::NotFound);
         }
-        Ok(self.store().history(session).await?)
+        let mut items = self
+            .store()
+            .history(session, after.unwrap_or(0), MAX_ITEMS + 1)
+            .await?;
+        let more = items.len() > MAX_ITEMS as usize;
+        items.truncate(MAX_ITEMS as usize);
+        let next = items.last().filter(|_| more).map(|event| event.version);
+        Ok(Part { items, next })
     }
 
     /// A user by name, in whatever case.

@@ -106,8 +106,8 @@ pub(crate) trait Store: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<ListedSession>>;
 
-    /// A session's events in order.
-    async fn history(&self, id: SessionId) -> Result<Vec<Event>>;
+    /// A session's events in order, those with versions above `after`.
+    async fn history(&self, id: SessionId, after: i64, limit: u32) -> Result<Vec<Event>>;
 
     /// Open sessions past an end, for [`crate::service`] to expire.
     async fn overdue_sessions(&self, limit: u32) -> Result<Vec<SessionId>>;

@@ -96,10 +96,15 @@ macro_rules! statements {
         pub(super) async fn history(
             db: impl Executor<'_, Database = $database>,
             id: SessionId,
+            after: i64,
+            limit: u32,
         ) -> Result<Vec<Event>> {
             const SQL: &str = "select stream, version, kind, format, at, data from event \
-                               where stream = $1 order by version";
-            let query = sqlx::query_as::<_, EventColumns>(SQL).bind(id.uuid());
+                               where stream = $1 and version > $2 order by version limit $3";
+            let query = sqlx::query_as::<_, EventColumns>(SQL)
+                .bind(id.uuid())
+                .bind(after)
+                .bind(i64::from(limit));
             rows::all(query.fetch_all(db).await?)
         }
 

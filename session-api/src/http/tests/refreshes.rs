@@ -163,10 +163,10 @@ async fn an_idempotency_key_brings_the_lost_answer_back() {
     assert_eq!(first.body["session"], again.body["session"]);
     let history = world
         .service
-        .history(phone.id.parse().unwrap(), None)
+        .history(phone.id.parse().unwrap(), None, None)
         .await
         .unwrap();
-    assert_eq!(history.len(), 2, "one successor");
+    assert_eq!(history.items.len(), 2, "one successor");
     let next = text(&again, "session_token");
     for (key, status) in [
         ("x".repeat(15), 400),

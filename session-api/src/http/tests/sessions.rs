@@ -303,4 +303,12 @@ async fn a_sessions_history_is_its_owners() {
     assert_eq!(data[1], ["generation", "expires_at"].into());
     assert_eq!(data[2], ["reason", "position"].into());
     assert_eq!(items[2]["data"]["reason"], "user");
+    let rest = watcher
+        .sends(&world, "GET", &format!("{path}?after=1"))
+        .await;
+    assert_eq!(rest.must_be(200).body["items"], json!(items[1..]));
+    let bad = watcher
+        .sends(&world, "GET", &format!("{path}?after=x"))
+        .await;
+    assert_refused(&bad, 400, "bad-request", "not a version");
 }

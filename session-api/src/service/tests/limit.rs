@@ -25,7 +25,11 @@ async fn the_oldest_session_ends() {
             good.push(takes(&service, granted).await);
         }
         assert_eq!(good, [false, true, true]);
-        let history = service.history(granted[0].session_id, None).await.unwrap();
+        let history = service
+            .history(granted[0].session_id, None, None)
+            .await
+            .unwrap()
+            .items;
         assert_eq!(history[1].fact.data()["reason"], "limit");
     }
 }

@@ -40,7 +40,11 @@ async fn a_token_whose_successor_was_used_ends_the_session() {
             refresh(&service, &third).await,
             Err(Error::SessionEnded)
         ));
-        let history = service.history(first.session_id, None).await.unwrap();
+        let history = service
+            .history(first.session_id, None, None)
+            .await
+            .unwrap()
+            .items;
         let kinds: Vec<_> = history.iter().map(|event| event.fact.kind()).collect();
         assert_eq!(
             kinds,

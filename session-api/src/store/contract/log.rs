@@ -149,7 +149,7 @@ pub(super) async fn a_version_is_taken_once(db: &Db) {
     let error = tx.append(&[again]).await.unwrap_err();
     assert!(matches!(error, Error::Database(_)), "{error:?}");
     drop(tx);
-    assert_eq!(db.store.history(session.id).await.unwrap().len(), 1);
+    assert_eq!(db.store.history(session.id, 0, ALL).await.unwrap().len(), 1);
 }
 
 pub(super) async fn events_come_back_as_they_went(db: &Db) {
@@ -209,7 +209,14 @@ pub(super) async fn events_come_back_as_they_went(db: &Db) {
     tx.commit().await.unwrap();
     revoke(&*db.store, everyone(), Duration::ZERO).await;
 
-    assert_eq!(db.store.history(session.id).await.unwrap(), events[..3]);
+    assert_eq!(
+        db.store.history(session.id, 0, ALL).await.unwrap(),
+        events[..3]
+    );
+    assert_eq!(
+        db.store.history(session.id, 1, 1).await.unwrap(),
+        events[1..2]
+    );
     let mut found = Vec::new();
     let mut after = None;
     loop {

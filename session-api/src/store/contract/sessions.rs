@@ -325,7 +325,7 @@ pub(super) async fn rows_can_be_cleared_and_built_again(db: &Db) {
     tx.delete_session(session.id).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(db.store.session_rows(None, ALL).await.unwrap(), []);
-    assert_eq!(db.store.history(session.id).await.unwrap().len(), 1);
+    assert_eq!(db.store.history(session.id, 0, ALL).await.unwrap().len(), 1);
     save(&*db.store, std::slice::from_ref(&session)).await;
     let listed = db.store.alive_sessions(user.id, None, ALL).await.unwrap();
     let found: HashMap<_, _> = listed

@@ -203,9 +203,9 @@ impl Store for PostgresStore {
         )
     }
 
-    async fn history(&self, id: SessionId) -> Result<Vec<Event>> {
+    async fn history(&self, id: SessionId, after: i64, limit: u32) -> Result<Vec<Event>> {
         self.link
-            .answers(plain::history(&self.link.pool(), id))
+            .answers(plain::history(&self.link.pool(), id, after, limit))
             .await
     }
 

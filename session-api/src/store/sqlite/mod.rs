@@ -194,8 +194,8 @@ impl Store for SqliteStore {
         rows::all(query.fetch_all(&self.readers).await?)
     }
 
-    async fn history(&self, id: SessionId) -> Result<Vec<Event>> {
-        plain::history(&self.readers, id).await
+    async fn history(&self, id: SessionId, after: i64, limit: u32) -> Result<Vec<Event>> {
+        plain::history(&self.readers, id, after, limit).await
     }
 
     async fn overdue_sessions(&self, limit: u32) -> Result<Vec<SessionId>> {
