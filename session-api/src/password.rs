@@ -1,10 +1,11 @@
 //! Passwords and user names: what is taken, and how passwords are hashed.
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
+mod argon;
+
+use argon::Memory;
 use precis_core::profile::Profile as _;
 use precis_profiles::UsernameCaseMapped;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
@@ -88,6 +89,8 @@ pub(crate) struct Overloaded;
 pub(crate) struct Hasher {
     running: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
+    /// As many as have run at once.
+    memory: Arc<Mutex<Vec<Memory>>>,
     #[cfg(test)]
     places: usize,
     /// Verified for users that do not exist, so that the answer takes as long.
@@ -96,19 +99,22 @@ pub(crate) struct Hasher {
 
 impl Hasher {
     pub(crate) fn new(cores: usize) -> Self {
-        let decoy = hash(b"the password of nobody");
+        let mut memory = Memory::default();
+        let decoy = argon::hash(b"the password of nobody", &mut memory);
         let places = cores * (1 + QUEUE_PER_CORE);
         Self {
             running: Arc::new(Semaphore::new(cores)),
             waiting: Arc::new(Semaphore::new(places)),
             #[cfg(test)]
             places,
+            memory: Arc::new(Mutex::new(vec![memory])),
             decoy: decoy.into(),
         }
     }
 
     pub(crate) async fn hash(&self, password: Password) -> Result<String, Overloaded> {
-        self.run(move || hash(password.0.as_bytes())).await
+        self.run(move |memory| argon::hash(password.0.as_bytes(), memory))
+            .await
     }
 
     /// Whether the password is the one that was hashed. `None` stands for a user who does not
@@ -121,7 +127,7 @@ impl Hasher {
         let exists = stored.is_some();
         let stored: Arc<str> = stored.map_or_else(|| self.decoy.clone(), Into::into);
         let right = self
-            .run(move || verify(password.0.as_bytes(), &stored))
+            .run(move |memory| argon::verify(password.0.as_bytes(), &stored, memory))
             .await?;
         Ok(right && exists)
     }
@@ -141,7 +147,7 @@ impl Hasher {
 
     async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T, Overloaded> {
         let _place = self
             .waiting
@@ -154,33 +160,18 @@ impl Hasher {
             .acquire_owned()
             .await
             .map_err(|_| Overloaded)?;
+        let unused = self.memory.clone();
         let done = tokio::task::spawn_blocking(move || {
-            let done = work();
+            let unused = || unused.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut memory = unused().pop().unwrap_or_default();
+            let done = work(&mut memory);
+            unused().push(memory);
             // Only now: a caller that goes away must not let another hash start beside this one.
             drop(turn);
             done
         });
         done.await.map_err(|_| Overloaded)
     }
-}
-
-/// OWASP's first choice of parameters: 19 MiB, two passes, one lane.
-fn argon2() -> Argon2<'static> {
-    let params = Params::new(19_456, 2, 1, None)
-        .unwrap_or_else(|_| unreachable!("constants within the bounds of RFC 9106"));
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-}
-
-fn hash(password: &[u8]) -> String {
-    argon2()
-        .hash_password(password)
-        .unwrap_or_else(|_| unreachable!("the password's length is bounded"))
-        .to_string()
-}
-
-fn verify(password: &[u8], stored: &str) -> bool {
-    PasswordHash::new(stored)
-        .is_ok_and(|stored| argon2().verify_password(password, &stored).is_ok())
 }
 
 #[cfg(test)]
