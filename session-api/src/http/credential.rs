@@ -21,7 +21,7 @@ use super::cookies::SESSION_COOKIE;
 use super::csrf;
 use super::problem::Error;
 use crate::service;
-use crate::service::access::Caller;
+use crate::service::access::{Caller, Purpose};
 use crate::session::Delivery;
 use crate::store::ClientRow;
 use base64::Engine as _;
@@ -66,7 +66,7 @@ pub(super) async fn admin(call: &Call) -> Result<Caller, Error> {
 }
 
 /// The user behind the session cookie or, without one, behind an access token.
-pub(super) async fn session_caller(call: &Call) -> Result<Caller, Error> {
+pub(super) async fn session_caller(call: &Call, purpose: Purpose) -> Result<Caller, Error> {
     if call.has_header("authorization") {
         return caller(call).await;
     }
@@ -74,7 +74,10 @@ pub(super) async fn session_caller(call: &Call) -> Result<Caller, Error> {
         return caller(call).await;
     };
     let session = of_session_cookie(call, text)?;
-    let caller = call.service().caller_by_session_token(text).await?;
+    let caller = call
+        .service()
+        .caller_by_session_token(text, purpose)
+        .await?;
     // Tokens that were delivered in a body have no value that a page could repeat.
     if caller.session.delivery != Delivery::Cookie {
         return Err(service::Error::SessionEnded.into());
@@ -129,7 +132,7 @@ pub(super) async fn replaced(call: &Call) -> Option<SessionId> {
     }
     let service = call.service();
     if let Ok(Some(text)) = cookie(call, SESSION_COOKIE)
-        && let Ok(caller) = service.caller_by_session_token(text).await
+        && let Ok(caller) = service.caller_by_session_token(text, Purpose::End).await
     {
         return Some(caller.session_id);
     }

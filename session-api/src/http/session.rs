@@ -6,6 +6,7 @@ use super::credential;
 use super::json::Body;
 use super::problem::Error;
 use super::times::{Time, seconds_until};
+use crate::service::access::Purpose;
 use crate::service::login::Login;
 use crate::session::{Delivery, EndReason, RetryKey};
 use actix_web::HttpResponse;
@@ -109,7 +110,7 @@ pub(super) async fn show(call: Call) -> Result<HttpResponse, Error> {
         #[serde(skip_serializing_if = "Option::is_none")]
         csrf_token: Option<String>,
     }
-    let caller = credential::session_caller(&call).await?;
+    let caller = credential::session_caller(&call, Purpose::Any).await?;
     // In whole seconds, as the session token has it.
     let end = UnixMillis::from_secs(caller.session.expires_at.min(caller.session.ends_at).secs());
     Ok(HttpResponse::Ok().json(Answer {
@@ -127,7 +128,7 @@ pub(super) async fn show(call: Call) -> Result<HttpResponse, Error> {
 
 /// `DELETE /session`.
 pub(super) async fn log_out(call: Call) -> Result<HttpResponse, Error> {
-    let caller = credential::session_caller(&call).await?;
+    let caller = credential::session_caller(&call, Purpose::End).await?;
     let user = Some(caller.user_id);
     let ended = call
         .service()

@@ -1,13 +1,21 @@
 //! Who is calling. The service checks tokens against the database and not against a feed: its
 //! answers about sessions are exact.
 
-use super::refresh::is_current;
 use super::{Error, Result, Service};
-use crate::session::{CutOffs, OpenSession};
+use crate::session::{CutOffs, OpenSession, decide};
 use crate::store::FoundSession;
 use revocation_events::{SessionId, UnixMillis, UserId};
 use verifier_sdk::Reason;
 use verifier_sdk::token::{AccessToken, Expected};
+
+/// What a session token is shown for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To end the session. An old token may do that too: its owner must be able to log out whoever
+    /// holds the newer one.
+    End,
+    Any,
+}
 
 /// A caller whose session is alive, with the user as of now.
 #[derive(Clone, Debug)]
@@ -77,28 +85,29 @@ impl Service {
         }
     }
 
-    /// The caller behind a session token alone.
-    pub(crate) async fn caller_by_session_token(&self, text: &str) -> Result<Caller> {
-        let found = self
-            .session_of_token(text)
-            .await?
-            .ok_or(Error::SessionEnded)?;
+    /// The caller behind a session token alone, for what `purpose` allows.
+    pub(crate) async fn caller_by_session_token(
+        &self,
+        text: &str,
+        purpose: Purpose,
+    ) -> Result<Caller> {
+        let issuer = &self.settings().issuer;
+        let token = issuer
+            .read_session_token(text, &self.keys().ring(), crate::clock::now())
+            .map_err(|_| Error::SessionEnded)?;
+        let found = self.store().session(token.session).await?;
+        let found = found.ok_or(Error::SessionEnded)?;
+        let speaks = |session: &&OpenSession| {
+            session.user == token.user
+                && match purpose {
+                    Purpose::Any => decide::speaks_for(session, token.generation, found.head.now),
+                    Purpose::End => token.generation <= session.generation,
+                }
+        };
         alive(&found)
+            .filter(speaks)
             .map(|session| Caller::new(&found, session))
             .ok_or(Error::SessionEnded)
-    }
-
-    /// The session that a session token belongs to, alive or not; nothing where the token is not
-    /// ours, or has had its successor used.
-    pub(crate) async fn session_of_token(&self, text: &str) -> Result<Option<FoundSession>> {
-        let issuer = &self.settings().issuer;
-        let read = issuer.read_session_token(text, &self.keys().ring(), crate::clock::now());
-        let Ok(token) = read else { return Ok(None) };
-        let found = self.store().session(token.session).await?;
-        Ok(found.filter(|found| {
-            found.row.session.details().user == token.user
-                && is_current(&found.row.session, token.generation)
-        }))
     }
 
     /// Which session a session token names, whatever became of that one. Asks no database.

@@ -5,8 +5,8 @@
 
 use super::{Error, Granted, Inner, Result, Service, Snapshot};
 use crate::session::{
-    CutOffs, Delivery, EndReason, Event, Fact, Refresh, Refreshed, Refusal, RetryKey, Session,
-    Stream, decide, state,
+    CutOffs, Delivery, EndReason, Event, Fact, Refresh, Refreshed, Refusal, RetryKey, Stream,
+    decide, state,
 };
 use crate::store::{self, FoundSession};
 use crate::token::SessionToken;
@@ -209,11 +209,4 @@ impl Inner {
         }
         let _gone = job.answer.send(ended.and(Err(Error::SessionEnded)));
     }
-}
-
-/// Whether a session may be shown to its owner with this generation: the present one, or the one
-/// before, whose holder may not have got the answer yet.
-pub(super) fn is_current(session: &Session, generation: u64) -> bool {
-    let present = session.details().generation;
-    generation == present || generation + 1 == present
 }

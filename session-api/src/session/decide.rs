@@ -61,11 +61,24 @@ pub(crate) fn refresh(
     }
 }
 
+/// Whether a session token of this generation still speaks for its session: the present one, and the
+/// one before for as long as it would get the present one from anyone.
+pub(crate) fn speaks_for(open: &OpenSession, generation: u64, now: UnixMillis) -> bool {
+    match open.generation.checked_sub(generation) {
+        Some(0) => true,
+        Some(1) => is_within_grace(open, now),
+        _ => false,
+    }
+}
+
 /// The generation has not risen since, so the successor was never used in a refresh.
 fn is_retry(open: &OpenSession, command: Refresh, now: UnixMillis) -> bool {
-    let within_grace = now.since(open.rotated_at) <= GRACE;
     let same_key = command.retry_key.is_some() && command.retry_key == open.retry_key;
-    within_grace || same_key
+    is_within_grace(open, now) || same_key
+}
+
+fn is_within_grace(open: &OpenSession, now: UnixMillis) -> bool {
+    now.since(open.rotated_at) <= GRACE
 }
 
 /// A revocation at `position`; nothing where the session has ended already.

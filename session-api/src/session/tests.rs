@@ -1,4 +1,4 @@
-use super::decide::{GRACE, expire, reanchor, refresh, revoke};
+use super::decide::{GRACE, expire, reanchor, refresh, revoke, speaks_for};
 use super::state::{BrokenStream, apply};
 use super::*;
 use revocation_events::{Position, UnixMillis};
@@ -94,6 +94,25 @@ fn the_token_before_gets_the_same_successor_within_the_grace_or_with_its_key() {
         (None, after, Err(Refusal::Reused)),
     ] {
         assert_eq!(refreshed(with(2, key), now), expected, "{key:?}");
+    }
+}
+
+#[test]
+fn the_token_before_speaks_for_its_session_within_the_grace_alone() {
+    let session = open();
+    let (within, after) = (t(1_000).plus(GRACE), t(1_001).plus(GRACE));
+    for (generation, now, expected) in [
+        (3, after, true),
+        (2, within, true),
+        (2, after, false),
+        (1, within, false),
+        (4, within, false),
+    ] {
+        assert_eq!(
+            speaks_for(&session, generation, now),
+            expected,
+            "{generation}"
+        );
     }
 }
 

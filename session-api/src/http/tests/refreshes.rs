@@ -215,3 +215,31 @@ async fn a_token_whose_successor_was_used_ends_the_session() {
     let refreshed = Answer::of(refresh(&world, &text(&third, "session_token"))).await;
     assert_refused(&refreshed, 401, "session-ended", "the last session token");
 }
+
+#[tokio::test]
+async fn an_old_session_cookie_shows_nothing_and_still_logs_out() {
+    let world = World::begins().await;
+    let mut browser = world.browser("alice").await;
+    let old = format!("{SESSION}={}", browser.cookie(SESSION));
+    let csrf = browser.cookie(CSRF);
+    for _ in 0..2 {
+        browser
+            .sends(&world, "POST", "/session/refresh")
+            .await
+            .must_be(200);
+    }
+    let with_old = |method| {
+        world
+            .request(method, "/session")
+            .header("origin", &world.url)
+            .header("sec-fetch-site", "same-origin")
+            .header("x-csrf-token", &csrf)
+            .header("cookie", &old)
+    };
+    let shown = Answer::of(with_old("GET")).await;
+    assert_refused(&shown, 401, "session-ended", "the owner's name");
+    browser.sends(&world, "GET", "/session").await.must_be(200);
+    Answer::of(with_old("DELETE")).await.must_be(200);
+    let ended = browser.sends(&world, "GET", "/session").await;
+    assert_refused(&ended, 401, "session-ended", "whoever holds the newer one");
+}
