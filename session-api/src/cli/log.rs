@@ -1,5 +1,6 @@
 //! `log verify` and `log rebuild`.
 
+use super::admin::{self, Target};
 use super::settings::Database;
 use super::{Failure, Outcome};
 use crate::replay::{self, Difference};
@@ -15,6 +16,9 @@ pub(super) enum Command {
     /// Fold every session's stream again and put right the rows that differ; exit code 3 where
     /// something else differs.
     Rebuild(OnLog),
+    /// Say that a backup was restored: no position is given out again, and everyone's sessions end,
+    /// for nobody knows what was revoked since the backup.
+    Restored(Target),
 }
 
 #[derive(Debug, Args)]
@@ -31,6 +35,7 @@ impl Command {
         match self {
             Self::Verify(on) => verify(&on).await,
             Self::Rebuild(on) => rebuild(&on).await,
+            Self::Restored(target) => admin::restored(&target).await,
         }
     }
 }

@@ -54,6 +54,18 @@ impl Service {
             .await
     }
 
+    /// After a backup was restored: no position is given out again, and as nobody knows what was
+    /// revoked since the backup, everyone's sessions end.
+    pub(crate) async fn restored(&self) -> Result<Ended> {
+        self.detached(|this| async move {
+            let mut tx = this.store.begin_revoking().await?;
+            tx.raise_head().await?;
+            tx.commit().await?;
+            this.end_everyone().await
+        })
+        .await
+    }
+
     /// What an operator does to a user.
     pub(crate) async fn change_user(&self, user: UserId, change: UserChange) -> Result<Ended> {
         self.detached(|this| async move { this.change_user(user, change).await })

@@ -184,6 +184,10 @@ pub(crate) trait Tx: Send {
     /// position that the caller has seen in anyone's page.
     async fn take_position(&mut self, seen: Position) -> Result<TakenPosition>;
 
+    /// Moves the head to `max(head, microseconds since 1970) + 600,000,000`: for a restored backup,
+    /// which lacks positions that were given out. A failover of Postgres is noticed without it.
+    async fn raise_head(&mut self) -> Result<()>;
+
     /// Locks the head without moving it, for what must happen once among all replicas.
     async fn lock_head(&mut self) -> Result<Head>;
 

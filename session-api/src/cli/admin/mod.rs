@@ -57,6 +57,13 @@ impl Target {
     }
 }
 
+/// `log restored`.
+pub(super) async fn restored(target: &Target) -> Outcome {
+    let ended = service(target).await?.restored().await?;
+    target.say_ended("raised the head of the log and revoked everyone", &ended);
+    Ok(())
+}
+
 /// The use cases without anything that runs beside them, and without keys.
 async fn service(target: &Target) -> Result<Service, Failure> {
     Ok(service_with(

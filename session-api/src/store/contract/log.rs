@@ -282,3 +282,17 @@ pub(super) async fn the_head_can_be_locked_without_moving_it(db: &Db) {
             .all(target)
     );
 }
+
+pub(super) async fn a_raised_head_is_above_all_that_was_given_out(db: &Db) {
+    let before = revoke(&*db.store, everyone(), Duration::ZERO).await;
+    for least in [before.get(), clock::now().get() * 1_000] {
+        let mut tx = db.store.begin_revoking().await.unwrap();
+        tx.raise_head().await.unwrap();
+        tx.commit().await.unwrap();
+        let head = db.store.head().await.unwrap().position;
+        assert!(head.get() >= least + 600_000_000);
+    }
+    let head = db.store.head().await.unwrap().position;
+    let after = revoke(&*db.store, everyone(), Duration::ZERO).await;
+    assert_eq!(after.get(), head.get() + 1, "and it goes on from there");
+}

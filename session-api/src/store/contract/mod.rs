@@ -58,6 +58,7 @@ macro_rules! contract {
 contract! {
     log {
         positions_are_in_the_order_of_commits,
+        a_raised_head_is_above_all_that_was_given_out,
         a_position_is_never_given_twice,
         a_position_is_above_the_clock,
         what_is_not_committed_never_was,

@@ -132,6 +132,14 @@ impl Tx for PostgresTx {
         Ok(taken)
     }
 
+    async fn raise_head(&mut self) -> Result<()> {
+        const RAISE: &str = concat!("update log_head as h set position = ", raised!("0"));
+        self.link
+            .answers(sqlx::query(RAISE).execute(&mut *self.tx))
+            .await?;
+        Ok(())
+    }
+
     async fn lock_head(&mut self) -> Result<Head> {
         const SQL: &str = concat!(
             "select position, everyone, ",

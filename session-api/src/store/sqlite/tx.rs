@@ -61,6 +61,13 @@ impl Tx for SqliteTx {
         })
     }
 
+    async fn raise_head(&mut self) -> Result<()> {
+        const RAISE: &str = "update log_head set position = max(position, $1) + 600000000";
+        let raise = sqlx::query(RAISE).bind(self.now().saturating_mul(1_000));
+        raise.execute(&mut *self.tx).await?;
+        Ok(())
+    }
+
     async fn lock_head(&mut self) -> Result<Head> {
         self.head().await
     }
