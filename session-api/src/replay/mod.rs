@@ -3,6 +3,7 @@
 //! Both may be done beside a running service.
 
 mod rebuild;
+mod revocations;
 #[cfg(test)]
 mod tests;
 mod verify;

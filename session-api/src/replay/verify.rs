@@ -3,9 +3,10 @@
 //! Rows and events are read in many parts, between which a running service goes on. So what differs
 //! at first is only a suspect, and is looked at again by itself.
 
+use super::revocations::Revocations;
 use super::{BATCH, Events, Folded, Folder, fold_stream};
 use crate::session::User;
-use crate::store::{Result, SessionRow, Store};
+use crate::store::{Error, Result, SessionRow, Store, StoredSession};
 use revocation_events::{Position, SessionId, UserId};
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -14,10 +15,32 @@ use uuid::Uuid;
 /// A row that is not what its stream says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Difference {
-    Session { id: SessionId, what: &'static str },
-    User { id: UserId, what: &'static str },
-    Everyone { row: Position, log: Position },
-    Stream { id: Uuid, what: &'static str },
+    Session {
+        id: SessionId,
+        what: &'static str,
+    },
+    User {
+        id: UserId,
+        what: &'static str,
+    },
+    Everyone {
+        row: Position,
+        log: Position,
+    },
+    /// What pages are cut from. Verifiers that start are told the rows, and not the events.
+    Revocation {
+        position: Position,
+        what: &'static str,
+    },
+    /// The head lies below what was given out.
+    Head {
+        head: Position,
+        log: Position,
+    },
+    Stream {
+        id: Uuid,
+        what: &'static str,
+    },
 }
 
 impl fmt::Display for Difference {
@@ -27,6 +50,10 @@ impl fmt::Display for Difference {
             Self::User { id, what } => write!(f, "user {id}: {what}"),
             Self::Everyone { row, log } => {
                 write!(f, "everyone: the cut-off is {row}, and {log} in the log")
+            }
+            Self::Revocation { position, what } => write!(f, "revocation {position}: {what}"),
+            Self::Head { head, log } => {
+                write!(f, "head: it is {head}, and {log} was given out")
             }
             Self::Stream { id, what } => write!(f, "stream {id}: {what}"),
         }
@@ -41,6 +68,7 @@ pub(crate) struct Report {
 }
 
 const MISSING: &str = "the row is missing";
+const UNREADABLE: &str = "the row cannot be read";
 const BEHIND: &str = "the row is behind its stream";
 const DIFFERS: &str = "the row differs from its stream";
 const NO_STREAM: &str = "there is a row and no stream";
@@ -53,6 +81,7 @@ pub(crate) async fn verify(store: &dyn Store, progress: impl Fn(u64)) -> Result<
     let mut rows = SessionRows::new(store);
     let mut users = all_users(store).await?;
     let mut suspects = Vec::new();
+    let mut revocations = Revocations::begin(store).await?;
     let mut folder = Folder::new();
     let mut events = Events::all(store);
     loop {
@@ -72,9 +101,8 @@ pub(crate) async fn verify(store: &dyn Store, progress: impl Fn(u64)) -> Result<
             }
             Some(Folded::Other) | None => {}
         }
-        if event.is_none() {
-            break;
-        }
+        let Some(event) = event else { break };
+        revocations.take(&event);
         report.events += 1;
         progress(1);
     }
@@ -86,6 +114,9 @@ pub(crate) async fn verify(store: &dyn Store, progress: impl Fn(u64)) -> Result<
         report.differences.extend(suspect.look_again(store).await?);
     }
     report.differences.append(&mut folder.broken);
+    report
+        .differences
+        .extend(revocations.differences(store).await?);
 
     // It may have been raised meanwhile, and is never lowered.
     let everyone = everyone_before..=store.head().await?.everyone;
@@ -110,10 +141,12 @@ impl Suspect {
     async fn look_again(self, store: &dyn Store) -> Result<Option<Difference>> {
         Ok(match self {
             Self::Session(id, seen) => {
-                let what = match store.session(id).await?.map(|found| found.row) {
-                    None => Some(MISSING),
-                    Some(row) if row.version < seen => Some(BEHIND),
-                    Some(row) => match fold_stream(store, id.uuid(), row.version).await? {
+                let what = match store.session(id).await.map(|found| Some(found?.row)) {
+                    Err(Error::Corrupt(_)) => Some(UNREADABLE),
+                    Err(error) => return Err(error),
+                    Ok(None) => Some(MISSING),
+                    Ok(Some(row)) if row.version < seen => Some(BEHIND),
+                    Ok(Some(row)) => match fold_stream(store, id.uuid(), row.version).await? {
                         Some(Folded::Session(fold)) => (fold != row).then_some(DIFFERS),
                         _ => Some(NO_STREAM),
                     },
@@ -142,7 +175,7 @@ impl Suspect {
 struct SessionRows<'a> {
     store: &'a dyn Store,
     after: Option<SessionId>,
-    read: VecDeque<SessionRow>,
+    read: VecDeque<StoredSession>,
     ended: bool,
 }
 
@@ -156,7 +189,7 @@ impl<'a> SessionRows<'a> {
         }
     }
 
-    async fn peek(&mut self) -> Result<Option<&SessionRow>> {
+    async fn peek(&mut self) -> Result<Option<&StoredSession>> {
         if self.read.is_empty() && !self.ended {
             self.read = self.store.session_rows(self.after, BATCH).await?.into();
             self.ended = self.read.len() < BATCH as usize;
@@ -165,7 +198,7 @@ impl<'a> SessionRows<'a> {
         Ok(self.read.front())
     }
 
-    async fn next(&mut self) -> Result<Option<SessionRow>> {
+    async fn next(&mut self) -> Result<Option<StoredSession>> {
         self.peek().await?;
         Ok(self.read.pop_front())
     }
@@ -179,7 +212,7 @@ impl<'a> SessionRows<'a> {
                 if row.id < folded.id {
                     differing.push(Suspect::Session(row.id, 0));
                 }
-                same = row == *folded;
+                same = row.row.as_ref() == Some(folded);
             }
         }
         if !same {

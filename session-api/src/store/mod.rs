@@ -119,7 +119,11 @@ pub(crate) trait Store: Send + Sync + 'static {
     async fn count_events(&self) -> Result<u64>;
 
     /// All session rows by id, from the one after `after` on.
-    async fn session_rows(&self, after: Option<SessionId>, limit: u32) -> Result<Vec<SessionRow>>;
+    async fn session_rows(
+        &self,
+        after: Option<SessionId>,
+        limit: u32,
+    ) -> Result<Vec<StoredSession>>;
 
     /// Revocations in `(after, to]` in order, at most `limit`. Writes nothing.
     async fn revocations(
@@ -144,6 +148,9 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// The greatest position that is known to be committed, by this process or another. A hint:
     /// whoever depends on it polls as well.
     fn wakeups(&self) -> tokio::sync::watch::Receiver<Position>;
+
+    /// Below this position revocations may be gone.
+    async fn pruned(&self) -> Result<Position>;
 
     /// Deletes revocations that no page and no floor needs any more, and replicas and statuses
     /// long silent; how many revocations.

@@ -126,14 +126,19 @@ macro_rules! statements {
             db: impl Executor<'_, Database = $database>,
             after: Option<SessionId>,
             limit: u32,
-        ) -> Result<Vec<SessionRow>> {
+        ) -> Result<Vec<StoredSession>> {
             const SQL: &str = concat!(
                 "select ", session_columns!(), " from session s where s.id > $1 order by s.id limit $2"
             );
             // No session has the nil uuid.
             let after = after.map_or(Uuid::nil(), SessionId::uuid);
             let query = sqlx::query_as::<_, SessionColumns>(SQL).bind(after);
-            rows::all(query.bind(i64::from(limit)).fetch_all(db).await?)
+            let columns = query.bind(i64::from(limit)).fetch_all(db).await?;
+            let stored = |columns: SessionColumns| StoredSession {
+                id: SessionId::new(columns.id),
+                row: columns.try_into().ok(),
+            };
+            Ok(columns.into_iter().map(stored).collect())
         }
 
         pub(super) async fn revocations(
@@ -330,6 +335,13 @@ macro_rules! statements {
             );
             let query = sqlx::query_as::<_, StatusColumns>(SQL).bind(rows::stored_span(within));
             rows::all(query.fetch_all(db).await?)
+        }
+
+        pub(super) async fn pruned(
+            db: impl Executor<'_, Database = $database>,
+        ) -> Result<Position> {
+            const SQL: &str = "select pruned from log_head";
+            rows::position(sqlx::query_scalar(SQL).fetch_one(db).await?)
         }
 
         /// Sets the mark before anything is deleted: what pages say depends on it.

@@ -44,6 +44,14 @@ pub(crate) struct SessionRow {
     pub(crate) session: Session,
 }
 
+/// A session's row as it lies there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StoredSession {
+    pub(crate) id: SessionId,
+    /// Nothing where it does not read as this program would have written it.
+    pub(crate) row: Option<SessionRow>,
+}
+
 /// A session, its user, and the head of the log **in one snapshot**, or an older snapshot of the
 /// latter two: where the session's lock had to be waited for, its row is newer, which is right,
 /// for a `pos` may be too old and never too new.

@@ -37,7 +37,7 @@ impl Place {
         Self::Sqlite(tempfile::tempdir().unwrap())
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         match self {
             Self::Postgres(database) => database.url().to_owned(),
             Self::Sqlite(folder) => format!("sqlite:{}", folder.path().join("log.db").display()),

@@ -64,7 +64,7 @@ pub(super) async fn alive_sessions_are_listed(db: &Db) {
     assert_eq!(listed(&*db.store, user).await, alive);
     // The store and the domain agree on what is alive.
     let head = db.store.head().await.unwrap();
-    for row in db.store.session_rows(None, ALL).await.unwrap() {
+    for row in session_rows(&*db.store, None, ALL).await {
         let Some(found) = db.store.session(row.id).await.unwrap() else {
             continue;
         };

@@ -243,3 +243,16 @@ pub(super) fn browser(user_agent: Option<&str>) -> ClientInfo {
         device: Some("a phone".to_owned()),
     }
 }
+
+/// Session rows, all of which can be read.
+pub(super) async fn session_rows(
+    store: &dyn Store,
+    after: Option<SessionId>,
+    limit: u32,
+) -> Vec<SessionRow> {
+    let stored = store.session_rows(after, limit).await.unwrap();
+    stored
+        .into_iter()
+        .map(|stored| stored.row.unwrap())
+        .collect()
+}

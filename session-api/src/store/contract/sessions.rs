@@ -39,12 +39,12 @@ pub(super) async fn a_session_comes_back_as_it_went(db: &Db) {
         let found = db.store.session(row.id).await.unwrap().unwrap();
         assert_eq!(found.row, *row);
     }
-    let all = db.store.session_rows(None, ALL).await.unwrap();
+    let all = session_rows(&*db.store, None, ALL).await;
     let mut expected = rows.clone();
     expected.sort_by_key(|row| row.id);
     assert_eq!(all, expected);
-    let first = db.store.session_rows(None, 2).await.unwrap();
-    let rest = db.store.session_rows(Some(first[1].id), ALL).await.unwrap();
+    let first = session_rows(&*db.store, None, 2).await;
+    let rest = session_rows(&*db.store, Some(first[1].id), ALL).await;
     assert_eq!([first, rest].concat(), expected);
     assert_eq!(
         db.store
@@ -324,7 +324,7 @@ pub(super) async fn rows_can_be_cleared_and_built_again(db: &Db) {
         .unwrap();
     tx.delete_session(session.id).await.unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(db.store.session_rows(None, ALL).await.unwrap(), []);
+    assert_eq!(session_rows(&*db.store, None, ALL).await, []);
     assert_eq!(db.store.history(session.id, 0, ALL).await.unwrap().len(), 1);
     save(&*db.store, std::slice::from_ref(&session)).await;
     let listed = db.store.alive_sessions(user.id, None, ALL).await.unwrap();
@@ -345,5 +345,5 @@ pub(super) async fn a_row_that_is_distrusted_is_older_than_any(db: &Db) {
     tx.distrust_session(session.id).await.unwrap();
     assert_eq!(tx.save_sessions(again).await.unwrap(), 1);
     tx.commit().await.unwrap();
-    assert_eq!(db.store.session_rows(None, ALL).await.unwrap(), again);
+    assert_eq!(session_rows(&*db.store, None, ALL).await, again);
 }

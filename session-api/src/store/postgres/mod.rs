@@ -26,7 +26,7 @@ use super::statements::statements;
 use super::wakeups::Wakeups;
 use super::{
     ClientRow, Cut, FoundSession, FoundUser, Head, KeyRow, ListedSession, Replica, Result,
-    SessionRow, StatusRow, Store, Taken, Tx, UserRow, rows, schema,
+    StatusRow, Store, StoredSession, Taken, Tx, UserRow, rows, schema,
 };
 use crate::session::Event;
 use async_trait::async_trait;
@@ -232,7 +232,11 @@ impl Store for PostgresStore {
         Ok(u64::try_from(count).unwrap_or_default())
     }
 
-    async fn session_rows(&self, after: Option<SessionId>, limit: u32) -> Result<Vec<SessionRow>> {
+    async fn session_rows(
+        &self,
+        after: Option<SessionId>,
+        limit: u32,
+    ) -> Result<Vec<StoredSession>> {
         self.link
             .answers(plain::session_rows(&self.link.pool(), after, limit))
             .await
@@ -264,6 +268,10 @@ impl Store for PostgresStore {
 
     fn wakeups(&self) -> tokio::sync::watch::Receiver<Position> {
         self.wakeups.subscribe()
+    }
+
+    async fn pruned(&self) -> Result<Position> {
+        self.link.answers(plain::pruned(&self.link.pool())).await
     }
 
     async fn prune(&self) -> Result<u64> {

@@ -23,8 +23,9 @@ impl TryFrom<EventColumns> for Event {
     type Error = Error;
 
     fn try_from(columns: EventColumns) -> Result<Self> {
+        let (stream, version) = (columns.stream, columns.version);
         let fact = Fact::read(&columns.kind, columns.format, columns.data.0)
-            .map_err(|error| Error::Corrupt(error.to_string()))?;
+            .map_err(|error| Error::Corrupt(format!("event {version} of {stream}: {error}")))?;
         let stream = match &fact {
             Fact::Session(_) => Stream::Session(SessionId::new(columns.stream)),
             Fact::User(_) => Stream::User(UserId::new(columns.stream)),

@@ -17,7 +17,7 @@ use super::statements::{
 use super::wakeups::Wakeups;
 use super::{
     ClientRow, Cut, FoundSession, FoundUser, Head, IfMissing, KeyRow, ListedSession, Replica,
-    Result, SessionRow, StatusRow, Store, Taken, Tx, UserRow, rows, schema,
+    Result, StatusRow, Store, StoredSession, Taken, Tx, UserRow, rows, schema,
 };
 use crate::clock;
 use crate::session::Event;
@@ -220,7 +220,11 @@ impl Store for SqliteStore {
         Ok(u64::try_from(count).unwrap_or_default())
     }
 
-    async fn session_rows(&self, after: Option<SessionId>, limit: u32) -> Result<Vec<SessionRow>> {
+    async fn session_rows(
+        &self,
+        after: Option<SessionId>,
+        limit: u32,
+    ) -> Result<Vec<StoredSession>> {
         plain::session_rows(&self.readers, after, limit).await
     }
 
@@ -267,6 +271,10 @@ impl Store for SqliteStore {
 
     fn wakeups(&self) -> tokio::sync::watch::Receiver<Position> {
         self.wakeups.subscribe()
+    }
+
+    async fn pruned(&self) -> Result<Position> {
+        plain::pruned(&self.readers).await
     }
 
     async fn prune(&self) -> Result<u64> {
