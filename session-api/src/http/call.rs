@@ -27,10 +27,7 @@ pub(super) struct Call {
 
 impl Headers for Call {
     fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.request
-            .headers()
-            .get_all(name)
-            .map(|value| value.as_bytes())
+        self.request.headers().all(name)
     }
 }
 

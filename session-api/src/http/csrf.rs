@@ -5,16 +5,7 @@ use super::problem::Error;
 use actix_web::HttpRequest;
 use revocation_events::SessionId;
 use sha2::{Digest as _, Sha256};
-use verifier_sdk::request::{Headers, Origins, csrf_header_matches, is_safe, same_origin};
-
-/// The lines of a request, for `verifier_sdk`.
-struct Lines<'a>(&'a HttpRequest);
-
-impl Headers for Lines<'_> {
-    fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.0.headers().get_all(name).map(|value| value.as_bytes())
-    }
-}
+use verifier_sdk::request::{Origins, csrf_header_matches, is_safe, same_origin};
 
 /// Every unsafe request without an `Authorization` header comes from a page of ours or from no
 /// browser, whether a cookie authenticates it or nothing does: a stranger's page that logs a user
@@ -26,7 +17,7 @@ pub(super) fn check_origin(request: &HttpRequest, origins: &Origins) -> Result<(
     }
     Ok(same_origin(
         request.method().as_str(),
-        &Lines(request),
+        request.headers(),
         origins,
     )?)
 }

@@ -4,8 +4,7 @@
 use crate::service;
 use crate::store;
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, HeaderName, HeaderValue};
+use actix_web::http::header::{ALLOW, HeaderValue};
 use std::borrow::Cow;
 use std::time::Duration;
 use verifier_sdk::problem::Problem;
@@ -87,7 +86,7 @@ impl Error {
         self.log();
         let mut response = match self {
             Self::OAuth(error) => error.response(),
-            _ => respond(&self.problem()),
+            _ => HttpResponse::from(&self.problem()),
         };
         if let Self::Method(allowed) = self
             && let Ok(allowed) = HeaderValue::from_str(allowed)
@@ -207,20 +206,6 @@ fn overloaded() -> Problem {
 
 fn internal() -> Problem {
     Problem::new("internal", 500, "Something went wrong.")
-}
-
-fn respond(problem: &Problem) -> HttpResponse {
-    let status = StatusCode::from_u16(problem.status())
-        .unwrap_or_else(|_| unreachable!("statuses are constants of this workspace"));
-    let mut response = HttpResponse::build(status).body(problem.body());
-    for (name, value) in problem.headers() {
-        let value = HeaderValue::from_str(&value)
-            .unwrap_or_else(|_| unreachable!("constants and integers"));
-        response
-            .headers_mut()
-            .insert(HeaderName::from_static(name), value);
-    }
-    response
 }
 
 impl OAuthError {

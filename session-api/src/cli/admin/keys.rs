@@ -3,7 +3,7 @@
 use super::{Target, service_with_keys};
 use crate::cli::settings::KeyEncryption;
 use crate::cli::{Failure, Outcome};
-use crate::store::{KeyPurpose, KeyState};
+use crate::store::KeyPurpose;
 use clap::{Args, Subcommand};
 use revocation_events::KeyId;
 use serde_json::json;
@@ -64,24 +64,17 @@ impl Keys {
 
 async fn list_keys(target: &Target) -> Outcome {
     let rows = target.database.open().await?.keys().await?;
-    let word = |state| match state {
-        KeyState::Standby => "standby",
-        KeyState::Active => "active",
-        KeyState::Retired => "retired",
-        KeyState::Forgotten => "forgotten",
-        KeyState::Revoked => "revoked",
-    };
     let shown: Vec<_> = rows
         .iter()
         .filter(|row| row.purpose == KeyPurpose::Access)
         .collect();
     let items: Vec<_> = shown
         .iter()
-        .map(|row| json!({ "kid": row.kid, "state": word(row.state) }))
+        .map(|row| json!({ "kid": row.kid, "state": row.state.as_str() }))
         .collect();
     let lines: Vec<_> = shown
         .iter()
-        .map(|row| format!("{}  {}", row.kid, word(row.state)))
+        .map(|row| format!("{}  {}", row.kid, row.state.as_str()))
         .collect();
     target.say(&lines.join("\n"), &json!({ "items": items }));
     Ok(())

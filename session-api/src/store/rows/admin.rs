@@ -97,7 +97,7 @@ fn key_purpose(name: &str) -> Result<KeyPurpose> {
 }
 
 impl KeyState {
-    pub(in crate::store) const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Standby => "standby",
             Self::Active => "active",
