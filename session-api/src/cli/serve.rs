@@ -12,6 +12,7 @@ use crate::service::key_admin::open_keys;
 use crate::service::{Service, Settings};
 use crate::store::{Replica, Store};
 use crate::token;
+use clap::builder::{NonEmptyStringValueParser, RangedU64ValueParser};
 use ipnet::IpNet;
 use revocation_events::nats::{self, Bus, Replicas, StatusFeed};
 use revocation_events::subject::Subjects;
@@ -63,20 +64,22 @@ pub(super) struct ServiceArgs {
         long,
         env = "SESSION_API_AUDIENCE",
         default_value = "api",
-        value_name = "NAME"
+        value_name = "NAME",
+        value_parser = NonEmptyStringValueParser::new()
     )]
     audience: String,
 
-    /// How long an access token lives. Verifiers must be told where it is more than 15m.
-    #[arg(long, env = "SESSION_API_ACCESS_TTL", default_value = "15m", value_parser = settings::positive, value_name = "DURATION")]
+    /// How long an access token lives: 1s to 1d, and never past its session's end. Verifiers must be
+    /// told where it is more than 15m (`--max-lifetime` of verifier-gate).
+    #[arg(long, env = "SESSION_API_ACCESS_TTL", default_value = "15m", value_parser = settings::access_ttl, value_name = "DURATION")]
     access_ttl: Duration,
 
-    /// How long a session lives after its last refresh.
-    #[arg(long, env = "SESSION_API_SESSION_TTL", default_value = "7d", value_parser = settings::positive, value_name = "DURATION")]
+    /// How long a session lives after its last refresh, and never past --session-max-age.
+    #[arg(long, env = "SESSION_API_SESSION_TTL", default_value = "7d", value_parser = settings::session_life, value_name = "DURATION")]
     session_ttl: Duration,
 
-    /// The end of a session that no refresh moves.
-    #[arg(long, env = "SESSION_API_SESSION_MAX_AGE", default_value = "30d", value_parser = settings::positive, value_name = "DURATION")]
+    /// How long after its log-in a session ends, however often it was refreshed.
+    #[arg(long, env = "SESSION_API_SESSION_MAX_AGE", default_value = "30d", value_parser = settings::session_life, value_name = "DURATION")]
     session_max_age: Duration,
 
     /// The oldest sessions of a user beyond this number end at login; 0 for no limit.
@@ -84,6 +87,7 @@ pub(super) struct ServiceArgs {
         long,
         env = "SESSION_API_MAX_SESSIONS_PER_USER",
         default_value_t = 0,
+        value_parser = clap::value_parser!(u32).range(0..=100_000),
         value_name = "N"
     )]
     max_sessions_per_user: u32,
@@ -122,6 +126,7 @@ pub(super) struct ServiceArgs {
         long,
         env = "SESSION_API_MAX_STREAMS",
         default_value_t = 1_000,
+        value_parser = RangedU64ValueParser::<usize>::new().range(0..=1_000_000),
         value_name = "N"
     )]
     max_streams: usize,
