@@ -2,12 +2,12 @@
 
 use super::serve::{self, BusArgs, ServiceArgs};
 use super::settings::{Database, KeyEncryption};
-use super::{Failure, Outcome, admin, orders};
+use super::{Failure, Outcome, admin, environment, orders};
 use crate::service::key_admin::fill;
 use crate::session::Roles;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use clap::Parser as _;
+use clap::{Args as _, FromArgMatches as _};
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -22,16 +22,20 @@ pub(super) struct Args {
     listen: SocketAddr,
 
     /// Where the database and the demo passwords lie.
-    #[arg(long, default_value = "data", value_name = "DIR")]
+    #[arg(
+        long,
+        env = "SESSION_API_DATA",
+        default_value = "data",
+        value_name = "DIR"
+    )]
     data: PathBuf,
 }
 
-impl Default for Args {
-    fn default() -> Self {
-        Self {
-            listen: DEFAULT_LISTEN,
-            data: "data".into(),
-        }
+impl Args {
+    /// What the variables and the defaults say.
+    pub(super) fn without_flags() -> Result<Self, clap::Error> {
+        let command = environment::empty_is_unset(Self::augment_args(clap::Command::new("dev")));
+        Self::from_arg_matches(&command.try_get_matches_from(["dev"])?)
     }
 }
 
@@ -65,7 +69,7 @@ pub(super) async fn run(args: Args) -> Outcome {
 
     let issuer = format!("http://{address}");
     let stop = serve::stop_on_signal();
-    let service_args = service_args(&issuer);
+    let service_args = service_args(&issuer)?;
     let no_bus = BusArgs::default();
     let running = serve::start(
         store.clone(),
@@ -111,21 +115,17 @@ fn listen_next(address: SocketAddr) -> Result<TcpListener, Failure> {
 }
 
 /// The defaults of `serve`, open to whoever is on this machine.
-fn service_args(issuer: &str) -> ServiceArgs {
-    #[derive(clap::Parser)]
-    struct Defaults {
-        #[command(flatten)]
-        args: ServiceArgs,
-    }
-    // `dev` reads no setting of `serve` from the environment but through these words.
-    Defaults::parse_from([
+fn service_args(issuer: &str) -> Result<ServiceArgs, clap::Error> {
+    // What is set for `serve` on this machine is not meant for `dev`.
+    let command = environment::ignored(ServiceArgs::augment_args(clap::Command::new("dev")));
+    let words = [
         "dev",
         "--issuer",
         issuer,
         "--open-registration",
         "--open-feed",
-    ])
-    .args
+    ];
+    ServiceArgs::from_arg_matches(&command.try_get_matches_from(words)?)
 }
 
 /// Makes the demo users and the client, or reads what an earlier start made.
