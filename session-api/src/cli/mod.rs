@@ -6,7 +6,7 @@
 //! | [`environment`] | which variables count |
 //! | [`logging`] | what is logged, and how |
 //! | [`serve`] | `serve` |
-//! | [`dev`] | `dev`, and no command at all |
+//! | [`dev`], [`demo`], [`orders`] | `dev`, and no command at all |
 //! | [`admin`] | `migrate`, `user`, `client`, `keys`, `sessions`: operators' work on the database |
 //! | [`log`] | `log verify`, `log rebuild` |
 //! | [`check`] | `check` |
@@ -17,6 +17,7 @@
 mod admin;
 mod bus;
 mod check;
+mod demo;
 mod dev;
 mod environment;
 mod log;

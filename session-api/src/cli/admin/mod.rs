@@ -6,7 +6,7 @@ mod keys;
 mod sessions;
 mod users;
 
-pub(super) use clients::{Client, add_client};
+pub(super) use clients::Client;
 pub(super) use keys::Keys;
 pub(super) use sessions::Sessions;
 pub(super) use users::User;

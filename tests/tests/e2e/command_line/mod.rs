@@ -1,0 +1,4 @@
+//! What operators and newcomers type.
+
+mod dev;
+mod settings;
