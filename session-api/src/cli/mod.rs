@@ -69,7 +69,8 @@ enum Command {
     /// The log: check it, fold it again.
     #[command(subcommand)]
     Log(log::Command),
-    /// Say whether database, schema, keys and NATS are well.
+    /// Say whether database, schema, keys and clock are well, and NATS where --nats-url is set; exit
+    /// code 3 where something is not.
     Check(check::Args),
 }
 
