@@ -91,7 +91,8 @@ pub(super) struct ServiceArgs {
     )]
     max_sessions_per_user: u32,
 
-    /// Another origin whose pages may call this service with cookies; may be given again.
+    /// Another origin whose pages may call this service with cookies; may be given again, or several
+    /// with commas between.
     #[arg(
         long,
         env = "SESSION_API_ALLOWED_ORIGIN",
@@ -100,7 +101,8 @@ pub(super) struct ServiceArgs {
     )]
     allowed_origin: Vec<Origin>,
 
-    /// An address or network whose X-Forwarded-For is believed; may be given again.
+    /// An address or network whose X-Forwarded-For is believed; may be given again, or several with
+    /// commas between.
     #[arg(long, env = "SESSION_API_TRUSTED_PROXY", value_delimiter = ',', value_parser = network, value_name = "NET")]
     trusted_proxy: Vec<IpNet>,
 

@@ -66,7 +66,8 @@ impl Database {
 /// How private keys are kept.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct KeyEncryption {
-    /// Encrypts the private keys in the database: at least 32 random characters.
+    /// Encrypts the private keys in the database: at least 32 random characters. `serve` needs it
+    /// where the issuer is not on loopback, and a command on keys where `serve` had it.
     #[arg(
         long,
         env = "SESSION_API_KEY_ENCRYPTION_KEY",
