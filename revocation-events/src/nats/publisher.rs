@@ -194,6 +194,20 @@ impl Publisher {
         }))
     }
 
+    /// Whether the stream is there and stores this publisher's pages. Changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::NotConnected`], [`Error::TimedOut`], [`Error::Denied`], [`Error::NoStream`] where
+    /// JetStream is off, [`Error::Refused`].
+    pub async fn is_stored(&self) -> Result<bool, Error> {
+        let stream = self.stream().await?;
+        let takes = |stream: Stream<Info>| {
+            let subjects = &stream.cached_info().config.subjects;
+            subjects.contains(&self.revocations)
+        };
+        Ok(stream.is_some_and(takes))
+    }
+
     async fn stream(&self) -> Result<Option<Stream<Info>>, Error> {
         let subject = format!("$JS.API.STREAM.INFO.{REVOCATIONS_STREAM}");
         self.bus

@@ -1,13 +1,20 @@
-//! `check`: says whether database, schema, keys and clock are well.
+//! `check`: says whether database, schema, keys, clock and NATS are well. It changes nothing.
 
+use super::bus::Nats;
 use super::settings::{Database, KeyEncryption};
 use super::{Failure, Outcome, chain};
 use crate::keys::Keys;
+use crate::store::Store;
+use revocation_events::nats::{Bus, Publisher};
 use serde_json::json;
 use std::time::Duration;
 
 /// Clocks that differ by more make tokens look expired or not yet issued.
 const CLOCK_LEEWAY: Duration = Duration::from_secs(5);
+
+/// For so long a connection to NATS is waited for: its first attempts may go to servers of the list
+/// that are down.
+const CONNECT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -15,6 +22,8 @@ pub(super) struct Args {
     database: Database,
     #[command(flatten)]
     keys: KeyEncryption,
+    #[command(flatten)]
+    nats: Nats,
     /// Print one line of JSON on stdout.
     #[arg(long)]
     json: bool,
@@ -27,7 +36,12 @@ struct Finding {
 }
 
 pub(super) async fn run(args: Args) -> Outcome {
-    let findings = look(&args).await?;
+    let mut findings = Vec::new();
+    look_at_database(&args, &mut findings).await?;
+    if let Some(bus) = args.nats.connect().await? {
+        look_at_bus(&bus, &mut findings).await;
+        bus.close().await;
+    }
     let wrong = findings
         .iter()
         .filter(|finding| finding.wrong.is_some())
@@ -57,32 +71,23 @@ pub(super) async fn run(args: Args) -> Outcome {
     }
 }
 
-async fn look(args: &Args) -> Result<Vec<Finding>, Failure> {
-    let mut findings = Vec::new();
+async fn look_at_database(args: &Args, findings: &mut Vec<Finding>) -> Outcome {
     let mut find = |what, wrong| findings.push(Finding { what, wrong });
     let store = match args.database.connect().await {
         Err(failure) if failure.code == 2 => return Err(failure),
         Err(failure) => {
             find("database", Some(failure.message));
-            return Ok(findings);
+            return Ok(());
         }
         Ok(store) => store,
     };
     find("database", None);
     if let Err(error) = store.check_schema().await {
         find("schema", Some(chain(&error)));
-        return Ok(findings);
+        return Ok(());
     }
     find("schema", None);
-    let rows = store.keys().await?;
-    let keys = if rows.is_empty() {
-        Some("there are none yet; the first `serve` makes them".to_owned())
-    } else {
-        Keys::new(args.keys.sealer()?, &rows)
-            .err()
-            .map(|error| chain(&error))
-    };
-    find("keys", keys);
+    find("keys", wrong_with_keys(&*store, &args.keys).await?);
     let (theirs, ours) = (store.head().await?.now, crate::clock::now());
     let apart = theirs.since(ours).max(ours.since(theirs));
     let clock = (apart > CLOCK_LEEWAY).then(|| {
@@ -92,5 +97,49 @@ async fn look(args: &Args) -> Result<Vec<Finding>, Failure> {
         )
     });
     find("clock", clock);
-    Ok(findings)
+    Ok(())
+}
+
+async fn wrong_with_keys(
+    store: &dyn Store,
+    key: &KeyEncryption,
+) -> Result<Option<String>, Failure> {
+    let rows = store.keys().await?;
+    if rows.is_empty() {
+        return Ok(Some(
+            "there are none yet; the first `serve` makes them".to_owned(),
+        ));
+    }
+    let keys = Keys::new(key.sealer()?, &rows);
+    Ok(keys.err().map(|error| chain(&error)))
+}
+
+async fn look_at_bus(bus: &Bus, findings: &mut Vec<Finding>) {
+    let mut find = |what, wrong| findings.push(Finding { what, wrong });
+    let mut health = bus.health();
+    let up = health.wait_for(|health| health.connected);
+    let up = tokio::time::timeout(CONNECT, up)
+        .await
+        .is_ok_and(|up| up.is_ok());
+    if !up {
+        let why = health.borrow().last_error.clone();
+        find(
+            "nats",
+            Some(format!(
+                "no connection within {} s: {}; is --nats-url right, and does the server run?",
+                CONNECT.as_secs(),
+                why.as_deref().unwrap_or("no answer")
+            )),
+        );
+        return;
+    }
+    find("nats", None);
+    match Publisher::new(bus).is_stored().await {
+        Err(error) => find("jetstream", Some(chain(&error))),
+        Ok(stored) => {
+            find("jetstream", None);
+            let missing = "it is not there or does not store this --nats-prefix; `serve` makes or changes it once it is connected";
+            find("stream", (!stored).then(|| missing.to_owned()));
+        }
+    }
 }

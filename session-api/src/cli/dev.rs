@@ -1,16 +1,14 @@
 //! `dev`: everything on this machine, nothing to install.
 
+use super::demo::{CLIENT, Demo};
 use super::serve::{self, BusArgs, ServiceArgs};
 use super::settings::{Database, KeyEncryption};
-use super::{Failure, Outcome, admin, orders};
-use crate::service::key_admin::fill;
-use crate::session::Roles;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use clap::Parser as _;
-use serde::{Deserialize, Serialize};
+use super::{Failure, Outcome, environment, orders};
+use clap::{Args as _, FromArgMatches as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::pin::{Pin, pin};
+use tokio_util::sync::CancellationToken;
 use verifier_sdk::Verifier;
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
@@ -22,26 +20,21 @@ pub(super) struct Args {
     listen: SocketAddr,
 
     /// Where the database and the demo passwords lie.
-    #[arg(long, default_value = "data", value_name = "DIR")]
+    #[arg(
+        long,
+        env = "SESSION_API_DATA",
+        default_value = "data",
+        value_name = "DIR"
+    )]
     data: PathBuf,
 }
 
-impl Default for Args {
-    fn default() -> Self {
-        Self {
-            listen: DEFAULT_LISTEN,
-            data: "data".into(),
-        }
+impl Args {
+    /// What the variables and the defaults say.
+    pub(super) fn without_flags() -> Result<Self, clap::Error> {
+        let command = environment::empty_is_unset(Self::augment_args(clap::Command::new("dev")));
+        Self::from_arg_matches(&command.try_get_matches_from(["dev"])?)
     }
-}
-
-/// The passwords of the two users that `dev` makes, and the secret of its protected service. Drawn
-/// at the first start and kept beside the database, for its owner alone.
-#[derive(Serialize, Deserialize)]
-struct Demo {
-    demo: String,
-    admin: String,
-    client_secret: String,
 }
 
 pub(super) async fn run(args: Args) -> Outcome {
@@ -65,7 +58,7 @@ pub(super) async fn run(args: Args) -> Outcome {
 
     let issuer = format!("http://{address}");
     let stop = serve::stop_on_signal();
-    let service_args = service_args(&issuer);
+    let service_args = service_args(&issuer)?;
     let no_bus = BusArgs::default();
     let running = serve::start(
         store.clone(),
@@ -75,27 +68,48 @@ pub(super) async fn run(args: Args) -> Outcome {
         &no_bus,
     )
     .await?;
-    let demo = demo_users(
-        &args.data.join("demo.json"),
-        running.app().service(),
-        &*store,
-    )
-    .await?;
+    let path = args.data.join("demo.json");
+    let demo = Demo::set_up(&path, running.app().service(), &*store).await?;
 
+    let mut served = pin!(running.serve(listener, stop.clone()));
     let verifier = Verifier::builder(&issuer, "api")
-        .service("orders")
-        .client("orders", &demo.client_secret)
-        .spawn()?;
-    tokio::spawn(orders::serve(orders_listener, verifier.clone()));
+        .service(CLIENT)
+        .client(CLIENT, &demo.client_secret)
+        .start();
+    // What is printed then holds: the protected service knows all revocations and answers.
+    let verifier = tokio::select! {
+        ended = &mut served => return ended,
+        verifier = verifier => verifier?,
+    };
     print_walk_through(
         &issuer,
         &format!("http://{orders_address}"),
         &demo,
         &args.data,
     );
-    let served = running.serve(listener, stop).await;
+    let orders = orders::serve(orders_listener, verifier.clone());
+    let ended = until_one_ends(served, orders, &stop).await;
     verifier.shutdown().await;
-    served
+    ended
+}
+
+/// Serves until `stop`. The protected service ends only by a failure, which ends the session service
+/// too: half of what was printed would no longer be there.
+async fn until_one_ends(
+    mut served: Pin<&mut impl Future<Output = Outcome>>,
+    orders: impl Future<Output = Outcome>,
+    stop: &CancellationToken,
+) -> Outcome {
+    let ended = tokio::select! {
+        ended = &mut served => return ended,
+        ended = orders => ended,
+    };
+    stop.cancel();
+    served.await?;
+    let why = ended
+        .err()
+        .map_or_else(String::new, |failure| format!(": {}", failure.message));
+    Err(Failure::failed(format!("the protected service ended{why}")))
 }
 
 /// The port after the session service's; any free one where that is taken or port 0 was asked for.
@@ -111,65 +125,17 @@ fn listen_next(address: SocketAddr) -> Result<TcpListener, Failure> {
 }
 
 /// The defaults of `serve`, open to whoever is on this machine.
-fn service_args(issuer: &str) -> ServiceArgs {
-    #[derive(clap::Parser)]
-    struct Defaults {
-        #[command(flatten)]
-        args: ServiceArgs,
-    }
-    // `dev` reads no setting of `serve` from the environment but through these words.
-    Defaults::parse_from([
+fn service_args(issuer: &str) -> Result<ServiceArgs, clap::Error> {
+    // What is set for `serve` on this machine is not meant for `dev`.
+    let command = environment::ignored(ServiceArgs::augment_args(clap::Command::new("dev")));
+    let words = [
         "dev",
         "--issuer",
         issuer,
         "--open-registration",
         "--open-feed",
-    ])
-    .args
-}
-
-/// Makes the demo users and the client, or reads what an earlier start made.
-async fn demo_users(
-    path: &Path,
-    service: &crate::service::Service,
-    store: &dyn crate::store::Store,
-) -> Result<Demo, Failure> {
-    if let Ok(text) = std::fs::read_to_string(path) {
-        return serde_json::from_str(&text).map_err(|error| {
-            Failure::failed(format!(
-                "{}: {error}; delete the folder to begin anew",
-                path.display()
-            ))
-        });
-    }
-    let password = || {
-        let mut bytes = [0; 15];
-        fill(&mut bytes);
-        URL_SAFE_NO_PAD.encode(bytes)
-    };
-    let (user, admin) = (password(), password());
-    let admin_role = Roles::try_from(vec!["admin".to_owned()])?;
-    service.register("demo", &user, Roles::default()).await?;
-    service.register("admin", &admin, admin_role).await?;
-    let demo = Demo {
-        demo: user,
-        admin,
-        client_secret: admin::add_client(store, "orders").await?,
-    };
-    write_private(path, &serde_json::to_string(&demo)?)?;
-    Ok(demo)
-}
-
-/// A file that only its owner reads.
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(text.as_bytes())
+    ];
+    ServiceArgs::from_arg_matches(&command.try_get_matches_from(words)?)
 }
 
 fn print_walk_through(issuer: &str, orders: &str, demo: &Demo, data: &Path) {
@@ -183,16 +149,45 @@ Portcullis runs: sessions at {issuer}, a protected service at {orders}, data in 
   demo user   demo / {user}
   admin       admin / {admin}
 
-Log in, call the protected service, log out, call again (paste into another shell):
+Log in, call the protected service, log out, call until it refuses (paste into another shell):
 
 TOKEN=$(curl -s {issuer}/session -H 'Content-Type: application/json' -d '{{"username":"demo","password":"{user}","delivery":"body"}}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
-curl -s {orders}/orders -H "Authorization: Bearer $TOKEN"; echo
+ask() {{ curl -s -m 5 -w ' %{{http_code}}' {orders}/orders -H "Authorization: Bearer $TOKEN"; }}; BEFORE=$(ask); echo "$BEFORE"
 START=$(date +%s%3N); curl -s -X DELETE {issuer}/session -H "Authorization: Bearer $TOKEN"; echo
-while curl -sf -o /dev/null {orders}/orders -H "Authorization: Bearer $TOKEN"; do :; done; END=$(date +%s%3N)
-curl -s {orders}/orders -H "Authorization: Bearer $TOKEN"; echo; echo "refused $((END - START)) ms after the log-out began; the token itself is good for 15 minutes"
+while AFTER=$(ask); [ "${{AFTER##* }}" = 200 ]; do :; done; END=$(date +%s%3N); echo "$AFTER"
+if [ "${{BEFORE##* }} ${{AFTER##* }}" = "200 401" ]; then echo "refused $((END - START)) ms after the log-out began; the token itself is good for 15 minutes"; else echo "not as promised: /orders answered ${{BEFORE##* }} before the log-out and ${{AFTER##* }} after it"; fi
 
 Browsers: Chromium and Firefox keep the cookies on http://localhost and 127.0.0.1; Safari does not on plain http.
 Stop with Ctrl-C."#,
         data = data.display(),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{pending, ready};
+
+    #[tokio::test]
+    async fn the_end_of_the_protected_service_ends_the_other_with_an_error() {
+        for (orders, words) in [
+            (Err(Failure::failed("no sockets left")), "no sockets left"),
+            (Ok(()), "ended"),
+        ] {
+            let stop = CancellationToken::new();
+            let served = pin!(async {
+                stop.cancelled().await;
+                Ok(())
+            });
+            let ended = until_one_ends(served, ready(orders), &stop).await;
+            assert!(ended.is_err_and(|failure| failure.message.contains(words)));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stop_is_no_error() {
+        let stop = CancellationToken::new();
+        let ended = until_one_ends(pin!(ready(Ok(()))), pending(), &stop).await;
+        assert!(ended.is_ok());
+    }
 }

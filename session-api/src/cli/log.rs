@@ -74,18 +74,22 @@ async fn verify(on: &OnLog) -> Outcome {
     if report.differences.is_empty() {
         return Ok(());
     }
-    let sessions = report
-        .differences
-        .iter()
-        .all(|d| matches!(d, Difference::Session { .. }));
-    let remedy = if sessions {
-        "; `session-api log rebuild` folds them again"
-    } else {
-        ""
-    };
     Err(Failure::found(format!(
-        "the rows differ from the log{remedy}"
+        "the rows differ from the log; {}",
+        remedy(&report.differences)
     )))
+}
+
+/// `log rebuild` mends the rows of sessions, and those only.
+fn remedy(differences: &[Difference]) -> &'static str {
+    let is_session = |difference: &Difference| matches!(difference, Difference::Session { .. });
+    if differences.iter().all(is_session) {
+        "`session-api log rebuild` puts them right"
+    } else if differences.iter().any(is_session) {
+        "`session-api log rebuild` puts the sessions right; restore the rest from a backup"
+    } else {
+        "none is a session's, which `session-api log rebuild` could put right; restore them from a backup"
+    }
 }
 
 async fn rebuild(on: &OnLog) -> Outcome {

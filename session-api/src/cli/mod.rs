@@ -2,9 +2,11 @@
 //!
 //! | file | commands |
 //! | --- | --- |
-//! | [`settings`] | the flags, their environment variables and their checks |
+//! | [`settings`], [`bus`] | the flags, their environment variables and their checks |
+//! | [`environment`] | which variables count |
+//! | [`logging`] | what is logged, and how |
 //! | [`serve`] | `serve` |
-//! | [`dev`] | `dev`, and no command at all |
+//! | [`dev`], [`demo`], [`orders`] | `dev`, and no command at all |
 //! | [`admin`] | `migrate`, `user`, `client`, `keys`, `sessions`: operators' work on the database |
 //! | [`log`] | `log verify`, `log rebuild` |
 //! | [`check`] | `check` |
@@ -13,25 +15,35 @@
 //! `check` found something wrong.
 
 mod admin;
+mod bus;
 mod check;
+mod demo;
 mod dev;
+mod environment;
 mod log;
+mod logging;
 mod orders;
 mod serve;
 mod settings;
+#[cfg(test)]
+mod tests;
 
-use clap::{Parser, Subcommand};
-use std::io::IsTerminal as _;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// The session service: log in, refresh, revoke, and tell every verifier within milliseconds.
 ///
 /// Without a command it runs `dev`: everything on this machine, nothing to install.
+///
+/// Each setting is a flag or an environment variable, and an empty variable counts as not set.
+/// Durations are written 500ms, 2s, 15m, 12h, 7d.
 #[derive(Debug, Parser)]
 #[command(name = "session-api", version, arg_required_else_help = false)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
+    #[command(flatten)]
+    logging: logging::Args,
 }
 
 #[derive(Debug, Subcommand)]
@@ -41,7 +53,7 @@ enum Command {
     /// Run the service. Never migrates: run `session-api migrate` first.
     Serve(Box<serve::Args>),
     /// Create or upgrade the schema. Makes a SQLite file that is missing.
-    Migrate(settings::Database),
+    Migrate(admin::Target),
     /// Add and change users.
     #[command(subcommand)]
     User(admin::User),
@@ -57,7 +69,8 @@ enum Command {
     /// The log: check it, fold it again.
     #[command(subcommand)]
     Log(log::Command),
-    /// Say whether database, schema, keys and NATS are well.
+    /// Say whether database, schema, keys and clock are well, and NATS where --nats-url is set; exit
+    /// code 3 where something is not.
     Check(check::Args),
 }
 
@@ -119,8 +132,8 @@ pub(crate) type Outcome = Result<(), Failure>;
 
 /// Reads the command line and does what it says.
 pub(crate) fn run() -> ExitCode {
-    let cli = Cli::parse();
-    init_logging();
+    let (command, logging) = read_command_line().unwrap_or_else(|error| error.exit());
+    logging.init();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -128,10 +141,20 @@ pub(crate) fn run() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return report(&Failure::from(error)),
     };
-    match runtime.block_on(dispatch(cli.command)) {
+    match runtime.block_on(dispatch(command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => report(&failure),
     }
+}
+
+fn read_command_line() -> Result<(Command, logging::Args), clap::Error> {
+    let matches = environment::empty_is_unset(Cli::command()).try_get_matches()?;
+    let cli = Cli::from_arg_matches(&matches)?;
+    let command = match cli.command {
+        Some(command) => command,
+        None => Command::Dev(dev::Args::without_flags()?),
+    };
+    Ok((command, cli.logging))
 }
 
 fn report(failure: &Failure) -> ExitCode {
@@ -139,34 +162,16 @@ fn report(failure: &Failure) -> ExitCode {
     ExitCode::from(failure.code)
 }
 
-async fn dispatch(command: Option<Command>) -> Outcome {
+async fn dispatch(command: Command) -> Outcome {
     match command {
-        None => dev::run(dev::Args::default()).await,
-        Some(Command::Dev(args)) => dev::run(args).await,
-        Some(Command::Serve(args)) => serve::run(*args).await,
-        Some(Command::Migrate(database)) => admin::migrate(&database).await,
-        Some(Command::User(command)) => command.run().await,
-        Some(Command::Client(command)) => command.run().await,
-        Some(Command::Keys(command)) => command.run().await,
-        Some(Command::Sessions(command)) => command.run().await,
-        Some(Command::Log(command)) => command.run().await,
-        Some(Command::Check(args)) => check::run(args).await,
-    }
-}
-
-/// Logs go to stderr: as lines for people on a terminal, as JSON where `SESSION_API_LOG_FORMAT` is
-/// `json`. `RUST_LOG` chooses what is logged; `info` unless set.
-fn init_logging() {
-    use tracing_subscriber::{EnvFilter, fmt};
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false);
-    if std::env::var("SESSION_API_LOG_FORMAT").is_ok_and(|format| format == "json") {
-        builder.json().init();
-    } else {
-        builder.init();
+        Command::Dev(args) => dev::run(args).await,
+        Command::Serve(args) => serve::run(*args).await,
+        Command::Migrate(target) => admin::migrate(&target).await,
+        Command::User(command) => command.run().await,
+        Command::Client(command) => command.run().await,
+        Command::Keys(command) => command.run().await,
+        Command::Sessions(command) => command.run().await,
+        Command::Log(command) => command.run().await,
+        Command::Check(args) => check::run(args).await,
     }
 }

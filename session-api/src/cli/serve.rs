@@ -1,5 +1,6 @@
 //! `serve`: the service, put together.
 
+use super::bus::Nats;
 use super::settings::{self, Database, Issuer, KeyEncryption};
 use super::{Failure, Outcome};
 use crate::http::{self, App, HttpSettings};
@@ -12,11 +13,10 @@ use crate::service::key_admin::open_keys;
 use crate::service::{Service, Settings};
 use crate::store::{Replica, Store};
 use crate::token;
+use clap::builder::{NonEmptyStringValueParser, RangedU64ValueParser};
 use ipnet::IpNet;
-use revocation_events::nats::{self, Bus, Replicas, StatusFeed};
-use revocation_events::subject::Subjects;
+use revocation_events::nats::{Bus, Replicas, StatusFeed};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -63,20 +63,22 @@ pub(super) struct ServiceArgs {
         long,
         env = "SESSION_API_AUDIENCE",
         default_value = "api",
-        value_name = "NAME"
+        value_name = "NAME",
+        value_parser = NonEmptyStringValueParser::new()
     )]
     audience: String,
 
-    /// How long an access token lives. Verifiers must be told where it is more than 15m.
-    #[arg(long, env = "SESSION_API_ACCESS_TTL", default_value = "15m", value_parser = settings::positive, value_name = "DURATION")]
+    /// How long an access token lives: 1s to 1d, and never past its session's end. Verifiers must be
+    /// told where it is more than 15m (`--max-lifetime` of verifier-gate).
+    #[arg(long, env = "SESSION_API_ACCESS_TTL", default_value = "15m", value_parser = settings::access_ttl, value_name = "DURATION")]
     access_ttl: Duration,
 
-    /// How long a session lives after its last refresh.
-    #[arg(long, env = "SESSION_API_SESSION_TTL", default_value = "7d", value_parser = settings::positive, value_name = "DURATION")]
+    /// How long a session lives after its last refresh, and never past --session-max-age.
+    #[arg(long, env = "SESSION_API_SESSION_TTL", default_value = "7d", value_parser = settings::session_life, value_name = "DURATION")]
     session_ttl: Duration,
 
-    /// The end of a session that no refresh moves.
-    #[arg(long, env = "SESSION_API_SESSION_MAX_AGE", default_value = "30d", value_parser = settings::positive, value_name = "DURATION")]
+    /// How long after its log-in a session ends, however often it was refreshed.
+    #[arg(long, env = "SESSION_API_SESSION_MAX_AGE", default_value = "30d", value_parser = settings::session_life, value_name = "DURATION")]
     session_max_age: Duration,
 
     /// The oldest sessions of a user beyond this number end at login; 0 for no limit.
@@ -84,11 +86,13 @@ pub(super) struct ServiceArgs {
         long,
         env = "SESSION_API_MAX_SESSIONS_PER_USER",
         default_value_t = 0,
+        value_parser = clap::value_parser!(u32).range(0..=100_000),
         value_name = "N"
     )]
     max_sessions_per_user: u32,
 
-    /// Another origin whose pages may call this service with cookies; may be given again.
+    /// Another origin whose pages may call this service with cookies; may be given again, or several
+    /// with commas between.
     #[arg(
         long,
         env = "SESSION_API_ALLOWED_ORIGIN",
@@ -97,7 +101,8 @@ pub(super) struct ServiceArgs {
     )]
     allowed_origin: Vec<Origin>,
 
-    /// An address or network whose X-Forwarded-For is believed; may be given again.
+    /// An address or network whose X-Forwarded-For is believed; may be given again, or several with
+    /// commas between.
     #[arg(long, env = "SESSION_API_TRUSTED_PROXY", value_delimiter = ',', value_parser = network, value_name = "NET")]
     trusted_proxy: Vec<IpNet>,
 
@@ -109,7 +114,7 @@ pub(super) struct ServiceArgs {
     #[arg(long, env = "SESSION_API_BASE_PATH", default_value = "", value_parser = settings::base_path, hide_default_value = true, value_name = "PATH")]
     base_path: String,
 
-    /// Serve /healthz, /readyz and /metrics here alone.
+    /// Serve /metrics here and no longer on --listen; /healthz and /readyz then answer on both.
     #[arg(long, env = "SESSION_API_OPS_LISTEN", value_name = "ADDR")]
     ops_listen: Option<SocketAddr>,
 
@@ -122,43 +127,20 @@ pub(super) struct ServiceArgs {
         long,
         env = "SESSION_API_MAX_STREAMS",
         default_value_t = 1_000,
+        value_parser = RangedU64ValueParser::<usize>::new().range(0..=1_000_000),
         value_name = "N"
     )]
     max_streams: usize,
 }
 
-/// Where the bus is.
+/// Where the bus is, and how it keeps pages.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct BusArgs {
-    /// NATS servers, with commas between: nats://user:password@host:4222. Without it verifiers use
-    /// the HTTP feed.
-    #[arg(long, env = "NATS_URL", value_name = "URL", hide_env_values = true)]
-    nats_url: Option<String>,
-
-    /// A file that holds the NATS URL.
-    #[arg(
-        long,
-        env = "NATS_URL_FILE",
-        value_name = "FILE",
-        conflicts_with = "nats_url"
-    )]
-    nats_url_file: Option<PathBuf>,
-
-    /// A NATS credentials file.
-    #[arg(long, env = "NATS_CREDS", value_name = "FILE")]
-    nats_creds: Option<PathBuf>,
-
-    /// The first part of every subject.
-    #[arg(
-        long,
-        env = "NATS_PREFIX",
-        default_value = "sessions",
-        value_name = "PREFIX"
-    )]
-    nats_prefix: Subjects,
+    #[command(flatten)]
+    nats: Nats,
 
     /// On how many NATS servers the stream of pages is kept: 1 or 3.
-    #[arg(long, env = "NATS_REPLICAS", default_value = "1", value_parser = replicas, value_name = "N")]
+    #[arg(long, env = "SESSION_API_NATS_REPLICAS", default_value = "1", value_parser = replicas, value_name = "N")]
     nats_replicas: Replicas,
 }
 
@@ -177,30 +159,6 @@ fn network(text: &str) -> Result<IpNet, String> {
         .map_err(|_| "give an address or a network: 10.0.0.0/8".to_owned())
 }
 
-impl BusArgs {
-    /// The bus, connecting or connected; nothing where none is set.
-    async fn connect(&self) -> Result<Option<Bus>, Failure> {
-        let url = settings::secret(
-            "--nats-url",
-            self.nats_url.as_deref(),
-            self.nats_url_file.as_deref(),
-        )?;
-        let Some(url) = url else { return Ok(None) };
-        let wrong = |error: nats::Error| Failure::setting(format!("--nats-url: {error}"));
-        let mut settings = nats::Settings::new(&url)
-            .map_err(wrong)?
-            .subjects(self.nats_prefix.clone())
-            .name("session-api".to_owned())
-            // What deploy/nats.conf lets the service hear: nobody else's inbox begins like this.
-            .inbox_prefix("_INBOX_session-api".to_owned())
-            .map_err(wrong)?;
-        if let Some(path) = &self.nats_creds {
-            settings = settings.credentials_file(path.clone()).map_err(wrong)?;
-        }
-        Bus::connect(settings).await.map(Some).map_err(wrong)
-    }
-}
-
 pub(super) async fn run(args: Args) -> Outcome {
     if !args.service.issuer.is_loopback() && !args.keys.is_set() {
         return Err(Failure::setting(
@@ -208,7 +166,7 @@ pub(super) async fn run(args: Args) -> Outcome {
         ));
     }
     let store = args.database.open().await?;
-    let bus = args.bus.connect().await?;
+    let bus = args.bus.nats.connect().await?;
     let listener = listen(args.listen)?;
     let stop = stop_on_signal();
     let running = start(store, &args.keys, &args.service, bus, &args.bus).await?;

@@ -66,7 +66,8 @@ impl Database {
 /// How private keys are kept.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct KeyEncryption {
-    /// Encrypts the private keys in the database: at least 32 random characters.
+    /// Encrypts the private keys in the database: at least 32 random characters. `serve` needs it
+    /// where the issuer is not on loopback, and a command on keys where `serve` had it.
     #[arg(
         long,
         env = "SESSION_API_KEY_ENCRYPTION_KEY",
@@ -114,21 +115,36 @@ pub(super) fn secret(
     let Some(path) = file else {
         return Ok(value.map(str::to_owned));
     };
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::setting(format!(
-            "{name}-file: {} cannot be read: {error}",
-            path.display()
-        ))
-    })?;
-    Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
+    let wrong = |why: &str| Failure::setting(format!("{name}-file: {} {why}", path.display()));
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| wrong(&format!("cannot be read: {error}")))?;
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err(wrong("is empty")),
+        secret => Ok(Some(secret.to_owned())),
+    }
 }
 
-/// `500ms`, `2s`, `15m`, `7d`; not zero.
-pub(super) fn positive(text: &str) -> Result<Duration, String> {
-    match verifier_sdk::duration::parse(text) {
-        Ok(Duration::ZERO) => Err("must be more than zero".to_owned()),
-        Ok(duration) => Ok(duration),
-        Err(error) => Err(error.to_string()),
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// How long an access token lives. More than a day would be a session without revocation, and the
+/// stream of pages is kept as long.
+pub(super) fn access_ttl(text: &str) -> Result<Duration, String> {
+    whole_seconds(text, DAY, "1d")
+}
+
+/// How long a session lives. Browsers keep no cookie for longer than 400 days (RFC 6265bis,
+/// section 5.5).
+pub(super) fn session_life(text: &str) -> Result<Duration, String> {
+    whole_seconds(text, DAY * 400, "400d")
+}
+
+/// Tokens and cookies count in seconds, so that a part of one would be lost unseen.
+fn whole_seconds(text: &str, most: Duration, named: &str) -> Result<Duration, String> {
+    let span = verifier_sdk::duration::parse(text).map_err(|error| error.to_string())?;
+    if span.subsec_nanos() == 0 && (Duration::from_secs(1)..=most).contains(&span) {
+        Ok(span)
+    } else {
+        Err(format!("give whole seconds, from 1s to {named}"))
     }
 }
 
@@ -253,8 +269,39 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_is_not_zero() {
-        assert_eq!(positive("15m"), Ok(Duration::from_secs(900)));
-        assert!(positive("0s").is_err() && positive("15").is_err());
+    fn a_life_is_of_whole_seconds_and_has_an_end() {
+        assert_eq!(access_ttl("15m"), Ok(Duration::from_secs(900)));
+        assert_eq!(access_ttl("2000ms"), Ok(Duration::from_secs(2)));
+        assert_eq!(session_life("400d"), Ok(DAY * 400));
+        for bad in [
+            "0s",
+            "500ms",
+            "1500ms",
+            "99999d",
+            "18446744073709551615ms",
+            "15",
+            "",
+        ] {
+            assert!(access_ttl(bad).is_err(), "{bad}");
+            assert!(session_life(bad).is_err(), "{bad}");
+        }
+        assert!(access_ttl("25h").is_err() && session_life("401d").is_err());
+    }
+
+    #[test]
+    fn a_secret_file_that_is_empty_or_missing_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        for (text, expected) in [("s3cret\r\n", Some("s3cret")), ("\n", None), ("", None)] {
+            std::fs::write(&path, text).unwrap();
+            let read = secret("--nats-url", None, Some(&path));
+            assert_eq!(
+                read.map_err(|failure| failure.message.contains("--nats-url-file")),
+                expected.map(|text| Some(text.to_owned())).ok_or(true),
+                "{text:?}"
+            );
+        }
+        let missing = secret("--nats-url", None, Some(&folder.path().join("none")));
+        assert!(missing.is_err_and(|failure| failure.message.contains("--nats-url-file")));
     }
 }

@@ -23,7 +23,9 @@ type Case<'a> = (&'a str, Option<(&'a str, &'a str)>, &'a [&'a str]);
 /// `--issuer` is there unless the case is about it.
 #[tokio::test]
 async fn a_bad_setting_is_named_in_one_line() {
-    let empty = empty_file();
+    let empty = file_with("\n");
+    let url = file_with("http://u:hush@bus\n");
+    let url_file = format!("--nats-url-file {url}");
     let secret_file = format!("--client gate --client-secret-file {empty}");
     let two_secrets = format!("{secret_file} --client-secret hush");
     let cases: &[Case<'_>] = &[
@@ -92,10 +94,37 @@ async fn a_bad_setting_is_named_in_one_line() {
             &["--nats-url", "nats://HOST:4222"],
         ),
         (
-            "--nats-url nats://bus --nats-credentials-file /nonexistent/creds",
+            "--nats-url nats://bus --nats-creds /nonexistent/creds",
             None,
-            &["--nats-credentials-file", "/nonexistent/creds"],
+            &["--nats-creds", "/nonexistent/creds"],
         ),
+        (
+            "--nats-creds /nonexistent/creds",
+            Some(("NATS_URL", "")),
+            &["--nats-creds", "--nats-url"],
+        ),
+        (
+            "--nats-url-file /nonexistent/url",
+            None,
+            &["--nats-url-file", "'/nonexistent/url'", "nats://USER"],
+        ),
+        (&url_file, None, &["--nats-url", "nats://HOST:4222"]),
+        (
+            "--nats-url nats://bus",
+            Some(("NATS_URL_FILE", "/nonexistent/url")),
+            &["--nats-url", "--nats-url-file"],
+        ),
+        (
+            "--max-staleness 99999d",
+            None,
+            &["--max-staleness", "'99999d'", "1d"],
+        ),
+        (
+            "--max-lifetime 500ms",
+            None,
+            &["--max-lifetime", "'500ms'", "1s"],
+        ),
+        ("--log-filter a=b=c", None, &["--log-filter", "'a=b=c'"]),
         (
             "--service-url session-api:8080",
             None,
@@ -156,12 +185,12 @@ async fn a_bad_setting_is_named_in_one_line() {
         assert!(!error.contains("hush"), "{error}");
     }
     std::fs::remove_file(empty).unwrap();
+    std::fs::remove_file(url).unwrap();
 }
 
-/// An empty file.
-fn empty_file() -> String {
+fn file_with(text: &str) -> String {
     let path = std::env::temp_dir().join(format!("verifier-gate-{}", uuid::Uuid::new_v4()));
-    std::fs::write(&path, "\n").unwrap();
+    std::fs::write(&path, text).unwrap();
     path.into_os_string().into_string().unwrap()
 }
 
@@ -182,6 +211,8 @@ async fn the_help_teaches() {
         "[default: 15m]",
         "[env: NATS_URL]",
         "[env: VERIFIER_GATE_CLIENT_SECRET]",
+        "--log-filter <FILTER>",
+        "[env: RUST_LOG=]",
         "Examples:",
         "500ms",
     ] {
@@ -197,7 +228,8 @@ async fn the_help_teaches() {
         "client-secret",
         "client-secret-file",
         "nats-url",
-        "nats-credentials-file",
+        "nats-url-file",
+        "nats-creds",
         "nats-prefix",
         "max-staleness",
         "on-stale",

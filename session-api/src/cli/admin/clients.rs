@@ -39,7 +39,7 @@ fn new_secret() -> (String, [u8; 32]) {
 }
 
 /// Adds a client to the feed; its secret.
-pub(crate) async fn add_client(store: &dyn Store, name: &str) -> Result<String, Failure> {
+async fn add_client(store: &dyn Store, name: &str) -> Result<String, Failure> {
     // The name stands in NATS subjects.
     if !revocation_events::subject::is_token(name) {
         return Err(Failure::setting(format!(

@@ -16,6 +16,7 @@ pub(crate) enum Keys {
     Rotate(OnKeys),
     /// Declare a key stolen: everything that it signed is dead at once.
     Revoke {
+        /// The key, as `keys list` names it.
         kid: KeyId,
         #[command(flatten)]
         on: OnKeys,

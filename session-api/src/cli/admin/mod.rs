@@ -6,7 +6,7 @@ mod keys;
 mod sessions;
 mod users;
 
-pub(super) use clients::{Client, add_client};
+pub(super) use clients::Client;
 pub(super) use keys::Keys;
 pub(super) use sessions::Sessions;
 pub(super) use users::User;
@@ -97,11 +97,12 @@ fn service_with(store: Arc<dyn Store>, keys: crate::keys::Keys) -> Service {
     Service::new(store, keys, Hasher::new(1), relay, settings)
 }
 
-pub(super) async fn migrate(database: &Database) -> Outcome {
-    let applied = database.create().await?.migrate().await?;
-    match applied.as_slice() {
-        [] => println!("the schema is up to date"),
-        versions => println!("migrated: {versions:?}"),
-    }
+pub(super) async fn migrate(target: &Target) -> Outcome {
+    let applied = target.database.create().await?.migrate().await?;
+    let words = match applied.as_slice() {
+        [] => "the schema is up to date".to_owned(),
+        versions => format!("migrated: {versions:?}"),
+    };
+    target.say(&words, &json!({ "migrated": applied }));
     Ok(())
 }

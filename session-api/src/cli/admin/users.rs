@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 pub(crate) enum User {
     /// Add a user; the password is read from stdin.
     Add {
+        /// 1 to 64 characters; upper case is made lower case.
         name: String,
         /// A role; may be given again.
         #[arg(long = "role", value_name = "ROLE")]
@@ -36,6 +37,7 @@ pub(crate) enum User {
 
 #[derive(Debug, Args)]
 pub(crate) struct OneUser {
+    /// The user's name.
     pub(super) name: String,
     #[command(flatten)]
     pub(super) target: Target,

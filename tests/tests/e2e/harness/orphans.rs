@@ -40,9 +40,14 @@ async fn a_killed_run_leaves_no_server_and_no_folder_behind() {
         return start_servers_and_wait().await;
     }
     let test = std::env::current_exe().unwrap();
-    let spec = Spec::new("a test run", test)
+    let mut spec = Spec::new("a test run", test)
         .args(["--exact", THIS, "--nocapture"])
         .env(VICTIM, "1");
+    for chosen in ["NATS_SERVER", "POSTGRES_BIN"] {
+        if let Ok(path) = std::env::var(chosen) {
+            spec = spec.env(chosen, &path);
+        }
+    }
     let run = Process::start(&spec);
     let line = run.says("victim: ", BOUND).await;
     let facts: Vec<&str> = line.split("victim: ").nth(1).unwrap().split(' ').collect();

@@ -5,8 +5,9 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, ValueEnum};
 use revocation_events::subject;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tracing_subscriber::EnvFilter;
 use verifier_sdk::duration;
 use verifier_sdk::request::Origin;
 use verifier_sdk::{OnStale, StartError, Verifier};
@@ -19,7 +20,8 @@ use verifier_sdk::{OnStale, StartError, Verifier};
 /// in JSON. No token costs a look-up: revocations come by themselves, over NATS or over HTTP, and
 /// while they do not, the answer is 503.
 ///
-/// Each setting is a flag or an environment variable. Durations are written 500ms, 2s, 15m, 7d.
+/// Each setting is a flag or an environment variable, and an empty variable counts as not set.
+/// Durations are written 500ms, 2s, 15m, 7d.
 #[derive(Parser)]
 #[command(name = "verifier-gate", version, after_long_help = EXAMPLES)]
 pub(crate) struct Settings {
@@ -82,10 +84,18 @@ pub(crate) struct Settings {
     #[arg(long, env = "NATS_URL", value_name = "URL", hide_env_values = true)]
     nats_url: Option<String>,
 
+    /// A file that holds the bus's URL, for one with a password in it.
+    #[arg(
+        long,
+        env = "NATS_URL_FILE",
+        value_name = "FILE",
+        conflicts_with = "nats_url"
+    )]
+    nats_url_file: Option<PathBuf>,
+
     /// A credentials file for the bus, as nsc writes it.
-    #[arg(long, env = "VERIFIER_GATE_NATS_CREDENTIALS_FILE", value_name = "FILE")]
-    #[arg(requires = "nats_url")]
-    nats_credentials_file: Option<PathBuf>,
+    #[arg(long, env = "VERIFIER_GATE_NATS_CREDS", value_name = "FILE")]
+    nats_creds: Option<PathBuf>,
 
     /// The first part of the bus's subjects.
     #[arg(long, env = "VERIFIER_GATE_NATS_PREFIX", value_name = "PREFIX")]
@@ -95,7 +105,7 @@ pub(crate) struct Settings {
     /// How old the newest proof may be that no revocation is missing. Shorter is stricter; shorter
     /// than a failover of the service's database means 503 while it lasts.
     #[arg(long, env = "VERIFIER_GATE_MAX_STALENESS", value_name = "DURATION")]
-    #[arg(default_value = "10s", value_parser = some_time)]
+    #[arg(default_value = "10s", value_parser = staleness)]
     max_staleness: Duration,
 
     /// What to do when it is older.
@@ -110,7 +120,7 @@ pub(crate) struct Settings {
     /// The longest life of an access token that is taken: no shorter than the service's
     /// --access-ttl.
     #[arg(long, env = "VERIFIER_GATE_MAX_LIFETIME", value_name = "DURATION")]
-    #[arg(default_value = "15m", value_parser = some_time)]
+    #[arg(default_value = "15m", value_parser = lifetime)]
     max_lifetime: Duration,
 
     /// An origin besides the issuer's whose pages may call with cookies. May be repeated; in the
@@ -128,6 +138,12 @@ pub(crate) struct Settings {
         default_value = "header"
     )]
     pub(crate) method_from: MethodFrom,
+
+    /// What is logged, as tracing's `EnvFilter` reads it. `debug` says why a token was refused, and
+    /// never the token.
+    #[arg(long, env = "RUST_LOG", value_name = "FILTER", value_parser = filter)]
+    #[arg(default_value = "info,actix_server=warn,async_nats=warn")]
+    pub(crate) log_filter: String,
 }
 
 const EXAMPLES: &str = "\
@@ -149,7 +165,7 @@ Examples:
   Envoy (ext_authz over HTTP, path_prefix /verify): --method-from request
 
 Also: GET /readyz is 200 while tokens can be checked, with the reason in the body; GET /healthz is
-200 while the program runs. RUST_LOG=debug logs why a token was refused, and never the token.";
+200 while the program runs.";
 
 /// [`OnStale`], as it is written in a setting.
 #[derive(Clone, Copy, ValueEnum)]
@@ -189,10 +205,34 @@ fn prefix(text: &str) -> Result<String, subject::Invalid> {
     text.parse().map(|_: subject::Subjects| text.to_owned())
 }
 
-fn some_time(text: &str) -> Result<Duration, String> {
-    match duration::parse(text) {
-        Ok(Duration::ZERO) => Err("write more than zero".to_owned()),
-        Ok(duration) => Ok(duration),
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// More than a day without news would be no check any more.
+fn staleness(text: &str) -> Result<Duration, String> {
+    bounded(
+        text,
+        Duration::from_millis(1),
+        "write more than zero and at most 1d",
+    )
+}
+
+/// The service gives no access token more than a day, and counts in seconds.
+fn lifetime(text: &str) -> Result<Duration, String> {
+    bounded(text, Duration::from_secs(1), "write 1s to 1d")
+}
+
+fn bounded(text: &str, least: Duration, remedy: &str) -> Result<Duration, String> {
+    let span = duration::parse(text).map_err(|error| error.to_string())?;
+    if (least..=DAY).contains(&span) {
+        Ok(span)
+    } else {
+        Err(remedy.to_owned())
+    }
+}
+
+fn filter(text: &str) -> Result<String, String> {
+    match EnvFilter::builder().parse(text) {
+        Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -241,18 +281,19 @@ impl Settings {
         if let Some(url) = &self.service_url {
             builder = builder.service_url(url);
         }
-        if let Some(url) = &self.nats_url {
-            builder = builder.nats(url).nats_prefix(&self.nats_prefix);
-        }
-        if let Some(file) = &self.nats_credentials_file {
-            // The verifier reads it later, in the background, where nobody is told.
-            std::fs::File::open(file).map_err(|error| {
-                Wrong(format!(
-                    "--nats-credentials-file '{}': {error}; name a file that nsc has written",
-                    file.display()
-                ))
-            })?;
-            builder = builder.nats_credentials_file(file);
+        match (self.nats_url()?, &self.nats_creds) {
+            (None, None) => {}
+            (None, Some(_)) => {
+                return Err(Wrong(
+                    "--nats-creds without --nats-url: say where the bus is".to_owned(),
+                ));
+            }
+            (Some(url), creds) => {
+                builder = builder.nats(url).nats_prefix(&self.nats_prefix);
+                if let Some(file) = creds {
+                    builder = builder.nats_credentials_file(readable(file)?);
+                }
+            }
         }
         if let Some(client) = &self.client {
             builder = builder.client(client, self.secret(client)?);
@@ -272,17 +313,19 @@ impl Settings {
                 ))
             });
         };
-        let wrong = |why: &str| {
-            Wrong(format!(
-                "--client-secret-file '{}': {why}; write the secret into it that `session-api \
-                 client add` printed",
-                file.display()
-            ))
-        };
-        let text = std::fs::read_to_string(file).map_err(|error| wrong(&error.to_string()))?;
-        match text.trim_end() {
-            "" => Err(wrong("it is empty")),
-            secret => Ok(secret.to_owned()),
+        in_file(
+            "--client-secret-file",
+            file,
+            "the secret that `session-api client add` printed",
+        )
+    }
+
+    fn nats_url(&self) -> Result<Option<String>, Wrong> {
+        match &self.nats_url_file {
+            None => Ok(self.nats_url.clone()),
+            Some(file) => {
+                in_file("--nats-url-file", file, "nats://USER:PASSWORD@HOST:4222").map(Some)
+            }
         }
     }
 
@@ -294,11 +337,38 @@ impl Settings {
             "issuer" => ("issuer", Some(&self.issuer), "https://id.example.com"),
             "service_url" => ("service-url", self.service_url.as_ref(), "http://HOST:PORT"),
             "nats" => ("nats-url", self.nats_url.as_ref(), "nats://HOST:4222"),
+            "nats_credentials_file" => return Wrong(format!("--nats-creds: {reason}")),
             other => return Wrong(format!("--{}: {reason}", other.replace('_', "-"))),
         };
         let value = value.filter(|value| !value.contains('@'));
         let value = value.map(|value| format!(" '{value}'")).unwrap_or_default();
         Wrong(format!("--{flag}{value}: {reason}; write it like {remedy}"))
+    }
+}
+
+/// What a file holds, without the white space at its end.
+fn in_file(flag: &str, file: &Path, what: &str) -> Result<String, Wrong> {
+    let wrong = |why: &str| {
+        Wrong(format!(
+            "{flag} '{}': {why}; write into it {what}",
+            file.display()
+        ))
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(&error.to_string()))?;
+    match text.trim_end() {
+        "" => Err(wrong("it is empty")),
+        text => Ok(text.to_owned()),
+    }
+}
+
+/// The verifier reads it later, in the background, where nobody is told.
+fn readable(creds: &Path) -> Result<&Path, Wrong> {
+    match std::fs::File::open(creds) {
+        Ok(_) => Ok(creds),
+        Err(error) => Err(Wrong(format!(
+            "--nats-creds '{}': {error}; name a file that nsc has written",
+            creds.display()
+        ))),
     }
 }
 

@@ -1,0 +1,74 @@
+//! Where the bus is.
+
+use super::Failure;
+use super::settings::secret;
+use revocation_events::nats::{self, Bus};
+use revocation_events::subject::Subjects;
+use std::path::PathBuf;
+
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct Nats {
+    /// NATS servers, with commas between: nats://user:password@host:4222. Without it verifiers use
+    /// the HTTP feed.
+    #[arg(long, env = "NATS_URL", value_name = "URL", hide_env_values = true)]
+    nats_url: Option<String>,
+
+    /// A file that holds the NATS URL.
+    #[arg(
+        long,
+        env = "NATS_URL_FILE",
+        value_name = "FILE",
+        conflicts_with = "nats_url"
+    )]
+    nats_url_file: Option<PathBuf>,
+
+    /// A NATS credentials file, as nsc writes it.
+    #[arg(long, env = "SESSION_API_NATS_CREDS", value_name = "FILE")]
+    nats_creds: Option<PathBuf>,
+
+    /// The first part of every subject.
+    #[arg(
+        long,
+        env = "SESSION_API_NATS_PREFIX",
+        default_value = "sessions",
+        value_name = "PREFIX"
+    )]
+    nats_prefix: Subjects,
+}
+
+impl Nats {
+    /// The bus, connecting or connected; nothing where none is set.
+    pub(super) async fn connect(&self) -> Result<Option<Bus>, Failure> {
+        let url = secret(
+            "--nats-url",
+            self.nats_url.as_deref(),
+            self.nats_url_file.as_deref(),
+        )?;
+        let Some(url) = url else {
+            return match &self.nats_creds {
+                None => Ok(None),
+                Some(_) => Err(Failure::setting(
+                    "--nats-creds is given without --nats-url (or NATS_URL): say where the NATS server is",
+                )),
+            };
+        };
+        let wrong = |error: nats::Error| Failure::setting(format!("--nats-url: {error}"));
+        let mut settings = nats::Settings::new(&url)
+            .map_err(wrong)?
+            .subjects(self.nats_prefix.clone())
+            .name("session-api".to_owned())
+            // What deploy/nats.conf lets the service hear: nobody else's inbox begins like this.
+            .inbox_prefix("_INBOX_session-api".to_owned())
+            .map_err(wrong)?;
+        if let Some(path) = &self.nats_creds {
+            settings = settings.credentials_file(path.clone()).map_err(wrong)?;
+        }
+        let bus = Bus::connect(settings).await.map_err(|error| match &error {
+            nats::Error::CredentialsFile(_) => {
+                Failure::setting(format!("--nats-creds: {}", super::chain(&error)))
+            }
+            _ => wrong(error),
+        })?;
+        Ok(Some(bus))
+    }
+}

@@ -1,0 +1,95 @@
+//! `check`.
+
+use serde_json::Value;
+use tests::folder::Folder;
+use tests::session_api::Settings;
+use tests::{Nats, SessionApi, eventually};
+
+/// What is well, and what is not with why.
+async fn check(settings: &Settings, code: i32) -> (Vec<String>, Vec<(String, String)>) {
+    let output = settings.run(&["check", "--json"], "").await;
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["ok"], code == 0, "{answer}");
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let (well, not): (Vec<_>, Vec<_>) = answer["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .partition(|item| item["ok"] == true);
+    (
+        well.iter().map(|item| text(&item["what"])).collect(),
+        not.iter()
+            .map(|item| (text(&item["what"]), text(&item["wrong"])))
+            .collect(),
+    )
+}
+
+fn sqlite(folder: &Folder) -> Settings {
+    Settings::new(&format!("sqlite:{}", folder.path().join("x.db").display()))
+}
+
+#[tokio::test]
+async fn check_follows_a_service_from_nothing_to_well() {
+    let folder = Folder::new("check-");
+    let mut nats = Nats::start().await;
+    let settings = sqlite(&folder).nats(&nats.url());
+
+    let (well, wrong) = check(&settings, 3).await;
+    assert_eq!(well, ["nats", "jetstream"], "with no database");
+    assert_eq!(wrong[0].0, "database");
+    assert_eq!(wrong[1].0, "stream");
+
+    settings.must_run(&["migrate"], "").await;
+    let (_, wrong) = check(&settings, 3).await;
+    let names: Vec<_> = wrong.iter().map(|(what, _)| &**what).collect();
+    assert_eq!(names, ["keys", "stream"], "before the first start");
+
+    let service = SessionApi::start(&settings).await;
+    eventually("a stream", std::time::Duration::from_secs(20), async || {
+        let output = settings.run(&["check"], "").await;
+        output.status.success()
+    })
+    .await;
+    let (well, _) = check(&settings, 0).await;
+    let all = [
+        "database",
+        "schema",
+        "keys",
+        "clock",
+        "nats",
+        "jetstream",
+        "stream",
+    ];
+    assert_eq!(well, all);
+    let text = settings.must_run(&["check"], "").await;
+    assert_eq!(text.lines().count(), all.len(), "{text}");
+
+    let other_prefix = settings.clone().env("SESSION_API_NATS_PREFIX", "elsewhere");
+    let (_, wrong) = check(&other_prefix, 3).await;
+    assert_eq!(wrong[0].0, "stream");
+
+    drop(service);
+    nats.kill();
+    let (well, wrong) = check(&settings, 3).await;
+    assert_eq!(well, ["database", "schema", "keys", "clock"]);
+    assert_eq!(wrong.len(), 1);
+    assert_eq!(wrong[0].0, "nats");
+    assert!(wrong[0].1.contains("no connection"), "{wrong:?}");
+}
+
+#[tokio::test]
+async fn a_server_without_jetstream_and_a_wrong_password_are_told_apart() {
+    let folder = Folder::new("check-");
+    let plain = Nats::with().config("# no jetstream").start().await;
+    let (_, wrong) = check(&sqlite(&folder).nats(&plain.url()), 3).await;
+    assert_eq!(wrong[1].0, "jetstream");
+
+    let config = "authorization { user: portcullis, password: hush }";
+    let guarded = Nats::with().config(config).start().await;
+    let url = guarded.url_for("portcullis", "wrong-and-secret");
+    let (_, wrong) = check(&sqlite(&folder).nats(&url), 3).await;
+    assert_eq!(wrong[1].0, "nats");
+    assert!(wrong[1].1.contains("uthorization"), "{wrong:?}");
+    assert!(!wrong[1].1.contains("secret"), "{wrong:?}");
+}

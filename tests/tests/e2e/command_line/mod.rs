@@ -1,0 +1,5 @@
+//! What operators and newcomers type.
+
+mod check;
+mod dev;
+mod settings;

@@ -1,0 +1,114 @@
+//! Settings of the service that cannot be, and some that look so.
+
+use std::process::Output;
+use tests::folder::Folder;
+use tests::program::Program;
+
+async fn session_api(args: &str, env: &[(&str, &str)]) -> Output {
+    let spec = Program::spec("session-api").args(args.split_whitespace());
+    env.iter()
+        .fold(spec, |spec, (name, value)| spec.env(name, value))
+        .output("")
+        .await
+}
+
+/// Arguments of `serve`, and what the error says.
+#[tokio::test]
+async fn a_bad_setting_is_named_with_a_remedy() {
+    let cases = [
+        (
+            "--access-ttl 500ms",
+            ["--access-ttl", "whole seconds, from 1s to 1d"],
+        ),
+        ("--access-ttl 0s", ["--access-ttl", "from 1s"]),
+        ("--access-ttl 99999d", ["--access-ttl", "to 1d"]),
+        ("--session-ttl 1500ms", ["--session-ttl", "whole seconds"]),
+        ("--session-max-age 99999d", ["--session-max-age", "to 400d"]),
+        (
+            "--session-ttl 18446744073709551615ms",
+            ["--session-ttl", "to 400d"],
+        ),
+        (
+            "--max-sessions-per-user 4294967295",
+            ["--max-sessions-per-user", "0..=100000"],
+        ),
+        (
+            "--max-streams 18446744073709551615",
+            ["--max-streams", "0..=1000000"],
+        ),
+        ("--audience=", ["--audience", "value is required"]),
+        ("--log-filter a=b=c", ["--log-filter", "a=b=c"]),
+        ("--log-format xml", ["--log-format", "text, json"]),
+        ("--nats-creds x", ["--nats-creds", "--nats-url"]),
+        (
+            "--nats-url nats://127.0.0.1:1 --nats-creds /nonexistent/creds",
+            ["--nats-creds", "No such file"],
+        ),
+        (
+            "--nats-url-file /nonexistent/url",
+            ["--nats-url-file", "/nonexistent/url"],
+        ),
+    ];
+    let folder = Folder::new("settings-");
+    let database = format!("sqlite:{}", folder.path().join("x.db").display());
+    let env = [("DATABASE_URL", database.as_str())];
+    assert!(session_api("migrate", &env).await.status.success());
+    for (args, words) in cases {
+        let serve = format!("serve --listen 127.0.0.1:0 --issuer http://127.0.0.1:8080 {args}");
+        let output = session_api(&serve, &env).await;
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args}: {error}");
+        for word in words {
+            assert!(error.contains(word), "{word} is missing: {error}");
+        }
+        assert!(!error.contains("panicked"), "{error}");
+    }
+}
+
+/// As compose files and charts leave them.
+#[tokio::test]
+async fn an_empty_variable_is_not_set() {
+    let folder = Folder::new("settings-");
+    let database = format!("sqlite:{}", folder.path().join("x.db").display());
+    let env = [
+        ("DATABASE_URL", database.as_str()),
+        ("DATABASE_URL_FILE", ""),
+        ("RUST_LOG", ""),
+        ("SESSION_API_LOG_FORMAT", ""),
+    ];
+    let migrated = session_api("migrate --json", &env).await;
+    let said = String::from_utf8(migrated.stdout).unwrap();
+    assert!(said.starts_with("{\"migrated\":[1"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+
+    let mut spec = Program::spec("session-api")
+        .arg("serve")
+        .args(["--listen", "127.0.0.1:0"])
+        .args(["--issuer", "http://127.0.0.1:8080"]);
+    for (name, value) in env {
+        spec = spec.env(name, value);
+    }
+    for name in [
+        "NATS_URL",
+        "NATS_URL_FILE",
+        "SESSION_API_ACCESS_TTL",
+        "SESSION_API_ALLOWED_ORIGIN",
+        "SESSION_API_AUDIENCE",
+        "SESSION_API_BASE_PATH",
+        "SESSION_API_KEY_ENCRYPTION_KEY",
+        "SESSION_API_KEY_ENCRYPTION_KEY_FILE",
+        "SESSION_API_MAX_SESSIONS_PER_USER",
+        "SESSION_API_MAX_STREAMS",
+        "SESSION_API_NATS_CREDS",
+        "SESSION_API_NATS_PREFIX",
+        "SESSION_API_NATS_REPLICAS",
+        "SESSION_API_OPEN_FEED",
+        "SESSION_API_OPEN_REGISTRATION",
+        "SESSION_API_OPS_LISTEN",
+        "SESSION_API_TRUSTED_PROXY",
+    ] {
+        spec = spec.env(name, "");
+    }
+    // It listens, or this fails.
+    Program::start(spec).await;
+}
