@@ -142,7 +142,7 @@ pub(crate) struct Settings {
     /// What is logged, as tracing's `EnvFilter` reads it. `debug` says why a token was refused, and
     /// never the token.
     #[arg(long, env = "RUST_LOG", value_name = "FILTER", value_parser = filter)]
-    #[arg(default_value = "info,actix_server=warn,async_nats=warn")]
+    #[arg(default_value = "info,actix_http=off,actix_server=warn,async_nats=warn")]
     pub(crate) log_filter: String,
 }
 
