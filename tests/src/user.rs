@@ -125,7 +125,22 @@ impl User {
 
     /// Sends a request with the access token, as this device does.
     pub async fn sends(&mut self, method: Method, path: &str, body: Option<Value>) -> Answer {
-        let mut request = self.request(method, path);
+        let request = self.request(method, path);
+        self.sends_as_oneself(request, body).await
+    }
+
+    /// The same without a body, with `Prefer: wait=` so many seconds: for what revokes.
+    pub async fn sends_and_waits(&mut self, method: Method, path: &str, seconds: u32) -> Answer {
+        let request = self.request(method, path);
+        let request = request.header("Prefer", format!("wait={seconds}"));
+        self.sends_as_oneself(request, None).await
+    }
+
+    async fn sends_as_oneself(
+        &mut self,
+        mut request: RequestBuilder,
+        body: Option<Value>,
+    ) -> Answer {
         if let Device::Phone {
             access: Some(token),
             ..

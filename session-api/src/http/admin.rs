@@ -99,7 +99,7 @@ pub(super) async fn change_roles(call: Call) -> Result<HttpResponse, Error> {
     let user = call.id()?;
     let own = (user == caller.user_id).then_some(caller.session_id);
     let ended = call.service().change_roles(user, roles, own).await?;
-    Ok(answer::ended(&call, &caller, &ended, Own::LivesOn))
+    Ok(answer::ended(&call, &caller, &ended, Own::LivesOn).await)
 }
 
 /// `POST /admin/users/{id}/disable`: ends all sessions, and lets nobody log in.
@@ -119,19 +119,14 @@ pub(super) async fn enable(call: Call) -> Result<HttpResponse, Error> {
 pub(super) async fn end_everyone(call: Call) -> Result<HttpResponse, Error> {
     let caller = credential::admin(&call).await?;
     let ended = call.service().end_everyone().await?;
-    Ok(answer::ended(&call, &caller, &ended, Own::Ended))
+    Ok(answer::ended(&call, &caller, &ended, Own::Ended).await)
 }
 
 async fn change(call: &Call, change: UserChange) -> Result<HttpResponse, Error> {
     let caller = credential::admin(call).await?;
     let user = call.id()?;
     let ended = call.service().change_user(user, change).await?;
-    Ok(answer::ended(
-        call,
-        &caller,
-        &ended,
-        Own::ended_if(user == caller.user_id),
-    ))
+    Ok(answer::ended(call, &caller, &ended, Own::ended_if(user == caller.user_id)).await)
 }
 
 #[derive(Serialize)]

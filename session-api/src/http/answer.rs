@@ -1,8 +1,8 @@
 //! The shapes that more than one family of calls answers with.
 
 use super::call::Call;
-use super::cookies;
 use super::times::{Time, seconds_until};
+use super::{cookies, fence};
 use crate::service::Granted;
 use crate::service::access::Caller;
 use crate::service::revoke::Ended;
@@ -111,8 +111,9 @@ pub(super) fn granted(call: &Call, status: StatusCode, granted: &Granted) -> Htt
 }
 
 /// What a revocation came to. Where the caller's own session was kept, its fresh access token is
-/// there too; where it ended, a browser forgets its cookies.
-pub(super) fn ended(call: &Call, caller: &Caller, ended: &Ended, own: Own) -> HttpResponse {
+/// there too; where it ended, a browser forgets its cookies. With `Prefer: wait` the answer waits for
+/// the verifiers, and says which have applied it.
+pub(super) async fn ended(call: &Call, caller: &Caller, ended: &Ended, own: Own) -> HttpResponse {
     #[derive(Serialize)]
     struct Answer<'a> {
         revoked: Option<u64>,
@@ -122,7 +123,10 @@ pub(super) fn ended(call: &Call, caller: &Caller, ended: &Ended, own: Own) -> Ht
         access_token: Option<&'a str>,
         #[serde(flatten)]
         access: Option<AccessEnd>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        verifiers: Option<fence::Verifiers>,
     }
+    let (wait, verifiers) = fence::wait(call, ended.position).await.unzip();
     let in_cookies = caller.session.delivery == Delivery::Cookie;
     let kept = ended.kept.as_deref();
     let mut response = HttpResponse::Ok().json(Answer {
@@ -133,7 +137,11 @@ pub(super) fn ended(call: &Call, caller: &Caller, ended: &Ended, own: Own) -> Ht
             .filter(|_| !in_cookies)
             .map(|granted| granted.access.token.as_str()),
         access: kept.map(AccessEnd::of),
+        verifiers,
     });
+    if let Some(wait) = wait {
+        fence::mark_applied(&mut response, wait);
+    }
     match (kept, own) {
         (Some(granted), _) if in_cookies => cookies::set_access(&mut response, granted),
         (None, Own::Ended) if in_cookies => {

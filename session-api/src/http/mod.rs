@@ -8,6 +8,7 @@
 //! | [`route`] | from a request to its handler, and what every answer carries |
 //! | [`call`], [`json`], [`address`] | reading requests |
 //! | [`answer`], [`problem`], [`times`], [`stream`] | writing answers |
+//! | [`fence`] | answers that wait for the verifiers |
 //! | [`settings`], [`metrics`] | what an operator sets, and sees |
 //!
 //! To add a call: a handler in its family's file, and its row in [`endpoints`]. What it shares with
@@ -21,6 +22,7 @@ mod cookies;
 mod cors;
 mod credential;
 mod csrf;
+mod fence;
 mod json;
 mod metrics;
 mod oauth;

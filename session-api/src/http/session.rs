@@ -134,5 +134,5 @@ pub(super) async fn log_out(call: Call) -> Result<HttpResponse, Error> {
         .service()
         .end_session(caller.session_id, user, EndReason::Logout)
         .await?;
-    Ok(answer::ended(&call, &caller, &ended, Own::Ended))
+    Ok(answer::ended(&call, &caller, &ended, Own::Ended).await)
 }

@@ -73,7 +73,7 @@ pub(super) async fn end_all(call: Call) -> Result<HttpResponse, Error> {
     let caller = credential::caller(&call).await?;
     let keep = keeps.then_some(caller.session_id);
     let ended = call.service().end_sessions(caller.user_id, keep).await?;
-    Ok(answer::ended(&call, &caller, &ended, Own::ended_if(!keeps)))
+    Ok(answer::ended(&call, &caller, &ended, Own::ended_if(!keeps)).await)
 }
 
 /// `DELETE /sessions/{id}`.
@@ -89,7 +89,8 @@ pub(super) async fn end_one(call: Call) -> Result<HttpResponse, Error> {
         &caller,
         &ended,
         Own::ended_if(session == caller.session_id),
-    ))
+    )
+    .await)
 }
 
 /// `GET /sessions/{id}/events`.

@@ -57,5 +57,5 @@ pub(super) async fn change_password(call: Call) -> Result<HttpResponse, Error> {
         .service()
         .change_password(user, session, &current, &new)
         .await?;
-    Ok(answer::ended(&call, &caller, &ended, Own::LivesOn))
+    Ok(answer::ended(&call, &caller, &ended, Own::LivesOn).await)
 }

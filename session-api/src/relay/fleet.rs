@@ -3,11 +3,13 @@
 //! Reports come over NATS to every replica, or by HTTP to one, which stores them for the others.
 
 use crate::store::{self, Store};
-use revocation_events::UnixMillis;
 use revocation_events::status::Status;
+use revocation_events::{Position, UnixMillis};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
 /// Reports that are remembered. A verifier more is not shown; none is refused for it.
 const MAX_VERIFIERS: usize = 20_000;
@@ -22,6 +24,10 @@ const MAX_INSTANCES: u32 = 10_000;
 
 /// The longest `max_staleness` that counts for how long a report stands.
 const MAX_STANDING: Duration = Duration::from_secs(3600);
+
+/// How often a fence looks for reports that came by HTTP to another replica, and whether somebody
+/// fell silent.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A live verifier.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +44,17 @@ pub(crate) struct Fleet {
     store: Arc<dyn Store>,
     /// Those who report over NATS, by client and instance.
     heard: Arc<Mutex<HashMap<(String, String), Verifier>>>,
+    /// Changes with every report that comes to this replica.
+    reports: Arc<watch::Sender<()>>,
+}
+
+/// Who has applied a revocation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Applied {
+    /// Live verifiers: those that were heard of.
+    pub(crate) live: usize,
+    /// The live ones whose view does not reach to the position yet.
+    pub(crate) missing: Vec<Verifier>,
 }
 
 impl Fleet {
@@ -45,11 +62,17 @@ impl Fleet {
         Self {
             store,
             heard: Arc::default(),
+            reports: Arc::new(watch::Sender::new(())),
         }
     }
 
     /// A report came over NATS.
     pub(crate) fn heard(&self, client: String, status: Status, now: UnixMillis) {
+        self.remember(client, status, now);
+        self.reports.send_replace(());
+    }
+
+    fn remember(&self, client: String, status: Status, now: UnixMillis) {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (client, status.instance.clone());
         if status.goodbye {
@@ -81,7 +104,30 @@ impl Fleet {
             .unwrap_or_else(|_| unreachable!("a status is made of strings and integers"));
         self.store
             .put_status(client, &status.instance, &report, at_most)
-            .await
+            .await?;
+        self.reports.send_replace(());
+        Ok(())
+    }
+
+    /// Waits until every live verifier has applied everything up to `position`, but not past `end`.
+    pub(crate) async fn fence(&self, position: Position, end: Instant) -> store::Result<Applied> {
+        let mut reports = self.reports.subscribe();
+        loop {
+            reports.mark_unchanged();
+            let live = self.live(crate::clock::now()).await?;
+            let applied = Applied {
+                live: live.len(),
+                missing: live
+                    .into_iter()
+                    .filter(|verifier| verifier.status.head < Some(position))
+                    .collect(),
+            };
+            if applied.missing.is_empty() || Instant::now() >= end {
+                return Ok(applied);
+            }
+            let look = end.min(Instant::now() + LOOK);
+            let _nothing_new = timeout_at(look, reports.changed()).await;
+        }
     }
 
     /// The live verifiers, by service and instance.

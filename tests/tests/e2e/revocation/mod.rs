@@ -1,5 +1,6 @@
 //! From the revoking call to the refusal: the main job, end to end.
 
+mod fence;
 mod over_http;
 mod over_nats;
 mod reasons;

@@ -1,0 +1,146 @@
+//! `Prefer: wait` (RFC 7240, section 4.3) on calls that revoke: the answer waits for the verifiers.
+//!
+//! It speaks of the verifiers that this service has heard of, and says how many those are.
+
+use super::call::Call;
+use super::times::Time;
+use crate::relay::fleet::{Applied, Verifier};
+use actix_web::HttpResponse;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use revocation_events::Position;
+use serde::Serialize;
+use std::time::Duration;
+use tokio::time::Instant;
+use verifier_sdk::request::Headers as _;
+
+/// The longest wait. A longer one is shortened, and the answer says so.
+const MAX_WAIT: Duration = Duration::from_secs(30);
+
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
+/// The state of the fleet, as of the answer.
+#[derive(Serialize)]
+pub(super) struct Verifiers {
+    live: usize,
+    applied: usize,
+    missing: Vec<Missing>,
+}
+
+/// A live verifier that has not applied the revocation, as far as it was heard.
+#[derive(Serialize)]
+struct Missing {
+    client: String,
+    service: String,
+    instance: String,
+    head: Option<Position>,
+    last_seen_at: Time,
+}
+
+impl From<Verifier> for Missing {
+    fn from(verifier: Verifier) -> Self {
+        let Verifier {
+            client,
+            status,
+            seen_at,
+        } = verifier;
+        Self {
+            client,
+            service: status.service,
+            instance: status.instance,
+            head: status.head,
+            last_seen_at: Time(seen_at),
+        }
+    }
+}
+
+impl From<Applied> for Verifiers {
+    fn from(Applied { live, missing }: Applied) -> Self {
+        Self {
+            live,
+            applied: live - missing.len(),
+            missing: missing.into_iter().map(Missing::from).collect(),
+        }
+    }
+}
+
+/// The wait that the caller prefers. What is not understood is ignored, as the RFC has it.
+fn preferred_wait(call: &Call) -> Option<Duration> {
+    let wait = call
+        .all("prefer")
+        .filter_map(|line| std::str::from_utf8(line).ok())
+        .flat_map(|line| line.split(','))
+        .find_map(wait_of)?;
+    Some(wait.min(MAX_WAIT))
+}
+
+/// The seconds of one preference, if it is `wait`.
+fn wait_of(preference: &str) -> Option<Duration> {
+    let (name, value) = preference.split(';').next()?.split_once('=')?;
+    let value = value.trim();
+    let value = value
+        .strip_prefix('"')
+        .and_then(|value| value.strip_suffix('"'))
+        .unwrap_or(value);
+    let is_wait = name.trim().eq_ignore_ascii_case("wait");
+    let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    // More digits than a number has: as long as possible.
+    (is_wait && digits).then(|| Duration::from_secs(value.parse().unwrap_or(u64::MAX)))
+}
+
+/// Waits for the verifiers where the caller prefers that; for how long at most, and what came of it.
+///
+/// The revocation stands whatever happens here: where the fleet cannot be looked up the answer says
+/// nothing of it. A service that stops waits no longer.
+pub(super) async fn wait(call: &Call, position: Position) -> Option<(Duration, Verifiers)> {
+    let wait = preferred_wait(call)?;
+    let fleet = &call.state.app.fleet;
+    let applied = tokio::select! {
+        applied = fleet.fence(position, Instant::now() + wait) => applied,
+        () = call.state.stopping.cancelled() => fleet.fence(position, Instant::now()).await,
+    };
+    match applied {
+        Ok(applied) => Some((wait, applied.into())),
+        Err(error) => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "it is not known which verifiers have applied a revocation"
+            );
+            None
+        }
+    }
+}
+
+/// Says that the preference was honoured.
+pub(super) fn mark_applied(response: &mut HttpResponse, wait: Duration) {
+    let value = HeaderValue::from_str(&format!("wait={}", wait.as_secs()))
+        .unwrap_or_else(|_| unreachable!("a word and digits"));
+    response.headers_mut().insert(PREFERENCE_APPLIED, value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_found_among_preferences() {
+        for (preference, expected) in [
+            ("wait=5", Some(5)),
+            (" Wait = 5 ", Some(5)),
+            ("wait=\"5\"", Some(5)),
+            ("wait=5; foo=bar", Some(5)),
+            ("wait=0", Some(0)),
+            ("wait=99999999999999999999999", Some(u64::MAX)),
+            ("wait", None),
+            ("wait=", None),
+            ("wait=-1", None),
+            ("wait=1.5", None),
+            ("wait=\"5", None),
+            ("waiting=5", None),
+            ("respond-async", None),
+            ("", None),
+        ] {
+            let expected = expected.map(Duration::from_secs);
+            assert_eq!(wait_of(preference), expected, "{preference:?}");
+        }
+    }
+}
