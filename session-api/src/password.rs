@@ -1,12 +1,12 @@
 //! Passwords and user names: what is taken, and how passwords are hashed.
 
 mod argon;
+mod hasher;
 
-use argon::Memory;
+pub(crate) use hasher::{Hasher, Overloaded};
+
 use precis_core::profile::Profile as _;
 use precis_profiles::UsernameCaseMapped;
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
@@ -15,9 +15,6 @@ pub(crate) const MIN_CODE_POINTS: usize = 15;
 
 /// At most this many bytes of UTF-8, looked at before anything is hashed.
 pub(crate) const MAX_BYTES: usize = 256;
-
-/// How many hashes may wait for each one that runs, before a login is told to come back later.
-const QUEUE_PER_CORE: usize = 16;
 
 /// A password in Unicode's form NFC, of a length that may be hashed.
 pub(crate) struct Password(Zeroizing<String>);
@@ -80,100 +77,6 @@ pub(crate) fn user_name(text: &str) -> Option<String> {
     (1..=64).contains(&name.chars().count()).then_some(name)
 }
 
-/// More logins at once than the machine can hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Overloaded;
-
-/// Hashes with Argon2id, off the async threads, no more at once than there are cores.
-#[derive(Clone)]
-pub(crate) struct Hasher {
-    running: Arc<Semaphore>,
-    waiting: Arc<Semaphore>,
-    /// As many as have run at once.
-    memory: Arc<Mutex<Vec<Memory>>>,
-    #[cfg(test)]
-    places: usize,
-    /// Verified for users that do not exist, so that the answer takes as long.
-    decoy: Arc<str>,
-}
-
-impl Hasher {
-    pub(crate) fn new(cores: usize) -> Self {
-        let mut memory = Memory::default();
-        let decoy = argon::hash(b"the password of nobody", &mut memory);
-        let places = cores * (1 + QUEUE_PER_CORE);
-        Self {
-            running: Arc::new(Semaphore::new(cores)),
-            waiting: Arc::new(Semaphore::new(places)),
-            #[cfg(test)]
-            places,
-            memory: Arc::new(Mutex::new(vec![memory])),
-            decoy: decoy.into(),
-        }
-    }
-
-    pub(crate) async fn hash(&self, password: Password) -> Result<String, Overloaded> {
-        self.run(move |memory| argon::hash(password.0.as_bytes(), memory))
-            .await
-    }
-
-    /// Whether the password is the one that was hashed. `None` stands for a user who does not
-    /// exist: it costs the same and is never right.
-    pub(crate) async fn verify(
-        &self,
-        password: Password,
-        stored: Option<&str>,
-    ) -> Result<bool, Overloaded> {
-        let exists = stored.is_some();
-        let stored: Arc<str> = stored.map_or_else(|| self.decoy.clone(), Into::into);
-        let right = self
-            .run(move |memory| argon::verify(password.0.as_bytes(), &stored, memory))
-            .await?;
-        Ok(right && exists)
-    }
-
-    /// Lets no hash begin while the answer is held.
-    #[cfg(test)]
-    pub(crate) async fn hold(&self) -> tokio::sync::OwnedSemaphorePermit {
-        let all = u32::try_from(self.running.available_permits()).unwrap();
-        self.running.clone().acquire_many_owned(all).await.unwrap()
-    }
-
-    /// How many callers wait or run.
-    #[cfg(test)]
-    pub(crate) fn in_line(&self) -> usize {
-        self.places - self.waiting.available_permits()
-    }
-
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Memory) -> T + Send + 'static,
-    ) -> Result<T, Overloaded> {
-        let _place = self
-            .waiting
-            .clone()
-            .try_acquire_owned()
-            .map_err(|_| Overloaded)?;
-        let turn = self
-            .running
-            .clone()
-            .acquire_owned()
-            .await
-            .map_err(|_| Overloaded)?;
-        let unused = self.memory.clone();
-        let done = tokio::task::spawn_blocking(move || {
-            let unused = || unused.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut memory = unused().pop().unwrap_or_default();
-            let done = work(&mut memory);
-            unused().push(memory);
-            // Only now: a caller that goes away must not let another hash start beside this one.
-            drop(turn);
-            done
-        });
-        done.await.map_err(|_| Overloaded)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -217,51 +120,5 @@ mod tests {
         ] {
             assert_eq!(user_name(bad), None, "{bad:?}");
         }
-    }
-
-    #[tokio::test]
-    async fn the_same_text_in_another_normal_form_is_the_same_password() {
-        let hasher = Hasher::new(1);
-        let password = |text: &str| Password::presented(text).unwrap();
-        let stored = hasher
-            .hash(password("caf\u{e9} au lait, bien chaud"))
-            .await
-            .unwrap();
-        assert!(
-            stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
-            "{stored}"
-        );
-        for (text, right) in [
-            ("cafe\u{301} au lait, bien chaud", true),
-            ("cafe au lait, bien chaud", false),
-        ] {
-            assert_eq!(
-                hasher.verify(password(text), Some(&stored)).await,
-                Ok(right)
-            );
-        }
-        assert_eq!(
-            hasher
-                .verify(password("the password of nobody"), None)
-                .await,
-            Ok(false)
-        );
-    }
-
-    #[tokio::test]
-    async fn more_than_the_queue_holds_is_turned_away() {
-        let hasher = Hasher::new(1);
-        let all = (0..=QUEUE_PER_CORE + 1).map(|_| {
-            let hasher = hasher.clone();
-            async move { hasher.verify(Password::presented("x").unwrap(), None).await }
-        });
-        let answers = futures::future::join_all(all).await;
-        assert_eq!(
-            answers
-                .iter()
-                .filter(|answer| **answer == Err(Overloaded))
-                .count(),
-            1
-        );
     }
 }

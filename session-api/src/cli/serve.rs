@@ -242,7 +242,6 @@ pub(super) async fn start(
     let last_commit = CancellationToken::new();
     let worker = Worker::new(relay.clone(), commits, replica, side);
     let worker = tokio::spawn(worker.run(last_commit.clone()));
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let settings = Settings {
         issuer: token::Issuer {
             issuer,
@@ -253,7 +252,7 @@ pub(super) async fn start(
         session_max_age: args.session_max_age,
         max_sessions_per_user: args.max_sessions_per_user,
     };
-    let service = Service::new(store, keys, Hasher::new(cores), relay, settings);
+    let service = Service::new(store, keys, Hasher::for_this_machine(), relay, settings);
     tokio::spawn(service.clone().keep_house());
     tokio::spawn(service.clone().watch_keys());
     let http = HttpSettings {
