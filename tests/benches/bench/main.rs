@@ -5,9 +5,11 @@
 //! | `revoke` | from the revoking call to the refusal at the last of ten verifiers |
 //! | `verify` | one token, first and again |
 //! | `refresh` | refreshes per second |
+//! | `flood` | what a flood of logins does to all others |
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails says where")]
 
+mod flood;
 mod refresh;
 mod revoke;
 mod samples;
@@ -34,6 +36,7 @@ async fn main() {
     verify::measure(&mut table).await;
     revoke::measure(&mut table).await;
     refresh::measure(&mut table).await;
+    flood::measure(&mut table).await;
     table.print();
     if let Some(file) = json {
         std::fs::write(file, table.json()).unwrap();
