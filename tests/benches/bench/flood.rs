@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tests::session_api::{SessionApi, Settings};
 use tests::{Postgres, User};
 
-/// Clients that log in, or try to, one after the other, without a pause.
+/// Clients that try to log in, without a pause but for the second that a busy service asks for.
 const FLOOD: usize = 64;
 const ROUNDS: usize = 4;
 const SPAN: Duration = Duration::from_secs(3);
@@ -59,7 +59,9 @@ pub(crate) async fn measure(table: &mut Table) {
 async fn logs_in_until(service: &SessionApi, over: &AtomicBool) {
     let mut stranger = User::on_phone(service, "nobody", PASSWORD);
     while !over.load(Ordering::Relaxed) {
-        stranger.tries_to_log_in().await;
+        if stranger.tries_to_log_in().await.status == 503 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
     }
 }
 
