@@ -32,6 +32,7 @@ pub(crate) const MAX_STALENESS: Duration = Duration::from_secs(10);
 pub(crate) struct Kit {
     pub(crate) shared: Arc<Shared>,
     pub(crate) waiters: Arc<Waiters>,
+    pub(crate) trouble: Arc<Trouble>,
     pub(crate) follower: Follower,
     pub(crate) progress: watch::Receiver<Progress>,
 }
@@ -115,16 +116,18 @@ impl Kit {
             counters: Counters::default(),
         });
         let waiters = Arc::new(Waiters::new());
+        let trouble = Arc::new(Trouble::default());
         let (sender, progress) = watch::channel(Progress::default());
         let follower = Follower::new(
             Arc::clone(&shared),
             Arc::clone(&waiters),
-            Arc::new(Trouble::default()),
+            Arc::clone(&trouble),
             sender,
         );
         Self {
             shared,
             waiters,
+            trouble,
             follower,
             progress,
         }

@@ -6,7 +6,7 @@ use crate::shared::Shared;
 use crate::trouble::Trouble;
 use crate::waiters::Waiters;
 use revocation_events::jwk::KeySet;
-use revocation_events::page::{self, Page, SignedPage};
+use revocation_events::page::{self, Page};
 use revocation_events::view::{FarAhead, KeySetTicket, MAX_AHEAD, Needs, Proof, Taken};
 use revocation_events::{Now, Position, View};
 use std::sync::Arc;
@@ -73,7 +73,7 @@ impl Follower {
                 self.trouble.is(refused);
             }
         }
-        self.show();
+        self.show(now);
         taken
     }
 
@@ -91,8 +91,8 @@ impl Follower {
             self.shared.cutoffs.next_generation();
             self.waiters.wake_all();
         }
-        if taken == (Taken::Advanced { proof: false }) {
-            self.explain_unbelievable(&signed, now);
+        if matches!(taken, Taken::Advanced { .. }) {
+            self.compare_clocks(&signed.page, now);
         }
         Ok(taken)
     }
@@ -111,12 +111,19 @@ impl Follower {
     }
 
     /// A clock that is wrong looks like a feed that is dead, unless somebody says so.
-    fn explain_unbelievable(&self, signed: &SignedPage, now: Now) {
-        let ahead = signed.page.at.since(now.wall);
-        if !signed.page.more && ahead > MAX_AHEAD {
+    fn compare_clocks(&self, page: &Page, now: Now) {
+        let (ahead, old) = (page.at.since(now.wall), now.wall.since(page.at));
+        // Other pages are stored, and may be old when they are read.
+        let heartbeat = page.from == page.to;
+        if !page.more && ahead > MAX_AHEAD {
             self.trouble.is(&format!(
                 "the issuer's clock is {} s ahead of this machine's; set both right (NTP)",
                 ahead.as_secs()
+            ));
+        } else if heartbeat && old > self.shared.max_staleness {
+            self.trouble.is(&format!(
+                "heartbeats are {} s old by this machine's clock; compare it with the issuer's (NTP)",
+                old.as_secs()
             ));
         }
     }
@@ -139,7 +146,7 @@ impl Follower {
             self.waiters.wake_all();
         }
         self.shared.keys.read_answered(number);
-        self.show();
+        self.show(now);
     }
 
     /// What must be done now and then: call it a few times in each `max_staleness`.
@@ -165,7 +172,7 @@ impl Follower {
     }
 
     /// Shows what the view knows: see [`Published`](crate::published) for the order.
-    fn show(&mut self) {
+    fn show(&mut self, now: Now) {
         let published = &self.shared.published;
         if self.shown.is_some() && !published.has_proof() {
             self.disowned = self.shown.take();
@@ -186,16 +193,19 @@ impl Follower {
         if let Some(proof) = proof.filter(|proof| Some(*proof) != self.shown) {
             published.show_proof(proof);
             self.last = Some(proof);
-            self.waiters.set_lost(false);
-            self.trouble.over();
+            // The newest proof may be an old one, where a clock is wrong.
+            if proof.age(now) <= self.shared.max_staleness {
+                self.waiters.set_lost(false);
+                self.trouble.over();
+            }
         }
         self.shown = proof;
-        let now = Progress {
+        let came = Progress {
             head: self.view.head(),
             proven: self.last.is_some(),
         };
         self.progress
-            .send_if_modified(|progress| std::mem::replace(progress, now) != now);
+            .send_if_modified(|progress| std::mem::replace(progress, came) != came);
     }
 }
 

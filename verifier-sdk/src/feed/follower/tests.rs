@@ -107,3 +107,25 @@ fn waiters_are_lost_only_when_the_last_proof_is_too_old() {
     kit.follower.keep_house(at(10_001));
     assert!(kit.waiters.is_lost());
 }
+
+/// They come, each newer than the one before, and each too old: a clock is wrong.
+#[test]
+fn old_heartbeats_name_the_clocks_and_end_no_trouble() {
+    let mut kit = Kit::fresh();
+    assert_eq!(kit.trouble.last(), None);
+    for millis in [60_000, 60_500] {
+        let heartbeat = page(millis - 30_000, 10, 10, 0, &[]);
+        let taken = kit.take(&heartbeat, at(millis));
+        assert_eq!(taken, Ok(Taken::Advanced { proof: true }));
+        kit.follower.keep_house(at(millis));
+        assert!(kit.waiters.is_lost());
+        let reason = kit.trouble.last().unwrap();
+        assert!(
+            reason.contains("30 s old by this machine's clock"),
+            "{reason}"
+        );
+    }
+    kit.take(&page(61_000, 10, 10, 0, &[]), at(61_000)).unwrap();
+    assert!(!kit.waiters.is_lost());
+    assert_eq!(kit.trouble.last(), None);
+}
