@@ -1,17 +1,37 @@
 //! `verifier-gate`: the SDK as an HTTP server.
 
+use crate::clock::WallClock;
 use crate::program::Program;
+use crate::server::Server;
 use crate::session_api::{Credential, SessionApi, is_ready};
+use crate::user::Answer;
 
 /// With what a gate is to run.
-#[derive(Clone, Debug)]
-pub struct Settings(Vec<(String, String)>);
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    flags: Vec<(String, String)>,
+    env: Vec<(String, String)>,
+}
 
 impl Settings {
     /// Sets a flag, such as `--max-staleness` to `2s`.
     #[must_use]
     pub fn flag(mut self, name: &str, value: &str) -> Self {
-        self.0.push((name.to_owned(), value.to_owned()));
+        self.flags.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Reaches the session service here instead.
+    #[must_use]
+    pub fn service_url(mut self, url: &str) -> Self {
+        self.flags.retain(|(name, _)| name != "--service-url");
+        self.flag("--service-url", url)
+    }
+
+    /// Goes by this clock.
+    #[must_use]
+    pub fn clock(mut self, clock: &WallClock) -> Self {
+        self.env.extend(clock.env());
         self
     }
 
@@ -26,8 +46,12 @@ impl Settings {
     /// # Panics
     /// When it does not listen within half a minute; with its log.
     pub async fn listens(&self) -> Gate {
-        let flags = self.0.iter().flat_map(|(name, value)| [name, value]);
+        let flags = self.flags.iter().flat_map(|(name, value)| [name, value]);
         let spec = Program::spec("verifier-gate").args(flags);
+        let spec = self
+            .env
+            .iter()
+            .fold(spec, |spec, (name, value)| spec.env(name, value));
         Gate {
             program: Program::start(spec).await,
             http: reqwest::Client::new(),
@@ -56,7 +80,7 @@ impl Gate {
     /// A gate that trusts the issuer of `service` and asks that replica, with `credential`.
     #[must_use]
     pub fn beside(service: &SessionApi, credential: &Credential) -> Settings {
-        Settings(Vec::new())
+        Settings::default()
             .flag("--listen", &format!("127.0.0.1:{}", crate::port::free()))
             .flag("--issuer", service.issuer())
             .flag("--audience", "api")
@@ -71,11 +95,31 @@ impl Gate {
     /// # Panics
     /// When it does not answer.
     pub async fn verdict(&self, token: &str) -> u16 {
-        let request = self.http.get(self.url("/verify")).bearer_auth(token);
-        match request.send().await {
-            Ok(answer) => answer.status().as_u16(),
-            Err(error) => panic!("the gate did not answer: {error}"),
-        }
+        self.judges(token).await.status
+    }
+
+    /// Its whole answer to `GET /verify` with `token` as a bearer.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn judges(&self, token: &str) -> Answer {
+        Answer::of(self.http.get(self.url("/verify")).bearer_auth(token)).await
+    }
+
+    /// Its answer to `GET /readyz`.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn readiness(&self) -> Answer {
+        Answer::of(self.http.get(self.url("/readyz"))).await
+    }
+
+    /// Whether it says that it is `fresh`, `stale` or `starting`.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn is(&self, freshness: &str) -> bool {
+        self.readiness().await.body["freshness"] == freshness
     }
 
     /// Whether it lets `token` pass.
@@ -102,6 +146,12 @@ impl Gate {
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.program.url())
+    }
+
+    /// Its process, to freeze it or to read its log.
+    #[must_use]
+    pub const fn server(&self) -> &Server {
+        self.program.server()
     }
 
     /// The program, to freeze, kill or restart it, or to read its log.

@@ -7,6 +7,7 @@
 //! | [`server`] | a process that says when it is ready and can be started again |
 //! | [`folder`], [`port`] | places for servers that disturb nobody |
 //! | [`postgres`], [`nats`] | the servers that Portcullis stands on |
+//! | [`clock`] | a wall clock of its own for one of them, which can be set |
 //! | [`link`] | a line between two of them, which can be made slow, frozen or cut |
 //! | [`program`] | our own binaries, built before they run |
 //! | [`session_api`], [`gate`] | the session service and `verifier-gate`, with their settings |
@@ -18,6 +19,7 @@
 //! To add a server: a [`process::Spec`] that starts it in a [`folder::Folder`], and the line of its
 //! log that makes it a [`server::Server`].
 
+pub mod clock;
 pub mod cookies;
 pub mod eventually;
 pub mod folder;
@@ -32,6 +34,7 @@ pub mod server;
 pub mod session_api;
 pub mod user;
 
+pub use clock::WallClock;
 pub use eventually::{eventually, until};
 pub use gate::Gate;
 pub use link::Link;

@@ -1,5 +1,6 @@
 //! The session service.
 
+use crate::clock::WallClock;
 use crate::eventually::eventually;
 use crate::port;
 use crate::process::Spec;
@@ -52,6 +53,14 @@ impl Settings {
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Goes by this clock, `serve` and every command.
+    #[must_use]
+    pub fn clock(self, clock: &WallClock) -> Self {
+        let env = clock.env();
+        env.iter()
+            .fold(self, |settings, (name, value)| settings.env(name, value))
     }
 
     fn program(&self) -> Spec {
@@ -118,11 +127,19 @@ impl SessionApi {
     /// # Panics
     /// When it does not become ready.
     pub async fn replica(&self) -> Self {
+        self.replica_with(|settings| settings).await
+    }
+
+    /// The same with other settings, such as another line to NATS: what is set last counts.
+    ///
+    /// # Panics
+    /// When it does not become ready.
+    pub async fn replica_with(&self, change: impl FnOnce(Settings) -> Settings) -> Self {
         let settings = Settings {
             port: port::free(),
             ..self.settings.clone()
         };
-        Self::serve(&settings).await
+        Self::serve(&change(settings)).await
     }
 
     async fn serve(settings: &Settings) -> Self {

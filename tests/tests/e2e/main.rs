@@ -3,6 +3,7 @@
 //! | module | what it shows |
 //! | --- | --- |
 //! | `command_line` | that what operators and newcomers type does what is printed |
+//! | `faults` | the promise of a revocation while something fails |
 //! | `hang_ups` | that clients which hang up take nothing from those who do not |
 //! | `harness` | that the harness does what the other tests rely on |
 //! | `permissions` | what each account of `deploy/nats.conf` may and may not do |
@@ -11,6 +12,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod command_line;
+mod faults;
 mod hang_ups;
 mod harness;
 mod permissions;

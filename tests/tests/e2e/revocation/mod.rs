@@ -13,25 +13,25 @@ use tests::postgres::{Database, Postgres};
 use tests::session_api::{Credential, SessionApi, Settings};
 use tests::user::User;
 
-const PASSWORD: &str = "correct horse battery staple";
+pub(super) const PASSWORD: &str = "correct horse battery staple";
 
 /// Generous, for a busy machine; far below the quarter of an hour that the token would live.
-const SOON: Duration = Duration::from_secs(20);
+pub(super) const SOON: Duration = Duration::from_secs(20);
 
 /// A service on Postgres and NATS, with alice, an admin and a credential for verifiers.
-struct World {
-    service: SessionApi,
-    nats: Nats,
-    credential: Credential,
-    database: Database,
+pub(super) struct World {
+    pub(super) service: SessionApi,
+    pub(super) nats: Nats,
+    pub(super) credential: Credential,
+    pub(super) database: Database,
 }
 
 impl World {
-    async fn begins() -> Self {
+    pub(super) async fn begins() -> Self {
         Self::begins_with(|settings| settings).await
     }
 
-    async fn begins_with(change: impl FnOnce(Settings) -> Settings) -> Self {
+    pub(super) async fn begins_with(change: impl FnOnce(Settings) -> Settings) -> Self {
         let database = Postgres::fresh_database().await;
         let nats = Nats::start().await;
         let settings = change(Settings::new(database.url()).nats(&nats.url()));
@@ -47,15 +47,15 @@ impl World {
         }
     }
 
-    fn alice(&self) -> User {
+    pub(super) fn alice(&self) -> User {
         User::on_phone(&self.service, "alice", PASSWORD)
     }
 
-    fn admin(&self) -> User {
+    pub(super) fn admin(&self) -> User {
         User::on_phone(&self.service, "root", PASSWORD)
     }
 
-    async fn gate(&self) -> Gate {
+    pub(super) async fn gate(&self) -> Gate {
         Gate::beside(&self.service, &self.credential)
             .nats(&self.nats.url())
             .start()
@@ -70,13 +70,13 @@ impl World {
     }
 }
 
-async fn all_accept(gates: &[Gate], token: &str) {
+pub(super) async fn all_accept(gates: &[Gate], token: &str) {
     for gate in gates {
         assert!(gate.accepts(token).await, "a gate refuses a good token");
     }
 }
 
-async fn all_refuse(gates: &[Gate], token: &str) {
+pub(super) async fn all_refuse(gates: &[Gate], token: &str) {
     eventually("every gate refuses the token", SOON, async || {
         for gate in gates {
             if gate.accepts(token).await {

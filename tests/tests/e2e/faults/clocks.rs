@@ -1,0 +1,127 @@
+//! Wall clocks that are wrong, of whole processes while they run.
+
+use super::{
+    acceptance_ends_in_time, gate_of, is_not_ready, says_that_it_is_stale, verdict_becomes,
+};
+use crate::revocation::{PASSWORD, SOON, World};
+use reqwest::Method;
+use std::time::Instant;
+use tests::eventually::eventually;
+use tests::folder::Folder;
+use tests::session_api::Settings;
+use tests::{Gate, SessionApi, User, WallClock};
+
+const FIVE_MINUTES: i64 = 5 * 60;
+
+async fn a_verifiers_clock_goes_wrong_and_comes_right(wrong: i64) {
+    let world = World::begins().await;
+    let clock = WallClock::right();
+    let settings = gate_of(&world).nats(&world.nats.url()).clock(&clock);
+    let gate = settings.start().await;
+    let (mut alice, mut admin) = (world.alice(), world.admin());
+    alice.logs_in().await;
+    admin.logs_in().await;
+    let (dead, good) = (alice.access_token(), admin.access_token());
+    verdict_becomes(&gate, &dead, 200, &[]).await;
+
+    clock.is_ahead_by(wrong);
+    says_that_it_is_stale(&gate, &good).await;
+    is_not_ready(&gate, "stale", "clock").await;
+    alice.logs_out().await;
+    says_that_it_is_stale(&gate, &dead).await;
+
+    clock.is_ahead_by(0);
+    verdict_becomes(&gate, &dead, 401, &[503]).await;
+    verdict_becomes(&gate, &good, 200, &[503]).await;
+}
+
+#[tokio::test]
+async fn a_verifier_whose_clock_runs_ahead_says_so_until_it_is_right() {
+    a_verifiers_clock_goes_wrong_and_comes_right(FIVE_MINUTES).await;
+}
+
+#[tokio::test]
+async fn a_verifier_whose_clock_runs_behind_says_so_until_it_is_right() {
+    a_verifiers_clock_goes_wrong_and_comes_right(-FIVE_MINUTES).await;
+}
+
+#[tokio::test]
+async fn a_verifier_that_starts_with_a_wrong_clock_names_it_and_judges_once_it_is_right() {
+    let world = World::begins().await;
+    let mut alice = world.alice();
+    alice.logs_in().await;
+    for (wrong, freshness) in [(FIVE_MINUTES, "stale"), (-FIVE_MINUTES, "starting")] {
+        let clock = WallClock::right();
+        clock.is_ahead_by(wrong);
+        let gate = gate_of(&world).clock(&clock).listens().await;
+        eventually("the first pages", SOON, async || gate.is(freshness).await).await;
+        is_not_ready(&gate, freshness, "clock").await;
+        assert_eq!(gate.verdict(&alice.access_token()).await, 503);
+        clock.is_ahead_by(0);
+        verdict_becomes(&gate, &alice.access_token(), 200, &[503]).await;
+    }
+}
+
+/// On SQLite, where the clock of the process is the only one there is.
+async fn service_with(clock: &WallClock, folder: &Folder) -> SessionApi {
+    let file = folder.path().join("log.db");
+    let settings = Settings::new(&format!("sqlite:{}", file.display())).clock(clock);
+    let service = SessionApi::start(&settings).await;
+    service.has_user("alice", PASSWORD, None).await;
+    service.has_user("bob", PASSWORD, None).await;
+    service
+}
+
+#[tokio::test]
+async fn a_small_step_back_of_the_issuers_clock_costs_nothing() {
+    let (clock, folder) = (WallClock::right(), Folder::new("sqlite-"));
+    let service = service_with(&clock, &folder).await;
+    let credential = service.has_client("orders").await;
+    let gate = Gate::beside(&service, &credential).start().await;
+    let [mut alice, mut bob] =
+        ["alice", "bob"].map(|name| User::on_phone(&service, name, PASSWORD));
+    alice.logs_in().await;
+    bob.logs_in().await;
+    let (dead, good) = (alice.access_token(), bob.access_token());
+    verdict_becomes(&gate, &dead, 200, &[]).await;
+
+    clock.is_ahead_by(-3);
+    alice.logs_out().await;
+    verdict_becomes(&gate, &dead, 401, &[200]).await;
+    // A login after the step comes after the revocation, whatever the clock says.
+    alice.logs_in().await;
+    bob.refreshes().await;
+    for token in [&alice.access_token(), &bob.access_token(), &good] {
+        verdict_becomes(&gate, token, 200, &[]).await;
+    }
+    assert!(gate.is("fresh").await);
+}
+
+#[tokio::test]
+async fn while_the_issuers_clock_is_far_behind_verifiers_are_stale_and_then_catch_up() {
+    let (clock, folder) = (WallClock::right(), Folder::new("sqlite-"));
+    let service = service_with(&clock, &folder).await;
+    let credential = service.has_client("orders").await;
+    let settings = Gate::beside(&service, &credential).flag("--max-staleness", "2s");
+    let gate = settings.start().await;
+    let [mut alice, mut bob] =
+        ["alice", "bob"].map(|name| User::on_phone(&service, name, PASSWORD));
+    alice.logs_in().await;
+    bob.logs_in().await;
+    let (dead, good) = (alice.access_token(), bob.access_token());
+    verdict_becomes(&gate, &dead, 200, &[]).await;
+
+    clock.is_ahead_by(-FIVE_MINUTES);
+    // What she has is from the future now, so she logs in once more.
+    alice.logs_in().await;
+    let ended = alice.sends(Method::DELETE, "/sessions", None).await;
+    ended.must_be(200);
+    acceptance_ends_in_time(&gate, &dead, Instant::now()).await;
+    verdict_becomes(&gate, &good, 503, &[200]).await;
+    says_that_it_is_stale(&gate, &good).await;
+    is_not_ready(&gate, "stale", "clock").await;
+
+    clock.is_ahead_by(0);
+    verdict_becomes(&gate, &good, 200, &[503]).await;
+    verdict_becomes(&gate, &dead, 401, &[]).await;
+}

@@ -1,0 +1,99 @@
+//! The promise while something fails: no verifier that calls itself fresh accepts a token
+//! `max_staleness` after its revocation was acknowledged, nobody is logged out by a fault, and
+//! nothing that was acknowledged is lost.
+//!
+//! | file | what fails |
+//! | --- | --- |
+//! | `staleness` | the feed, or the verifier's process stands still |
+//! | `clocks` | somebody's wall clock is wrong |
+
+mod clocks;
+mod staleness;
+
+use crate::revocation::{SOON, World};
+use std::time::{Duration, Instant};
+use tests::eventually::until;
+use tests::gate::{self, Gate};
+use tests::link::{Condition, Link};
+
+/// Long enough for a few heartbeats on a busy machine, and for no test to take long.
+const MAX_STALENESS: Duration = Duration::from_secs(2);
+
+const CUT: Condition = Condition {
+    delay: Duration::ZERO,
+    frozen: false,
+    cut: true,
+};
+
+/// As when a cable is pulled.
+const FROZEN: Condition = Condition {
+    delay: Duration::ZERO,
+    frozen: true,
+    cut: false,
+};
+
+const WELL: Condition = Condition {
+    delay: Duration::ZERO,
+    frozen: false,
+    cut: false,
+};
+
+/// A gate that is stale after [`MAX_STALENESS`].
+fn gate_of(world: &World) -> gate::Settings {
+    let staleness = format!("{}ms", MAX_STALENESS.as_millis());
+    Gate::beside(&world.service, &world.credential).flag("--max-staleness", &staleness)
+}
+
+/// The same behind a line of its own to the service.
+async fn gate_behind_a_line(world: &World) -> (gate::Settings, Link) {
+    let line = Link::before(world.service.url()).await;
+    (gate_of(world).service_url(line.url()), line)
+}
+
+/// Asks until the verdict is `wanted`. Meanwhile it may be one of `meanwhile` and nothing else.
+async fn verdict_becomes(gate: &Gate, token: &str, wanted: u16, meanwhile: &[u16]) {
+    let what = format!("the verdict {wanted}");
+    until(&what, 6 * SOON, async || {
+        let verdict = gate.verdict(token).await;
+        assert!(
+            verdict == wanted || meanwhile.contains(&verdict),
+            "{verdict} while {wanted} was awaited"
+        );
+        (verdict == wanted).then_some(())
+    })
+    .await;
+}
+
+/// Asks until `token`, whose revocation was acknowledged at `revoked`, is not accepted any more.
+async fn acceptance_ends_in_time(gate: &Gate, token: &str, revoked: Instant) {
+    until("an end of acceptance", SOON + MAX_STALENESS, async || {
+        let asked = revoked.elapsed();
+        let accepted = gate.verdict(token).await == 200;
+        let late = accepted && asked > MAX_STALENESS;
+        assert!(!late, "accepted {asked:?} after its revocation");
+        (!accepted).then_some(())
+    })
+    .await;
+}
+
+/// It says nothing about any token but that it cannot tell, and when to come back.
+async fn says_that_it_is_stale(gate: &Gate, token: &str) {
+    for token in [token, "not a token"] {
+        let answer = gate.judges(token).await.must_be(503);
+        assert_eq!(answer.problem(), Some("verifier-stale"));
+        assert_eq!(answer.headers["retry-after"], "1");
+        assert!(!answer.headers.contains_key("www-authenticate"));
+    }
+}
+
+/// Not ready, for a reason that holds `words`.
+async fn is_not_ready(gate: &Gate, freshness: &str, words: &str) {
+    let what = format!("a reason with {words:?}");
+    until(&what, SOON, async || {
+        let answer = gate.readiness().await.must_be(503);
+        assert_eq!(answer.body["freshness"], freshness, "{}", answer.body);
+        let reason = answer.body["reason"].as_str().unwrap();
+        reason.contains(words).then_some(())
+    })
+    .await;
+}
