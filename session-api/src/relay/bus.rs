@@ -38,6 +38,14 @@ pub(super) enum Heard {
     Page(String),
 }
 
+/// What JetStream is to do with a page that it has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Copies {
+    Dropped,
+    /// For two minutes it remembers pages that it may have lost itself.
+    Stored,
+}
+
 type Published = Result<(Position, Option<Ack>), Error>;
 type Looked = Result<Option<(Incarnation, u64)>, Error>;
 
@@ -125,11 +133,15 @@ impl BusSide {
 
     /// Fills the stream from the floor.
     pub(super) fn fill_again(&mut self) {
+        self.fill(Copies::Dropped);
+    }
+
+    fn fill(&mut self, copies: Copies) {
         self.stored = None;
         self.incarnation = None;
         if self.connected && self.filling.is_none() {
             let (relay, publisher) = (self.relay.clone(), self.publisher.clone());
-            self.filling = Some(fill(relay, publisher, self.settings).boxed());
+            self.filling = Some(fill(relay, publisher, self.settings, copies).boxed());
         }
     }
 
@@ -284,7 +296,7 @@ impl BusSide {
         };
         if lost {
             tracing::warn!("the stream of pages has lost pages; it is filled again");
-            self.fill_again();
+            self.fill(Copies::Stored);
         }
     }
 }
@@ -308,7 +320,12 @@ async fn store(publisher: Publisher, pages: Vec<LivePage>) -> Published {
     Ok(last)
 }
 
-async fn fill(relay: Relay, publisher: Publisher, settings: StreamSettings) -> Published {
+async fn fill(
+    relay: Relay,
+    publisher: Publisher,
+    settings: StreamSettings,
+    copies: Copies,
+) -> Published {
     publisher
         .ensure_stream(settings.max_age, settings.replicas)
         .await?;
@@ -331,7 +348,11 @@ async fn fill(relay: Relay, publisher: Publisher, settings: StreamSettings) -> P
         for page in &pages {
             // Nothing to store in an empty one.
             if page.from < page.to {
-                last_ack = Some(publisher.publish(page.text.to_string(), &page.id).await?);
+                let id = match copies {
+                    Copies::Dropped => page.id.clone(),
+                    Copies::Stored => format!("{}:{}", page.id, latest.at.get()),
+                };
+                last_ack = Some(publisher.publish(page.text.to_string(), &id).await?);
             }
             after = Some(page.to);
         }
