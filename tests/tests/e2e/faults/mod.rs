@@ -4,9 +4,11 @@
 //!
 //! | file | what fails |
 //! | --- | --- |
+//! | `catch_up` | lines to the bus and to the service, and the bus with what it stored |
 //! | `staleness` | the feed, or the verifier's process stands still |
 //! | `clocks` | somebody's wall clock is wrong |
 
+mod catch_up;
 mod clocks;
 mod staleness;
 

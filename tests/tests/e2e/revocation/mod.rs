@@ -32,9 +32,15 @@ impl World {
     }
 
     pub(super) async fn begins_with(change: impl FnOnce(Settings) -> Settings) -> Self {
-        let database = Postgres::fresh_database().await;
         let nats = Nats::start().await;
-        let settings = change(Settings::new(database.url()).nats(&nats.url()));
+        let url = nats.url();
+        Self::begins_on(nats, |settings| change(settings.nats(&url))).await
+    }
+
+    /// On a bus of which the settings have yet to be told.
+    pub(super) async fn begins_on(nats: Nats, change: impl FnOnce(Settings) -> Settings) -> Self {
+        let database = Postgres::fresh_database().await;
+        let settings = change(Settings::new(database.url()));
         let service = SessionApi::start(&settings).await;
         service.has_user("alice", PASSWORD, None).await;
         service.has_user("root", PASSWORD, Some("admin")).await;

@@ -1,0 +1,254 @@
+//! Pages that were missed: whatever was lost on the way, a verifier learns of every revocation from
+//! whoever is left.
+
+use super::{
+    CUT, MAX_STALENESS, WELL, acceptance_ends_in_time, gate_of, is_not_ready,
+    says_that_it_is_stale, verdict_becomes,
+};
+use crate::revocation::{SOON, World};
+use async_nats::jetstream::{self, stream::Stream};
+use futures::StreamExt as _;
+use std::time::{Duration, Instant};
+use tests::eventually::{eventually, until};
+use tests::{Gate, Link, Nats, User};
+
+const STREAM: &str = "SESSIONS_REVOCATIONS";
+const PAGES: &str = "sessions.v1.revocations";
+const HEARTBEATS: &str = "sessions.v1.heartbeats";
+
+/// A gate with a line to the bus and one to the service.
+struct OnLines {
+    gate: Gate,
+    bus: Link,
+    http: Link,
+}
+
+impl OnLines {
+    async fn begins(world: &World) -> Self {
+        let bus = Link::before(&world.nats.url()).await;
+        let http = Link::before(world.service.url()).await;
+        let settings = gate_of(world).nats(bus.url()).service_url(http.url());
+        Self {
+            gate: settings.start().await,
+            bus,
+            http,
+        }
+    }
+
+    /// Hears of nothing any more, neither over NATS nor over HTTP.
+    fn is_cut_off(&self) {
+        self.bus.becomes(CUT);
+        self.http.becomes(CUT);
+    }
+}
+
+/// Alice, whose session will end, and the admin, whose will not; with their access tokens.
+async fn two(world: &World, gate: &Gate) -> (User, String, String) {
+    let (mut alice, mut admin) = (world.alice(), world.admin());
+    alice.logs_in().await;
+    admin.logs_in().await;
+    let (dead, good) = (alice.access_token(), admin.access_token());
+    for token in [&dead, &good] {
+        verdict_becomes(gate, token, 200, &[]).await;
+    }
+    (alice, dead, good)
+}
+
+#[tokio::test]
+async fn a_verifier_that_loses_nats_learns_over_http_and_never_goes_stale() {
+    let world = World::begins().await;
+    let bus = Link::before(&world.nats.url()).await;
+    // With the default of ten seconds.
+    let settings = Gate::beside(&world.service, &world.credential).nats(bus.url());
+    let gate = settings.start().await;
+    let (mut alice, dead, good) = two(&world, &gate).await;
+    bus.becomes(CUT);
+    alice.logs_out().await;
+    verdict_becomes(&gate, &dead, 401, &[200]).await;
+    verdict_becomes(&gate, &good, 200, &[]).await;
+
+    bus.becomes(WELL);
+    alice.logs_in().await;
+    let dead = alice.access_token();
+    verdict_becomes(&gate, &dead, 200, &[]).await;
+    alice.logs_out().await;
+    verdict_becomes(&gate, &dead, 401, &[200]).await;
+    verdict_becomes(&gate, &good, 200, &[]).await;
+}
+
+#[tokio::test]
+async fn a_verifier_that_loses_both_is_stale_and_comes_back_by_nats_alone() {
+    let world = World::begins().await;
+    let cut = OnLines::begins(&world).await;
+    let (mut alice, dead, good) = two(&world, &cut.gate).await;
+    cut.is_cut_off();
+    alice.logs_out().await;
+    acceptance_ends_in_time(&cut.gate, &dead, Instant::now()).await;
+    says_that_it_is_stale(&cut.gate, &good).await;
+
+    // What was published meanwhile is in the stored stream, and nowhere else that it reaches.
+    cut.bus.becomes(WELL);
+    verdict_becomes(&cut.gate, &dead, 401, &[503]).await;
+    verdict_becomes(&cut.gate, &good, 200, &[503]).await;
+}
+
+#[tokio::test]
+async fn without_the_service_a_running_verifier_goes_on_and_a_new_one_waits_for_its_keys() {
+    let world = World::begins().await;
+    let old = OnLines::begins(&world).await;
+    let (mut alice, dead, good) = two(&world, &old.gate).await;
+    old.http.becomes(CUT);
+    let gone = Instant::now();
+    let new = gate_of(&world).nats(&world.nats.url());
+    let new = new.service_url(old.http.url()).listens().await;
+    is_not_ready(&new, "starting", "jwks.json").await;
+    until("a while without the service", 2 * SOON, async || {
+        verdict_becomes(&old.gate, &good, 200, &[]).await;
+        let starting = new.judges(&good).await.must_be(503);
+        assert_eq!(starting.problem(), Some("verifier-starting"));
+        (gone.elapsed() > 2 * MAX_STALENESS).then_some(())
+    })
+    .await;
+    alice.logs_out().await;
+    verdict_becomes(&old.gate, &dead, 401, &[200]).await;
+
+    old.http.becomes(WELL);
+    verdict_becomes(&new, &good, 200, &[503]).await;
+    verdict_becomes(&new, &dead, 401, &[]).await;
+}
+
+/// What anyone may do who has the rights of the service.
+async fn operator(nats: &Nats) -> jetstream::Context {
+    jetstream::new(async_nats::connect(nats.url()).await.unwrap())
+}
+
+async fn stored_pages(nats: &Nats) -> Option<u64> {
+    let stream = operator(nats).await.get_stream(STREAM).await.ok()?;
+    Some(stream.cached_info().state.messages)
+}
+
+/// The last one is a page, and not something else.
+async fn a_page_is_stored(nats: &Nats) -> bool {
+    let Ok(stream) = operator(nats).await.get_stream(STREAM).await else {
+        return false;
+    };
+    let last = stream.get_last_raw_message_by_subject(PAGES).await;
+    last.is_ok_and(|last| last.payload.starts_with(b"ey"))
+}
+
+async fn remove(nats: &Nats) -> Stream {
+    let operator = operator(nats).await;
+    let stream = operator.get_stream(STREAM).await.unwrap();
+    operator.delete_stream(STREAM).await.unwrap();
+    stream
+}
+
+/// It knows the stream that is there. When it asks again, it has had the answer before.
+async fn the_service_has_looked(nats: &Nats) {
+    let bus = async_nats::connect(nats.url()).await.unwrap();
+    let asks = format!("$JS.API.STREAM.MSG.GET.{STREAM}");
+    let asks = bus.subscribe(asks).await.unwrap().take(2);
+    let both = tokio::time::timeout(2 * SOON, asks.count()).await;
+    assert_eq!(both.unwrap(), 2);
+}
+
+/// A verifier that hears of nothing, a revocation, and a loss of what was stored. Then the bus is
+/// all that it has.
+async fn what_was_lost_is_stored_again(mut world: World, lose: impl AsyncFnOnce(&mut World)) {
+    let cut = OnLines::begins(&world).await;
+    let (mut alice, dead, good) = two(&world, &cut.gate).await;
+    cut.is_cut_off();
+    let published = alice.logs_out().await.body["published"].take();
+    assert_eq!(published, true);
+    lose(&mut world).await;
+    eventually("a page is stored", 2 * SOON, async || {
+        a_page_is_stored(&world.nats).await
+    })
+    .await;
+    cut.bus.becomes(WELL);
+    verdict_becomes(&cut.gate, &dead, 401, &[200, 503]).await;
+    verdict_becomes(&cut.gate, &good, 200, &[503]).await;
+}
+
+#[tokio::test]
+async fn a_stream_that_is_deleted_is_made_and_filled_again() {
+    let world = World::begins().await;
+    what_was_lost_is_stored_again(world, async |world| drop(remove(&world.nats).await)).await;
+}
+
+#[tokio::test]
+async fn a_stream_that_is_replaced_by_hand_is_filled_again() {
+    let world = World::begins().await;
+    what_was_lost_is_stored_again(world, async |world| {
+        the_service_has_looked(&world.nats).await;
+        let lost = remove(&world.nats).await;
+        let operator = operator(&world.nats).await;
+        let config = lost.cached_info().config.clone();
+        operator.create_stream(config).await.unwrap();
+        // Not even empty, so that it looks like one that holds what was acknowledged.
+        for _ in 0..=lost.cached_info().state.last_sequence {
+            let sent = operator.publish(PAGES, "no page".into()).await.unwrap();
+            sent.await.unwrap();
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_nats_server_that_is_replaced_by_an_empty_one_is_filled_from_the_floor() {
+    let world = World::begins().await;
+    what_was_lost_is_stored_again(world, async |world| world.nats.wipe().await).await;
+}
+
+/// The pages grow too old while the service cannot reach the bus, and nobody stores new ones.
+#[tokio::test]
+async fn a_bus_that_was_away_for_longer_than_its_pages_live_is_filled_from_the_floor() {
+    let nats = Nats::start().await;
+    let line = Link::before(&nats.url()).await;
+    let world = World::begins_on(nats, |settings| settings.nats(line.url())).await;
+    what_was_lost_is_stored_again(world, async |world| {
+        line.becomes(CUT);
+        let operator = operator(&world.nats).await;
+        let mut stream = operator.get_stream(STREAM).await.unwrap();
+        // Two minutes at least, where nobody hurries them.
+        let mut config = stream.info().await.unwrap().config.clone();
+        config.max_age = Duration::from_millis(200);
+        config.duplicate_window = Duration::from_millis(200);
+        operator.update_stream(config).await.unwrap();
+        eventually("the pages are gone", SOON, async || {
+            stored_pages(&world.nats).await == Some(0)
+        })
+        .await;
+        line.becomes(WELL);
+    })
+    .await;
+}
+
+/// NATS closes a connection whose reader is too slow, and drops what waited for it.
+#[tokio::test]
+async fn a_verifier_that_the_bus_drops_for_being_slow_catches_up() {
+    let config = "jetstream { store_dir: $NATS_STORE_DIR }\nmax_pending: 1MB\nwrite_deadline: 1s";
+    let nats = Nats::with().config(config).start().await;
+    let url = nats.url();
+    let world = World::begins_on(nats, |settings| settings.nats(&url)).await;
+    let slow = OnLines::begins(&world).await;
+    let (mut alice, dead, good) = two(&world, &slow.gate).await;
+    slow.http.becomes(CUT);
+
+    slow.gate.server().freeze();
+    let stranger = async_nats::connect(world.nats.url()).await.unwrap();
+    let flood = bytes::Bytes::from(vec![b'x'; 256 * 1024]);
+    until("the bus drops the verifier", 4 * SOON, async || {
+        stranger.publish(HEARTBEATS, flood.clone()).await.unwrap();
+        stranger.flush().await.unwrap();
+        let log = world.nats.server().running().log();
+        log.line_with("Slow Consumer Detected").map(drop)
+    })
+    .await;
+    alice.logs_out().await;
+    let revoked = Instant::now();
+    slow.gate.server().thaw();
+    acceptance_ends_in_time(&slow.gate, &dead, revoked).await;
+    verdict_becomes(&slow.gate, &dead, 401, &[503]).await;
+    verdict_becomes(&slow.gate, &good, 200, &[503]).await;
+}
