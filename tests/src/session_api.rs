@@ -161,7 +161,11 @@ impl SessionApi {
         service
     }
 
-    async fn is_ready(&self) {
+    /// Waits until it is ready.
+    ///
+    /// # Panics
+    /// When it does not become ready within half a minute.
+    pub async fn is_ready(&self) {
         is_ready(self.url()).await;
     }
 

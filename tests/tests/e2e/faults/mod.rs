@@ -5,11 +5,15 @@
 //! | file | what fails |
 //! | --- | --- |
 //! | `catch_up` | lines to the bus and to the service, and the bus with what it stored |
+//! | `crashes` | the service, and its database, at random points under load |
+//! | `replicas` | a replica of the service, or what it tells the others |
 //! | `staleness` | the feed, or the verifier's process stands still |
 //! | `clocks` | somebody's wall clock is wrong |
 
 mod catch_up;
 mod clocks;
+mod crashes;
+mod replicas;
 mod staleness;
 
 use crate::revocation::{SOON, World};

@@ -1,0 +1,212 @@
+//! Replicas of the service that die, hear nothing of each other, or stand still: any of them
+//! publishes what any of them has committed.
+
+use super::{CUT, FROZEN, MAX_STALENESS, WELL, gate_of, says_that_it_is_stale, verdict_becomes};
+use crate::revocation::{SOON, World};
+use sqlx::{Connection as _, PgConnection};
+use std::time::Instant;
+use tests::eventually::{eventually, until};
+use tests::{Gate, Link, Nats, SessionApi};
+
+/// Two replicas, the first with a line to the bus, and a gate that knows the bus and the second.
+struct Two {
+    world: World,
+    first_to_bus: Link,
+    second: SessionApi,
+    gate: Gate,
+}
+
+impl Two {
+    async fn begin() -> Self {
+        Self::begin_with(async |_: &mut World| {}).await
+    }
+
+    async fn begin_with(change: impl AsyncFnOnce(&mut World)) -> Self {
+        let nats = Nats::start().await;
+        let url = nats.url();
+        let first_to_bus = Link::before(&url).await;
+        let on_line = first_to_bus.url().to_owned();
+        let mut world = World::begins_on(nats, |settings| settings.nats(&on_line)).await;
+        change(&mut world).await;
+        let second = world.service.replica_with(|second| second.nats(&url)).await;
+        let settings = gate_of(&world).nats(&url).service_url(second.url());
+        Self {
+            gate: settings.start().await,
+            world,
+            first_to_bus,
+            second,
+        }
+    }
+
+    /// Alice logs out at the first replica, which dies as soon as that is committed. It could tell
+    /// neither the bus nor her.
+    async fn a_log_out_is_committed_and_no_more(&mut self, token: &str) {
+        self.first_to_bus.becomes(FROZEN);
+        let mut database = PgConnection::connect(self.world.database.url())
+            .await
+            .unwrap();
+        let request = reqwest::Client::new()
+            .delete(format!("{}/session", self.world.service.url()))
+            .bearer_auth(token);
+        let answer = tokio::spawn(request.send());
+        until("the commit", SOON, async || {
+            let committed: i64 = sqlx::query_scalar("select count(*) from revocation")
+                .fetch_one(&mut database)
+                .await
+                .unwrap();
+            (committed > 0).then_some(())
+        })
+        .await;
+        self.world.service.kill();
+        // On a slow machine she was told that it is not published.
+        let _nobody_told_her = answer.await.unwrap();
+        // What was on its way to the bus goes with it.
+        self.first_to_bus.becomes(CUT);
+    }
+
+    async fn the_other_publishes_it(mut self) {
+        let (mut alice, mut admin) = (self.world.alice(), self.world.admin());
+        alice.logs_in().await;
+        admin.logs_in().await;
+        let (dead, good) = (alice.access_token(), admin.access_token());
+        for token in [&dead, &good] {
+            verdict_becomes(&self.gate, token, 200, &[]).await;
+        }
+        self.a_log_out_is_committed_and_no_more(&dead).await;
+        let committed = Instant::now();
+        verdict_becomes(&self.gate, &dead, 401, &[200]).await;
+        let took = committed.elapsed();
+        println!("took {took:?}");
+        // A second is promised; the rest is for a busy machine.
+        assert!(took < MAX_STALENESS, "{took:?}");
+        // And it beats alone.
+        until("longer than a heartbeat lasts", SOON, async || {
+            verdict_becomes(&self.gate, &good, 200, &[]).await;
+            (committed.elapsed() > 2 * MAX_STALENESS).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_replica_committed_before_it_died_another_publishes_at_once() {
+    Two::begin().await.the_other_publishes_it().await;
+}
+
+/// A function of that name in front of Postgres's own, which says nothing to anyone.
+const SILENCE: &str = "
+    create function public.pg_notify(text, text) returns void language sql as '';
+    do $$ begin
+        execute format('alter database %I set search_path = public, pg_catalog',
+                       current_database());
+    end $$";
+
+#[tokio::test]
+async fn where_every_notification_is_lost_another_replica_publishes_all_the_same() {
+    let two = Two::begin_with(async |world| {
+        let database = world.database.url();
+        let mut connection = PgConnection::connect(database).await.unwrap();
+        sqlx::raw_sql(SILENCE)
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        world.service.restart().await;
+    });
+    two.await.the_other_publishes_it().await;
+}
+
+/// How many heartbeats a replica has sent.
+async fn heartbeats(service: &SessionApi) -> u64 {
+    let metrics = reqwest::get(format!("{}/metrics", service.url())).await;
+    let text = metrics.unwrap().text().await.unwrap();
+    let name = "portcullis_heartbeats_total ";
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line.unwrap().parse().unwrap()
+}
+
+/// Pages that it cut are on the line, and it stands still.
+async fn stops_with_pages_under_way(service: &SessionApi, line: &Link) {
+    line.becomes(FROZEN);
+    let before = heartbeats(service).await;
+    eventually("two heartbeats are under way", SOON, async || {
+        heartbeats(service).await >= before + 2
+    })
+    .await;
+    service.program().server().freeze();
+}
+
+#[tokio::test]
+async fn a_replica_that_stood_still_brings_no_token_back_and_takes_none_away() {
+    let two = Two::begin().await;
+    let Two { world, gate, .. } = &two;
+    let (mut alice, mut admin) = (world.alice(), world.admin());
+    alice.logs_in().await;
+    admin.logs_in().await;
+    let (dead, good) = (alice.access_token(), admin.access_token());
+    verdict_becomes(gate, &dead, 200, &[]).await;
+    stops_with_pages_under_way(&world.service, &two.first_to_bus).await;
+    let stopped = Instant::now();
+    alice.moves_to(&two.second);
+    alice.logs_out().await;
+    verdict_becomes(gate, &dead, 401, &[200]).await;
+    until("it stands still for long", SOON, async || {
+        assert!(!gate.accepts(&dead).await);
+        assert!(gate.accepts(&good).await, "the other one beats");
+        (stopped.elapsed() > 2 * MAX_STALENESS).then_some(())
+    })
+    .await;
+
+    // What it cut before goes out now, and then it goes on where it was.
+    two.first_to_bus.becomes(WELL);
+    world.service.program().server().thaw();
+    let before = heartbeats(&world.service).await;
+    until("it beats again", 4 * SOON, async || {
+        assert!(!gate.accepts(&dead).await);
+        assert!(gate.accepts(&good).await);
+        (heartbeats(&world.service).await > before + 2).then_some(())
+    })
+    .await;
+    // It knows what was revoked without it, and revokes as before.
+    alice.moves_to(&world.service);
+    alice.tries_to_refresh().await.must_be(401);
+    admin.logs_out().await;
+    verdict_becomes(gate, &good, 401, &[200]).await;
+}
+
+#[tokio::test]
+async fn pages_that_go_out_late_make_no_verifier_fresh() {
+    let nats = Nats::start().await;
+    let url = nats.url();
+    let to_bus = Link::before(&url).await;
+    let world = World::begins_on(nats, |settings| settings.nats(to_bus.url())).await;
+    let http = Link::before(world.service.url()).await;
+    let settings = gate_of(&world).nats(&url).service_url(http.url());
+    let gate = settings.start().await;
+    let mut alice = world.alice();
+    alice.logs_in().await;
+    let token = alice.access_token();
+    verdict_becomes(&gate, &token, 200, &[]).await;
+
+    http.becomes(CUT);
+    stops_with_pages_under_way(&world.service, &to_bus).await;
+    let stopped = Instant::now();
+    eventually("all that was cut is old", SOON, async || {
+        stopped.elapsed() > MAX_STALENESS
+    })
+    .await;
+    let pages = async || {
+        let readiness = gate.readiness().await.body;
+        readiness["counts"]["pages"].as_u64().unwrap()
+    };
+    let before = pages().await;
+    to_bus.becomes(WELL);
+    eventually("what is late arrives", SOON, async || {
+        says_that_it_is_stale(&gate, &token).await;
+        pages().await >= before + 2
+    })
+    .await;
+    says_that_it_is_stale(&gate, &token).await;
+
+    world.service.program().server().thaw();
+    verdict_becomes(&gate, &token, 200, &[503]).await;
+}
