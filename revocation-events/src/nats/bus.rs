@@ -47,7 +47,7 @@ pub struct Health {
     pub lame_duck: u64,
     /// How many errors came: attempts to connect that failed, and complaints of the server.
     pub errors: u64,
-    /// The last error.
+    /// The last error since the connection came up, or since the start.
     pub last_error: Option<Arc<str>>,
 }
 
@@ -181,6 +181,7 @@ impl Health {
             Event::Connected => {
                 self.connected = true;
                 self.connects += 1;
+                self.last_error = None;
                 tracing::info!(connects = self.connects, "connected to NATS");
             }
             Event::Disconnected => {

@@ -25,13 +25,20 @@ pub struct StatusFeed(Subscriber);
 impl Bus {
     /// Reports as `client`, which is the name that this program's NATS user may publish under.
     ///
+    /// Success means that it was handed to the connection. The server's refusal comes later, if it
+    /// comes, so it is the next report that fails, and all after it until the connection is made
+    /// anew: permissions may have changed by then.
+    ///
     /// # Errors
-    /// [`Error::InvalidStatus`], [`Error::NotConnected`], [`Error::Closed`].
+    /// [`Error::InvalidStatus`], [`Error::Denied`], [`Error::NotConnected`], [`Error::Closed`].
     pub async fn publish_status(&self, client: &str, status: &Status) -> Result<(), Error> {
         if !is_token(client) || !status.is_valid() {
             return Err(Error::InvalidStatus);
         }
         let subject = self.subjects.status(client, &status.instance);
+        if let Some(words) = self.health().borrow().denial("Publish", &[&subject]) {
+            return Err(Error::Denied(words));
+        }
         let text = serde_json::to_vec(status).map_err(|_| Error::InvalidStatus)?;
         self.send(subject, text.into()).await
     }

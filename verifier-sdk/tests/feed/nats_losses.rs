@@ -81,6 +81,34 @@ async fn a_subscription_that_is_denied_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn reports_that_nats_denies_go_over_http() {
+    let server = Server::start_with(
+        r#"authorization { users: [
+            {user: service, password: service-password}
+            {user: orders, password: orders-password, permissions: {
+                publish: ["$JS.API.DIRECT.GET.SESSIONS_REVOCATIONS"], subscribe: [">"]}}
+        ] }"#,
+    );
+    let issuer = Issuer::start().await;
+    let _relay = Relay::start(&issuer, &server.url_as("service")).await;
+    let _verifier = builder(&issuer)
+        .nats(server.url_as("orders"))
+        .start()
+        .await
+        .unwrap();
+    // The very first may go over HTTP in any case: that is there before NATS is.
+    for _ in 0..2 {
+        let head = issuer.revoke(Target::Everyone);
+        eventually("the head is reported", || {
+            let reports = &issuer.log().reports;
+            reports.iter().any(|report| report.head == Some(head))
+        })
+        .await;
+    }
+    assert_eq!(issuer.log().streams, 0, "NATS is used for all the rest");
+}
+
+#[tokio::test]
 async fn without_the_service_it_starts_from_the_stored_pages() {
     let (issuer, server) = (Issuer::start().await, Server::start());
     let _relay = Relay::start(&issuer, &server.url()).await;
@@ -95,7 +123,11 @@ async fn without_the_service_it_starts_from_the_stored_pages() {
     let late = issuer.mint();
     // Key sets are still served, by a cache say.
     issuer.log().feed_code = 503;
+    let began = Instant::now();
     let verifier = on_nats(&issuer, &server).start().await.unwrap();
+    // After two seconds it would be asked to read them once more.
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(2), "{took:?}");
     assert_eq!(refused(&verifier, &minted.token()), Some(Reason::Revoked));
     eventually("every stored page is taken", || {
         verifier.status().cutoffs == 51
