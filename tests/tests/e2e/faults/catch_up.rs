@@ -2,7 +2,7 @@
 //! whoever is left.
 
 use super::{
-    CUT, MAX_STALENESS, WELL, acceptance_ends_in_time, gate_of, is_not_ready,
+    CUT, FROZEN, MAX_STALENESS, WELL, acceptance_ends_in_time, gate_of, is_not_ready,
     says_that_it_is_stale, verdict_becomes,
 };
 use crate::revocation::{SOON, World};
@@ -10,6 +10,7 @@ use async_nats::jetstream::{self, stream::Stream};
 use futures::StreamExt as _;
 use std::time::{Duration, Instant};
 use tests::eventually::{eventually, until};
+use tests::link::Condition;
 use tests::{Gate, Link, Nats, User};
 
 const STREAM: &str = "SESSIONS_REVOCATIONS";
@@ -54,15 +55,14 @@ async fn two(world: &World, gate: &Gate) -> (User, String, String) {
     (alice, dead, good)
 }
 
-#[tokio::test]
-async fn a_verifier_that_loses_nats_learns_over_http_and_never_goes_stale() {
+async fn http_stands_in_while_the_line_to_nats_is(lost: Condition) {
     let world = World::begins().await;
     let bus = Link::before(&world.nats.url()).await;
     // With the default of ten seconds.
     let settings = Gate::beside(&world.service, &world.credential).nats(bus.url());
     let gate = settings.start().await;
     let (mut alice, dead, good) = two(&world, &gate).await;
-    bus.becomes(CUT);
+    bus.becomes(lost);
     alice.logs_out().await;
     verdict_becomes(&gate, &dead, 401, &[200]).await;
     verdict_becomes(&gate, &good, 200, &[]).await;
@@ -74,6 +74,16 @@ async fn a_verifier_that_loses_nats_learns_over_http_and_never_goes_stale() {
     alice.logs_out().await;
     verdict_becomes(&gate, &dead, 401, &[200]).await;
     verdict_becomes(&gate, &good, 200, &[]).await;
+}
+
+#[tokio::test]
+async fn a_verifier_that_loses_nats_learns_over_http_and_never_goes_stale() {
+    http_stands_in_while_the_line_to_nats_is(CUT).await;
+}
+
+#[tokio::test]
+async fn a_verifier_whose_line_to_nats_goes_dead_learns_over_http_and_never_goes_stale() {
+    http_stands_in_while_the_line_to_nats_is(FROZEN).await;
 }
 
 #[tokio::test]

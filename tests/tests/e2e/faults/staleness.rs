@@ -4,11 +4,13 @@ use super::{
     CUT, FROZEN, MAX_STALENESS, WELL, acceptance_ends_in_time, gate_behind_a_line, gate_of,
     is_not_ready, says_that_it_is_stale, verdict_becomes,
 };
-use crate::revocation::{SOON, World};
+use crate::revocation::{PASSWORD, SOON, World};
 use futures::future::join_all;
 use std::sync::Arc;
 use std::time::Instant;
 use tests::eventually::eventually;
+use tests::session_api::Settings;
+use tests::{Gate, Link, Postgres, SessionApi, User};
 
 #[tokio::test]
 async fn a_verifier_that_hears_nothing_says_so_in_time_and_logs_nobody_out() {
@@ -31,6 +33,29 @@ async fn a_verifier_that_hears_nothing_says_so_in_time_and_logs_nobody_out() {
     verdict_becomes(&gate, &dead, 401, &[503]).await;
     verdict_becomes(&gate, &good, 200, &[503]).await;
     gate.is_ready().await;
+}
+
+/// The service is well and could beat; but nobody can tell what was revoked.
+#[tokio::test]
+async fn while_the_database_gives_no_answer_no_verifier_calls_itself_fresh() {
+    let database = Postgres::fresh_database().await;
+    let line = Link::before(database.url()).await;
+    let service = SessionApi::start(&Settings::new(line.url())).await;
+    service.has_user("alice", PASSWORD, None).await;
+    let credential = service.has_client("orders").await;
+    let settings = Gate::beside(&service, &credential).flag("--max-staleness", "2s");
+    let gate = settings.start().await;
+    let mut alice = User::on_phone(&service, "alice", PASSWORD);
+    alice.logs_in().await;
+    let token = alice.access_token();
+    verdict_becomes(&gate, &token, 200, &[]).await;
+
+    line.becomes(FROZEN);
+    acceptance_ends_in_time(&gate, &token, Instant::now()).await;
+    says_that_it_is_stale(&gate, &token).await;
+
+    line.becomes(WELL);
+    verdict_becomes(&gate, &token, 200, &[503]).await;
 }
 
 #[tokio::test]
