@@ -8,12 +8,13 @@ use std::time::Instant;
 use tests::eventually::{eventually, until};
 use tests::{Gate, Link, Nats, SessionApi};
 
-/// Two replicas, the first with a line to the bus, and a gate that knows the bus and the second.
+/// Two replicas, the first with a line to the bus, and a gate that knows the bus alone by now.
 struct Two {
     world: World,
     first_to_bus: Link,
     second: SessionApi,
     gate: Gate,
+    _cut: Link,
 }
 
 impl Two {
@@ -29,12 +30,16 @@ impl Two {
         let mut world = World::begins_on(nats, |settings| settings.nats(&on_line)).await;
         change(&mut world).await;
         let second = world.service.replica_with(|second| second.nats(&url)).await;
-        let settings = gate_of(&world).nats(&url).service_url(second.url());
+        let http = Link::before(second.url()).await;
+        let settings = gate_of(&world).nats(&url).service_url(http.url());
+        let gate = settings.start().await;
+        http.becomes(CUT);
         Self {
-            gate: settings.start().await,
             world,
             first_to_bus,
             second,
+            gate,
+            _cut: http,
         }
     }
 
