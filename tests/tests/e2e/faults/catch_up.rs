@@ -206,6 +206,27 @@ async fn a_stream_that_is_replaced_by_hand_is_filled_again() {
     .await;
 }
 
+/// As by a limit on its size. JetStream remembers for two minutes what it has stored, and drops
+/// copies of it.
+#[tokio::test]
+async fn a_stream_that_is_emptied_is_filled_with_what_it_remembers() {
+    let world = World::begins().await;
+    what_was_lost_is_stored_again(world, async |world| {
+        let operator = operator(&world.nats).await;
+        let mut stream = operator.get_stream(STREAM).await.unwrap();
+        let mut config = stream.info().await.unwrap().config.clone();
+        // Of another deployment that shares the stream.
+        config.subjects.push("elsewhere.v1.revocations".to_owned());
+        let with_room = config.clone();
+        config.max_messages = 1;
+        operator.update_stream(config).await.unwrap();
+        let sent = operator.publish("elsewhere.v1.revocations", "a page".into());
+        sent.await.unwrap().await.unwrap();
+        operator.update_stream(with_room).await.unwrap();
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_nats_server_that_is_replaced_by_an_empty_one_is_filled_from_the_floor() {
     let world = World::begins().await;
