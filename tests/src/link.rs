@@ -111,7 +111,9 @@ async fn pump(
         let _closed = to.shutdown().await;
     };
     tokio::select! {
-        () = passing => {}
+        // First, or what was frozen might slip through when the line is cut.
+        biased;
         _ = cut.wait_for(|condition| condition.cut) => {}
+        () = passing => {}
     }
 }
