@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 /// How long a process may take to obey SIGTERM when it is dropped.
 const GRACE: Duration = Duration::from_secs(3);
 
+const PRELOAD: &str = "LD_PRELOAD";
+
 /// What is to be run. The environment is empty but for what is set here and a few names that every
 /// program needs, so that nothing of a developer's shell reaches a server.
 #[derive(Clone, Debug)]
@@ -98,12 +100,22 @@ impl Spec {
         }
         command
             .args(["--pdeathsig", "KILL", "--"])
+            .args(self.preloading())
             .arg(&self.program)
             .args(&self.args)
             .env_clear()
-            .envs(&self.env)
+            .envs(self.env.iter().filter(|(name, _)| *name != PRELOAD))
             .current_dir(&self.directory);
         command
+    }
+
+    /// A library that is preloaded is for the program itself: what it makes at its start in a
+    /// process that then becomes another one, nobody would ever remove.
+    fn preloading(&self) -> Vec<String> {
+        let library = self.env.get(PRELOAD);
+        library.map_or_else(Vec::new, |library| {
+            vec!["env".to_owned(), format!("{PRELOAD}={library}")]
+        })
     }
 
     /// Runs it to its end, with `input` on its standard input.
