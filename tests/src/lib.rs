@@ -8,7 +8,7 @@
 //! | [`folder`], [`port`] | places for servers that disturb nobody |
 //! | [`postgres`], [`nats`] | the servers that Portcullis stands on |
 //! | [`clock`] | a wall clock of its own for one of them, which can be set |
-//! | [`link`] | a line between two of them, which can be made slow, frozen or cut |
+//! | [`link`] | a line between two of them, which can be made slow, narrow, frozen, half-closed or cut |
 //! | [`program`] | our own binaries, built before they run |
 //! | [`session_api`], [`gate`] | the session service and `verifier-gate`, with their settings |
 //! | [`user`], [`cookies`] | a person with a browser or a phone |

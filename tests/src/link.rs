@@ -1,4 +1,4 @@
-//! A line between two programs, which can be made slow, frozen or cut.
+//! A line between two programs, which can be made slow, narrow, frozen, half-closed or cut.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +13,15 @@ use tokio::task::JoinHandle;
 pub struct Condition {
     /// For how long every piece of data is held, each way.
     pub delay: Duration,
+    /// How many bytes get through in a second, each way of each connection. Nobody is told: what
+    /// does not get through waits, at last in the sender.
+    pub throttle: Option<u32>,
     /// Nothing gets through and nobody is told, as when a cable is pulled. What was sent arrives
     /// when this ends.
     pub frozen: bool,
+    /// Whoever connected reads the end of the stream, as if the server had nothing more to say;
+    /// what they say still arrives. Once closed, a connection stays so.
+    pub half_closed: bool,
     /// Connections are closed, and new ones as soon as they are made.
     pub cut: bool,
 }
@@ -85,7 +91,10 @@ async fn accept(listener: TcpListener, to: u16, condition: Arc<watch::Sender<Con
             let _unchanged = (near.set_nodelay(true), far.set_nodelay(true));
             let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
             let [there, back] = conditions;
-            tokio::join!(pump(near_in, far_out, there), pump(far_in, near_out, back));
+            tokio::join!(
+                pump(near_in, far_out, there, false),
+                pump(far_in, near_out, back, true)
+            );
         });
     }
 }
@@ -95,25 +104,109 @@ async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut condition: watch::Receiver<Condition>,
+    from_server: bool,
 ) {
-    let mut cut = condition.clone();
+    let (mut cut, mut half_closed) = (condition.clone(), condition.clone());
     let passing = async {
         let mut data = vec![0; 64 * 1024];
         while let Ok(length @ 1..) = from.read(&mut data).await {
-            let delay = condition.borrow().delay;
+            let Condition {
+                delay, throttle, ..
+            } = *condition.borrow();
             tokio::time::sleep(delay).await;
             let thawed = condition.wait_for(|now| !now.frozen).await.is_ok();
             if !thawed || to.write_all(&data[..length]).await.is_err() {
                 return;
             }
+            if let Some(rate) = throttle {
+                let span = f64::from(u32::try_from(length).unwrap_or(u32::MAX)) / f64::from(rate);
+                tokio::time::sleep(Duration::from_secs_f64(span)).await;
+            }
         }
         // The other direction may go on.
         let _closed = to.shutdown().await;
     };
-    tokio::select! {
+    let closes = tokio::select! {
         // First, or what was frozen might slip through when the line is cut.
         biased;
-        _ = cut.wait_for(|condition| condition.cut) => {}
-        () = passing => {}
+        _ = cut.wait_for(|condition| condition.cut) => return,
+        closes = half_closed.wait_for(|condition| condition.half_closed), if from_server => {
+            closes.is_ok()
+        }
+        () = passing => return,
+    };
+    if closes {
+        let _closed = to.shutdown().await;
+        // The server goes on talking to nobody; were it not read, it would notice.
+        let mut data = vec![0; 64 * 1024];
+        tokio::select! {
+            () = async { while let Ok(1..) = from.read(&mut data).await {} } => {}
+            _ = cut.wait_for(|condition| condition.cut) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::Instant;
+
+    /// A server that answers each byte with the same, and a line to it.
+    async fn echo() -> (Link, JoinHandle<()>) {
+        let server = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("tcp://{}", server.local_addr().unwrap());
+        let serving = tokio::spawn(async move {
+            while let Ok((connection, _)) = server.accept().await {
+                tokio::spawn(async move {
+                    let (mut from, mut to) = connection.into_split();
+                    let _ended = tokio::io::copy(&mut from, &mut to).await;
+                });
+            }
+        });
+        (Link::before(&url).await, serving)
+    }
+
+    async fn connected(link: &Link) -> TcpStream {
+        let address = link.url().strip_prefix("tcp://").unwrap();
+        TcpStream::connect(address).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_half_closed_line_ends_what_the_server_says_and_takes_what_the_client_says() {
+        let (link, _serving) = echo().await;
+        let mut client = connected(&link).await;
+        client.write_all(b"a").await.unwrap();
+        assert_eq!(client.read_u8().await.unwrap(), b'a');
+        link.becomes(Condition {
+            half_closed: true,
+            ..Condition::default()
+        });
+        let mut byte = [0];
+        assert_eq!(client.read(&mut byte).await.unwrap(), 0, "the end");
+        client.write_all(b"b").await.unwrap();
+        link.becomes(Condition::default());
+        assert_eq!(client.read(&mut byte).await.unwrap(), 0, "for good");
+        let mut other = connected(&link).await;
+        other.write_all(b"c").await.unwrap();
+        assert_eq!(other.read_u8().await.unwrap(), b'c');
+    }
+
+    #[tokio::test]
+    async fn a_narrow_line_takes_its_time_and_loses_nothing() {
+        let (link, _serving) = echo().await;
+        link.becomes(Condition {
+            throttle: Some(100_000),
+            ..Condition::default()
+        });
+        let mut client = connected(&link).await;
+        let began = Instant::now();
+        let mut answer = vec![0; 30_000];
+        for part in answer.chunks_mut(10_000) {
+            client.write_all(&vec![7; part.len()]).await.unwrap();
+            client.read_exact(part).await.unwrap();
+        }
+        assert!(answer.iter().all(|byte| *byte == 7));
+        // The last part's own wait comes after it.
+        assert!(began.elapsed() >= Duration::from_millis(200));
     }
 }

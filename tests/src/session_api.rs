@@ -130,7 +130,8 @@ impl SessionApi {
         self.replica_with(|settings| settings).await
     }
 
-    /// The same with other settings, such as another line to NATS: what is set last counts.
+    /// The same with other settings, such as another line to NATS or to the database: what is set last
+    /// counts.
     ///
     /// # Panics
     /// When it does not become ready.

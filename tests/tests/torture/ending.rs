@@ -1,0 +1,137 @@
+//! After the last fault: everything is well, so everything that was acknowledged must be there.
+
+use crate::diary::{Diary, Known};
+use crate::history::{History, LastRefresh, Logged, Target};
+use crate::phone::Phone;
+use crate::probe::{Probed, ask, lock};
+use crate::world::World;
+use futures::stream::{self, StreamExt as _};
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::{Connection as _, PgConnection, Row as _};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tests::eventually;
+use uuid::Uuid;
+
+/// How long verifiers may take until they know all that was ever acknowledged.
+const CAUGHT_UP: Duration = Duration::from_secs(30);
+
+pub(crate) async fn complete(history: &mut History, world: &World, diary: &Diary, probed: &Probed) {
+    world.all_fresh(CAUGHT_UP).await;
+    history.log = log(world).await;
+    let newest = history.log.iter().map(|logged| logged.position).max();
+    let verifiers = lock(&world.fleet).clone();
+    eventually(
+        "every verifier knows the whole log",
+        CAUGHT_UP,
+        async || {
+            let head =
+                |v: &verifier_sdk::Verifier| v.status().head.map(revocation_events::Position::get);
+            verifiers.iter().all(|verifier| head(verifier) >= newest)
+        },
+    )
+    .await;
+    for verifier in verifiers.iter().enumerate() {
+        let asked = probed
+            .left
+            .iter()
+            .map(|watched| ask(diary.began, verifier, watched));
+        history.last_verdicts.extend(asked);
+    }
+    history.last_refreshes = refreshes(world, diary).await;
+    let verified = world.replicas[0]
+        .settings()
+        .run(&["log", "verify"], "")
+        .await;
+    if !verified.status.success() {
+        let told = String::from_utf8_lossy(&verified.stdout).into_owned();
+        history
+            .complaints
+            .push(format!("`log verify` finds differences: {told}"));
+    }
+    if let Some(reused) = reused(world).await {
+        history.complaints.push(format!(
+            "{reused} sessions were ended for the reuse of a token, though every client kept to the rules"
+        ));
+    }
+}
+
+/// All revocations, from the source of truth.
+async fn log(world: &World) -> Vec<Logged> {
+    let mut database = PgConnection::connect(world.database.url()).await.unwrap();
+    let rows = sqlx::query(
+        "select kind, stream, data from event where kind in ('session.revoked', 'user.disabled', \
+         'user.sessions_revoked', 'user.roles_changed', 'everyone.revoked')",
+    );
+    let rows = rows.fetch_all(&mut database).await.unwrap();
+    let logged = rows.iter().map(|row| {
+        let (kind, stream): (String, Uuid) = (row.get(0), row.get(1));
+        let data: Value = row.get(2);
+        let target = match kind.as_str() {
+            "session.revoked" => Target::Session(stream),
+            "user.roles_changed" => Target::Roles(stream),
+            "everyone.revoked" => Target::Everyone,
+            _ => Target::User(
+                stream,
+                data["except"].as_str().map(|id| id.parse().unwrap()),
+            ),
+        };
+        Logged {
+            position: data["position"].as_u64().unwrap(),
+            target,
+        }
+    });
+    logged.collect()
+}
+
+/// No client here uses a token twice but as it may, so nobody is a thief.
+async fn reused(world: &World) -> Option<i64> {
+    let mut database = PgConnection::connect(world.database.url()).await.unwrap();
+    let count = "select count(*) from event \
+                 where kind = 'session.revoked' and data->>'reason' = 'reuse'";
+    let count: i64 = sqlx::query_scalar(count)
+        .fetch_one(&mut database)
+        .await
+        .unwrap();
+    (count > 0).then_some(count)
+}
+
+/// One refresh of every session that was ever opened.
+async fn refreshes(world: &World, diary: &Diary) -> Vec<LastRefresh> {
+    let sessions = std::mem::take(&mut diary.written().sessions);
+    let sessions: BTreeMap<Uuid, Known> = sessions.into_iter().collect();
+    let urls: Vec<_> = world
+        .replicas
+        .iter()
+        .map(|replica| replica.url().to_owned())
+        .collect();
+    let phone = Phone::new(urls, 0);
+    stream::iter(sessions)
+        .map(|(session, known)| refresh(phone.clone(), session, known))
+        .buffer_unordered(16)
+        .collect()
+        .await
+}
+
+async fn refresh(mut phone: Phone, session: Uuid, known: Known) -> LastRefresh {
+    let body = json!({ "session_token": known.session_token });
+    let mut request = phone.call(Method::POST, "/session/refresh").json(&body);
+    if let Some(key) = &known.retry_key {
+        request = request.header("Idempotency-Key", key);
+    }
+    let answer = phone.send(request).await;
+    assert!(
+        matches!(answer.status, 200 | 401),
+        "a refresh with everything well: {} {}",
+        answer.status,
+        answer.body
+    );
+    LastRefresh {
+        session,
+        user: known.user,
+        opened: known.opened,
+        position: known.position,
+        went_through: answer.status == 200,
+    }
+}

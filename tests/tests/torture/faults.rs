@@ -1,0 +1,320 @@
+//! The kinds of faults: what each needs for itself, how it strikes, and how it is mended.
+
+use crate::world::{NODES, REPLICAS, VERIFIERS, World};
+use async_nats::jetstream;
+use fastrand::Rng;
+use sqlx::{Connection as _, PgConnection};
+use std::time::Duration;
+use tests::link::Condition;
+use tokio::task::JoinHandle;
+
+/// What the service calls its stream and the subjects of its pages.
+const STREAM: &str = "SESSIONS_REVOCATIONS";
+const PAGES: &str = "sessions.v1.revocations";
+const HEARTBEATS: &str = "sessions.v1.heartbeats";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    ReplicaKilled,
+    ReplicaFrozen,
+    ReplicaRestarted,
+    ReplicaCutFromBus,
+    NodeKilled,
+    NodeFrozen,
+    NodePartitioned,
+    NodeWiped,
+    AllNodesWiped,
+    BusFlooded,
+    StreamFilled,
+    DatabaseKilled,
+    DatabaseConnectionsDropped,
+    DatabaseCut,
+    VerifiersCut,
+    VerifiersImpaired,
+    VerifierRestarted,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 17] = [
+        Self::ReplicaKilled,
+        Self::ReplicaFrozen,
+        Self::ReplicaRestarted,
+        Self::ReplicaCutFromBus,
+        Self::NodeKilled,
+        Self::NodeFrozen,
+        Self::NodePartitioned,
+        Self::NodeWiped,
+        Self::AllNodesWiped,
+        Self::BusFlooded,
+        Self::StreamFilled,
+        Self::DatabaseKilled,
+        Self::DatabaseConnectionsDropped,
+        Self::DatabaseCut,
+        Self::VerifiersCut,
+        Self::VerifiersImpaired,
+        Self::VerifierRestarted,
+    ];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::ReplicaKilled => "replica: kill -9",
+            Self::ReplicaFrozen => "replica: SIGSTOP, SIGCONT",
+            Self::ReplicaRestarted => "replica: graceful restart",
+            Self::ReplicaCutFromBus => "replica: cut off from NATS",
+            Self::NodeKilled => "NATS node: kill -9",
+            Self::NodeFrozen => "NATS node: SIGSTOP, SIGCONT",
+            Self::NodePartitioned => "NATS node: partitioned from the others",
+            Self::NodeWiped => "NATS node: JetStream's folder wiped",
+            Self::AllNodesWiped => "NATS: all three wiped",
+            Self::BusFlooded => "NATS: flood and slow consumers",
+            Self::StreamFilled => "NATS: stream filled to max_file_store, then deleted",
+            Self::DatabaseKilled => "Postgres: immediate shutdown",
+            Self::DatabaseConnectionsDropped => "Postgres: connections terminated",
+            Self::DatabaseCut => "Postgres: links to it cut or frozen",
+            Self::VerifiersCut => "verifiers: links cut or frozen",
+            Self::VerifiersImpaired => "verifiers: links slow, narrow, half-closed",
+            Self::VerifierRestarted => "verifier: replaced by a new one",
+        }
+    }
+
+    /// What it needs for itself, a bit each: replicas, nodes, the bus as a whole, Postgres, the
+    /// verifiers' links. `target` is the place of the one replica, node or verifier.
+    pub(crate) const fn claims(self, target: usize) -> u32 {
+        const BUS: u32 = 1 << 8;
+        const POSTGRES: u32 = 1 << 9;
+        const VERIFIERS: u32 = 1 << 10;
+        const ALL_NODES: u32 = 0b1111 << 4;
+        match self {
+            Self::ReplicaKilled
+            | Self::ReplicaFrozen
+            | Self::ReplicaRestarted
+            | Self::ReplicaCutFromBus => 1 << (target % REPLICAS),
+            Self::NodeKilled | Self::NodeFrozen | Self::NodePartitioned | Self::NodeWiped => {
+                1 << (4 + target % NODES)
+            }
+            Self::AllNodesWiped | Self::StreamFilled => ALL_NODES | BUS,
+            Self::BusFlooded => BUS | VERIFIERS,
+            // A replica does not start without its database.
+            Self::DatabaseKilled => POSTGRES,
+            Self::DatabaseConnectionsDropped | Self::DatabaseCut => POSTGRES,
+            Self::VerifiersCut | Self::VerifiersImpaired | Self::VerifierRestarted => VERIFIERS,
+        }
+    }
+
+    /// In which order faults that struck together are mended: what others need to start comes first.
+    pub(crate) const fn mended(self) -> u8 {
+        match self {
+            Self::DatabaseKilled | Self::DatabaseConnectionsDropped | Self::DatabaseCut => 0,
+            Self::ReplicaKilled | Self::ReplicaFrozen | Self::ReplicaRestarted => 2,
+            _ => 1,
+        }
+    }
+}
+
+/// A fault that has struck.
+pub(crate) struct Struck {
+    pub(crate) kind: Kind,
+    pub(crate) target: usize,
+    /// What goes on until it is mended.
+    busy: Option<JoinHandle<()>>,
+}
+
+pub(crate) async fn strike(kind: Kind, target: usize, world: &mut World, rng: &mut Rng) -> Struck {
+    let (replica, node) = (target % REPLICAS, target % NODES);
+    let mut busy = None;
+    match kind {
+        Kind::ReplicaKilled => world.replicas[replica].kill(),
+        Kind::ReplicaFrozen => world.replicas[replica].program().server().freeze(),
+        Kind::ReplicaRestarted => drop(world.replicas[replica].stop().await),
+        Kind::ReplicaCutFromBus => {
+            let condition = cut_or_frozen(rng);
+            world.to_nodes[replica]
+                .iter()
+                .for_each(|link| link.becomes(condition));
+        }
+        Kind::NodeKilled => world.nodes[node].kill(),
+        Kind::NodeFrozen => world.nodes[node].server().freeze(),
+        Kind::NodePartitioned => world.isolate(node, cut_or_frozen(rng)),
+        Kind::NodeWiped => world.nodes[node].wipe().await,
+        Kind::AllNodesWiped => {
+            // All are gone before the first comes back, or the others would fill it again.
+            world.nodes.iter_mut().for_each(tests::Nats::kill);
+            for node in &mut world.nodes {
+                node.wipe().await;
+            }
+        }
+        Kind::BusFlooded => {
+            let narrow = Condition {
+                throttle: Some(rng.u32(20_000..100_000)),
+                ..Condition::default()
+            };
+            some_ways(world, rng, narrow);
+            busy = Some(tokio::spawn(flood(world.nodes[node].url())));
+        }
+        Kind::StreamFilled => fill(&world.nodes[node].url()).await,
+        Kind::DatabaseKilled => world.postgres.kill_immediate().await,
+        Kind::DatabaseConnectionsDropped => {
+            busy = Some(tokio::spawn(terminate(world.database.url().to_owned())));
+        }
+        Kind::DatabaseCut => {
+            let condition = cut_or_frozen(rng);
+            let both = rng.bool();
+            for (number, link) in world.to_database.iter().enumerate() {
+                if both || number == replica {
+                    link.becomes(condition);
+                }
+            }
+        }
+        Kind::VerifiersCut => {
+            let condition = cut_or_frozen(rng);
+            some_ways(world, rng, condition);
+        }
+        Kind::VerifiersImpaired => {
+            let impaired = [
+                Condition {
+                    delay: Duration::from_millis(rng.u64(50..1_500)),
+                    ..Condition::default()
+                },
+                Condition {
+                    throttle: Some(rng.u32(1_000..20_000)),
+                    ..Condition::default()
+                },
+                Condition {
+                    half_closed: true,
+                    ..Condition::default()
+                },
+            ];
+            for condition in impaired {
+                some_ways(world, rng, condition);
+            }
+        }
+        Kind::VerifierRestarted => {
+            let number = target % VERIFIERS;
+            let new = world.verifier(number);
+            let old = std::mem::replace(&mut crate::probe::lock(&world.fleet)[number], new);
+            // Without a goodbye, as a crash is: it stops when its last clone is dropped.
+            drop(old);
+        }
+    }
+    Struck { kind, target, busy }
+}
+
+pub(crate) async fn mend(struck: Struck, world: &mut World) {
+    let (replica, node) = (struck.target % REPLICAS, struck.target % NODES);
+    if let Some(busy) = struck.busy {
+        busy.abort();
+    }
+    let well = Condition::default();
+    match struck.kind {
+        Kind::ReplicaKilled | Kind::ReplicaRestarted => world.replicas[replica].restart().await,
+        Kind::ReplicaFrozen => world.replicas[replica].program().server().thaw(),
+        Kind::ReplicaCutFromBus => {
+            world.to_nodes[replica]
+                .iter()
+                .for_each(|link| link.becomes(well));
+        }
+        Kind::NodeKilled => world.nodes[node].restart().await,
+        Kind::NodeFrozen => world.nodes[node].server().thaw(),
+        Kind::NodePartitioned => world.isolate(node, well),
+        Kind::NodeWiped | Kind::AllNodesWiped | Kind::VerifierRestarted => {}
+        Kind::StreamFilled => delete_the_stream(&world.nodes[node].url()).await,
+        Kind::DatabaseKilled => world.postgres.restart().await,
+        Kind::DatabaseConnectionsDropped => {}
+        Kind::DatabaseCut => world.to_database.iter().for_each(|link| link.becomes(well)),
+        Kind::BusFlooded | Kind::VerifiersCut | Kind::VerifiersImpaired => {
+            let links = world.ways.iter().flat_map(|way| &way.links);
+            links.for_each(|link| link.becomes(well));
+        }
+    }
+}
+
+fn cut_or_frozen(rng: &mut Rng) -> Condition {
+    let cut = rng.bool();
+    Condition {
+        cut,
+        frozen: !cut,
+        ..Condition::default()
+    }
+}
+
+/// Of the verifiers behind links a third; of each both links, or the one to the bus, or to a replica.
+fn some_ways(world: &World, rng: &mut Rng, condition: Condition) {
+    for way in &world.ways {
+        if way.links.is_empty() || rng.u32(..3) > 0 {
+            continue;
+        }
+        let only = rng.usize(..4);
+        for (place, link) in way.links.iter().enumerate() {
+            if only >= 2 || only == place || way.links.len() == 1 {
+                link.becomes(condition);
+            }
+        }
+    }
+}
+
+/// What is no page, as fast as one client writes it, so that narrow lines fall behind and the server
+/// cuts them off. Ends when it is aborted.
+async fn flood(url: String) {
+    let client = async_nats::connect(&url).await.unwrap();
+    let junk = bytes::Bytes::from(vec![b'x'; 4_096]);
+    let mut ticks = tokio::time::interval(Duration::from_millis(10));
+    loop {
+        ticks.tick().await;
+        for _ in 0..20 {
+            // The server may be killed meanwhile.
+            let _lost = client.publish(HEARTBEATS, junk.clone()).await;
+        }
+    }
+}
+
+/// Stores what is no page among the pages, until the servers store nothing more.
+async fn fill(url: &str) {
+    let client = async_nats::connect(url).await.unwrap();
+    let jetstream = jetstream::new(client);
+    let junk = bytes::Bytes::from(vec![b'x'; 512 * 1_024]);
+    let stored = async || {
+        let published = jetstream.publish(PAGES, junk.clone()).await;
+        match published {
+            Ok(ack) => tokio::time::timeout(Duration::from_secs(2), ack)
+                .await
+                .is_ok_and(|ack| ack.is_ok()),
+            Err(_) => false,
+        }
+    };
+    tests::eventually("the stream is full", Duration::from_secs(20), async || {
+        // A leader that was just elected may refuse the first.
+        !stored().await && !stored().await
+    })
+    .await;
+}
+
+/// What an operator does about it: nothing is lost by it, for the service fills it again.
+async fn delete_the_stream(url: &str) {
+    let client = async_nats::connect(url).await.unwrap();
+    let jetstream = jetstream::new(client);
+    tests::eventually(
+        "the stream is deleted",
+        Duration::from_secs(20),
+        async || {
+            let deleted = jetstream.delete_stream(STREAM).await;
+            deleted.is_ok_and(|deleted| deleted.success)
+        },
+    )
+    .await;
+}
+
+/// Ends all connections of the replicas, ten times a second. Ends when it is aborted.
+async fn terminate(url: String) {
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    let mut ticks = tokio::time::interval(Duration::from_millis(100));
+    loop {
+        ticks.tick().await;
+        sqlx::query(
+            "select pg_terminate_backend(pid) from pg_stat_activity \
+             where application_name = 'session-api'",
+        )
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    }
+}

@@ -1,0 +1,198 @@
+//! The promise under faults: a fresh verifier never accepts a dead token, and nothing that was
+//! acknowledged is lost. `tests/torture` runs it for minutes; among the tests it takes one.
+//!
+//! | module | what is in it |
+//! | --- | --- |
+//! | `world` | three NATS nodes, Postgres, two replicas, eight verifiers, and a line on every way |
+//! | `clients`, `phone`, `diary` | people who log in, refresh and revoke; what they were told |
+//! | `probe` | asks every verifier about every token, all the time |
+//! | `nemesis`, `faults` | what goes wrong, and when |
+//! | `ending` | what must be there after everything was mended |
+//! | `history`, `checker` | all of this written down, and judged (pure; tested in `torture_checker`) |
+//! | `report` | the table and the JSON |
+//!
+//! Everything that is left to chance comes from the seed; what the machine makes of it does not.
+//! To add a fault: a [`faults::Kind`] with its name, its claims, its blow and its mending.
+
+#![expect(clippy::unwrap_used, reason = "a run that cannot go on says where")]
+
+mod checker;
+mod clients;
+mod diary;
+mod ending;
+mod faults;
+mod history;
+mod nemesis;
+mod phone;
+mod probe;
+mod report;
+mod world;
+
+use checker::Rules;
+use diary::Diary;
+use faults::Kind;
+use history::{History, Outcome};
+use nemesis::Nemesis;
+use probe::Order;
+use report::Run;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+use verifier_sdk::Reason;
+use world::World;
+
+const USAGE: &str = "usage: tests/torture [--minutes N] [--seed S] [--json FILE]";
+/// How long faults strike where no length is given.
+const QUICK: Duration = Duration::from_secs(40);
+/// From here on a run must have a thousand revocations, and each kind of fault three times.
+const LONG: Duration = Duration::from_secs(120);
+const GRACE: Duration = Duration::from_secs(2);
+
+struct Args {
+    span: Duration,
+    seed: u64,
+    json: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args = match parse(&args) {
+        Ok(Some(args)) => args,
+        Ok(None) => return ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(run(&args))
+}
+
+/// `None` where these are `cargo test`'s own arguments, and they mean other tests.
+fn parse(args: &[String]) -> Result<Option<Args>, String> {
+    let mut parsed = Args {
+        span: QUICK,
+        seed: 1,
+        json: None,
+    };
+    let mut names = Vec::new();
+    let mut rest = args.iter();
+    while let Some(arg) = rest.next() {
+        let mut value = || rest.next().ok_or_else(|| format!("{arg} lacks its value"));
+        match arg.as_str() {
+            "--minutes" => {
+                let minutes: f64 = value()?.parse().map_err(|e| format!("--minutes: {e}"))?;
+                parsed.span = Duration::try_from_secs_f64(minutes * 60.0)
+                    .map_err(|error| format!("--minutes: {error}"))?;
+            }
+            "--seed" => parsed.seed = value()?.parse().map_err(|e| format!("--seed: {e}"))?,
+            "--json" => parsed.json = Some(value()?.into()),
+            "--list" => return Ok(None),
+            "--nocapture" | "--quiet" | "-q" | "--exact" | "--include-ignored" => {}
+            flag if flag.starts_with('-') => return Err(format!("{flag} is not known")),
+            name => names.push(name),
+        }
+    }
+    let meant = names.is_empty() || names.iter().any(|name| "torture".contains(name));
+    Ok(meant.then_some(parsed))
+}
+
+async fn run(args: &Args) -> ExitCode {
+    eprintln!("torture: seed {}, {} s", args.seed, args.span.as_secs());
+    let mut world = World::begins().await;
+    let long = args.span >= LONG;
+    let rules = Rules {
+        max_staleness: world::MAX_STALENESS,
+        clocks: Duration::from_millis(10),
+        grace: GRACE,
+        min_acknowledged: if long { 1_000 } else { 100 },
+        kinds: Kind::ALL.map(Kind::name).to_vec(),
+        min_of_each: if long { 3 } else { 1 },
+        min_fresh: 0.95,
+    };
+    let (history, run) = live(args, &mut world, &rules).await;
+    let judgement = checker::judge(&history, &rules);
+    println!("{}", report::table(&run, &judgement));
+    if let Some(file) = &args.json {
+        std::fs::write(file, report::json(&run, &judgement).to_string()).unwrap();
+    }
+    if judgement.failures.is_empty() {
+        println!("torture: kept");
+        return ExitCode::SUCCESS;
+    }
+    for failure in judgement.failures.iter().take(20) {
+        println!("torture: {failure}");
+    }
+    println!(
+        "torture: BROKEN, {} reasons, seed {}",
+        judgement.failures.len(),
+        args.seed
+    );
+    ExitCode::FAILURE
+}
+
+/// From the first log-in to the last question.
+async fn live(args: &Args, world: &mut World, rules: &Rules) -> (History, Run) {
+    let began = Instant::now();
+    let patience = rules.max_staleness + Duration::from_secs(2);
+    let (orders, prober) = probe::start(began, world.fleet.clone(), patience);
+    let diary = Diary::new(began, orders.clone());
+    let urls: Vec<_> = world
+        .replicas
+        .iter()
+        .map(|replica| replica.url().to_owned())
+        .collect();
+    let mut clients = JoinSet::new();
+    for life in clients::lives(&urls, &diary, args.seed).await {
+        clients.spawn(life);
+    }
+    let watched_from = began.elapsed();
+    let mut nemesis = Nemesis::new(!args.seed, rules.min_of_each, rules.grace);
+    let faults = nemesis.rages(world, began, watched_from + args.span).await;
+    let watched = (watched_from, began.elapsed());
+    if let Some(Err(died)) = clients.try_join_next() {
+        std::panic::resume_unwind(died.into_panic());
+    }
+    clients.shutdown().await;
+    // It may have ended only by a panic, which the join tells.
+    let _told = orders.send(Order::End);
+    let mut probed = tokio::task::spawn_blocking(|| prober.join())
+        .await
+        .unwrap()
+        .unwrap();
+
+    let mut history = History {
+        verifiers: world::VERIFIERS,
+        verdicts: std::mem::take(&mut probed.verdicts),
+        freshness: std::mem::take(&mut probed.freshness),
+        faults,
+        watched,
+        ..History::default()
+    };
+    {
+        let mut written = diary.written();
+        history.tokens = std::mem::take(&mut written.tokens);
+        history.acknowledged = std::mem::take(&mut written.acknowledged);
+    }
+    ending::complete(&mut history, world, &diary, &probed).await;
+    let refused = |outcome| {
+        matches!(
+            outcome,
+            Outcome::Refused(Reason::Revoked | Reason::RolesChanged)
+        )
+    };
+    let last = history.last_verdicts.iter();
+    let run = Run {
+        seed: args.seed,
+        span: watched.1 - watched.0,
+        max_staleness: rules.max_staleness,
+        verifiers: world::VERIFIERS,
+        calls: diary.written().calls.drain().collect(),
+        last_refusals: last.filter(|verdict| refused(verdict.outcome)).count() / world::VERIFIERS,
+    };
+    (history, run)
+}
