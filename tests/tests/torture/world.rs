@@ -62,7 +62,7 @@ impl World {
         let to_database = links(REPLICAS, database.url()).await;
         let mut to_nodes = Vec::new();
         for _ in 0..REPLICAS {
-            to_nodes.push(join_all(nodes.iter().map(|node| link_to(node))).await);
+            to_nodes.push(join_all(nodes.iter().map(link_to)).await);
         }
         let settings = Settings::new(to_database[0].url())
             .nats(&addresses(&to_nodes[0]))
