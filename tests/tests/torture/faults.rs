@@ -12,6 +12,8 @@ use tokio::task::JoinHandle;
 const STREAM: &str = "SESSIONS_REVOCATIONS";
 const PAGES: &str = "sessions.v1.revocations";
 const HEARTBEATS: &str = "sessions.v1.heartbeats";
+/// What a server writes when it cuts a client off.
+const SLOW: &str = "Slow Consumer Detected";
 
 /// How long a cluster may take to do as it is told.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -97,7 +99,7 @@ impl Kind {
                 1 << (4 + target % NODES)
             }
             Self::AllNodesWiped | Self::StreamFilled => ALL_NODES | BUS,
-            Self::BusFlooded => BUS | VERIFIERS,
+            Self::BusFlooded => BUS | VERIFIERS | ALL_NODES,
             // A replica does not start without its database.
             Self::DatabaseKilled => POSTGRES,
             Self::DatabaseConnectionsDropped | Self::DatabaseCut => POSTGRES,
@@ -121,11 +123,17 @@ pub(crate) struct Struck {
     pub(crate) target: usize,
     /// What goes on until it is mended.
     busy: Option<JoinHandle<()>>,
+    /// How many slow consumers NATS had cut off before.
+    slow_before: usize,
 }
 
 pub(crate) async fn strike(kind: Kind, target: usize, world: &mut World, rng: &mut Rng) -> Struck {
     let (replica, node) = (target % REPLICAS, target % NODES);
     let mut busy = None;
+    let slow_before = match kind {
+        Kind::BusFlooded => lines(world, SLOW),
+        _ => 0,
+    };
     match kind {
         Kind::ReplicaKilled => world.replicas[replica].kill(),
         Kind::ReplicaFrozen => world.replicas[replica].program().server().freeze(),
@@ -149,7 +157,7 @@ pub(crate) async fn strike(kind: Kind, target: usize, world: &mut World, rng: &m
             some_ways(world, rng, narrow);
             busy = Some(tokio::spawn(flood(world.nodes[node].url())));
         }
-        Kind::StreamFilled => fill(&world.nodes[node].url()).await,
+        Kind::StreamFilled => fill(world, node).await,
         Kind::DatabaseKilled => world.postgres.kill_immediate().await,
         Kind::DatabaseConnectionsDropped => {
             busy = Some(tokio::spawn(terminate(world.database.url().to_owned())));
@@ -194,13 +202,22 @@ pub(crate) async fn strike(kind: Kind, target: usize, world: &mut World, rng: &m
             drop(old);
         }
     }
-    Struck { kind, target, busy }
+    Struck {
+        kind,
+        target,
+        busy,
+        slow_before,
+    }
 }
 
 pub(crate) async fn mend(struck: Struck, world: &mut World) {
     let (replica, node) = (struck.target % REPLICAS, struck.target % NODES);
     if let Some(busy) = struck.busy {
         busy.abort();
+    }
+    if struck.kind == Kind::BusFlooded {
+        // A node that was started again meanwhile has begun a new log.
+        world.slow_consumers += lines(world, SLOW).saturating_sub(struck.slow_before);
     }
     let well = Condition::default();
     match struck.kind {
@@ -265,21 +282,29 @@ async fn flood(url: String) {
     }
 }
 
-/// Stores what is no page among the pages, until the servers say that they store nothing more.
-async fn fill(url: &str) {
-    let jetstream = jetstream(url).await;
+/// Stores what is no page among the pages, until a server says that it stores nothing more: to this
+/// publisher, or in its log where the answer is lost with the leader that it deposes.
+async fn fill(world: &World, node: usize) {
+    let jetstream = jetstream(&world.nodes[node].url()).await;
     let junk = bytes::Bytes::from(vec![b'x'; 128 * 1_024]);
+    let complaints = || lines(world, "resource limits exceeded");
+    let before = complaints();
     tests::eventually("the stream is full", PATIENCE, async || {
-        let Ok(stored) = jetstream.publish(PAGES, junk.clone()).await else {
-            return false;
+        let refused = match jetstream.publish(PAGES, junk.clone()).await {
+            Ok(stored) => stored.await.err().map(|error| format!("{error:?}")),
+            Err(error) => Some(format!("{error:?}")),
         };
         // A leader that was just elected, or was too slow, fails in other ways.
-        match stored.await {
-            Ok(_) => false,
-            Err(error) => format!("{error:?}").contains("insufficient resources"),
-        }
+        refused.is_some_and(|why| why.contains("insufficient resources")) || complaints() > before
     })
     .await;
+}
+
+/// How many lines with `text` the nodes that run have written.
+fn lines(world: &World, text: &str) -> usize {
+    let logs = world.nodes.iter().map(|node| node.server().running().log());
+    let lines = logs.flat_map(tests::process::Log::lines);
+    lines.filter(|line| line.contains(text)).count()
 }
 
 /// What an operator does about it; nothing is lost by it, for the service fills the stream again.

@@ -193,6 +193,7 @@ async fn live(args: &Args, world: &mut World, rules: &Rules) -> (History, Run) {
         verifiers: world::VERIFIERS,
         calls: diary.written().calls.drain().collect(),
         last_refusals: last.filter(|verdict| refused(verdict.outcome)).count() / world::VERIFIERS,
+        slow_consumers: world.slow_consumers,
     };
     (history, run)
 }

@@ -15,6 +15,8 @@ pub(crate) struct Run {
     pub(crate) calls: BTreeMap<(&'static str, u16), u64>,
     /// Refusals after the end whose reason was the revocation, and not the token's age.
     pub(crate) last_refusals: usize,
+    /// How many NATS has cut off.
+    pub(crate) slow_consumers: usize,
 }
 
 pub(crate) fn table(run: &Run, judgement: &Judgement) -> String {
@@ -74,6 +76,10 @@ pub(crate) fn table(run: &Run, judgement: &Judgement) -> String {
             percent(judgement.fresh_during),
         ),
     ];
+    rows.push((
+        "slow consumers that NATS cut off".to_owned(),
+        run.slow_consumers.to_string(),
+    ));
     for (what, calls) in by_call(run) {
         rows.push((format!("calls: {what}"), calls));
     }
@@ -113,6 +119,7 @@ pub(crate) fn json(run: &Run, judgement: &Judgement) -> Value {
         "fresh_during": judgement.fresh_during,
         "outside_seconds": judgement.outside.as_secs_f64(),
         "faults": judgement.kinds,
+        "slow_consumers": run.slow_consumers,
         "calls": by_call(run),
         "failures": judgement.failures,
     })

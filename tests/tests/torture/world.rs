@@ -42,6 +42,8 @@ pub(crate) struct World {
     /// By replica, each to every node.
     pub(crate) to_nodes: Vec<Vec<Link>>,
     pub(crate) ways: Vec<Way>,
+    /// How many NATS has cut off.
+    pub(crate) slow_consumers: usize,
     credential: Credential,
     issuer: String,
 }
@@ -91,6 +93,7 @@ impl World {
             to_database,
             to_nodes,
             ways,
+            slow_consumers: 0,
             credential,
             issuer,
         };
