@@ -59,7 +59,10 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args = match parse(&args) {
         Ok(Some(args)) => args,
-        Ok(None) => return ExitCode::SUCCESS,
+        Ok(None) => {
+            eprintln!("torture: other tests are meant");
+            return ExitCode::SUCCESS;
+        }
         Err(why) => {
             eprintln!("{why}\n{USAGE}");
             return ExitCode::from(2);
@@ -92,7 +95,9 @@ fn parse(args: &[String]) -> Result<Option<Args>, String> {
             "--seed" => parsed.seed = value()?.parse().map_err(|e| format!("--seed: {e}"))?,
             "--json" => parsed.json = Some(value()?.into()),
             "--list" => return Ok(None),
-            "--nocapture" | "--quiet" | "-q" | "--exact" | "--include-ignored" => {}
+            "--test-threads" | "--color" => drop(value()?),
+            "--nocapture" | "--no-capture" | "--show-output" | "--quiet" | "-q" => {}
+            flag if flag.starts_with("--test-threads=") || flag.starts_with("--color=") => {}
             flag if flag.starts_with('-') => return Err(format!("{flag} is not known")),
             name => names.push(name),
         }
