@@ -1,9 +1,10 @@
 //! The kinds of faults: what each needs for itself, how it strikes, and how it is mended.
 
-use crate::world::{NODES, REPLICAS, VERIFIERS, World};
+use crate::world::{NODES, REPLICAS, Routes, VERIFIERS, World};
 use async_nats::jetstream::{self, context::ContextBuilder};
 use fastrand::Rng;
 use sqlx::{Connection as _, PgConnection};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tests::link::Condition;
 use tokio::task::JoinHandle;
@@ -28,6 +29,7 @@ pub(crate) enum Kind {
     NodeKilled,
     NodeFrozen,
     NodePartitioned,
+    RoutesFlap,
     NodeWiped,
     AllNodesWiped,
     BusFlooded,
@@ -41,7 +43,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::ReplicaKilled,
         Self::ReplicaFrozen,
         Self::ReplicaRestarted,
@@ -49,6 +51,7 @@ impl Kind {
         Self::NodeKilled,
         Self::NodeFrozen,
         Self::NodePartitioned,
+        Self::RoutesFlap,
         Self::NodeWiped,
         Self::AllNodesWiped,
         Self::BusFlooded,
@@ -70,6 +73,7 @@ impl Kind {
             Self::NodeKilled => "NATS node: kill -9",
             Self::NodeFrozen => "NATS node: SIGSTOP, SIGCONT",
             Self::NodePartitioned => "NATS node: partitioned from the others",
+            Self::RoutesFlap => "NATS node: routes flap, messages lost unseen",
             Self::NodeWiped => "NATS node: JetStream's folder wiped",
             Self::AllNodesWiped => "NATS: all three wiped",
             Self::BusFlooded => "NATS: flood and slow consumers",
@@ -95,9 +99,11 @@ impl Kind {
             | Self::ReplicaFrozen
             | Self::ReplicaRestarted
             | Self::ReplicaCutFromBus => 1 << (target % REPLICAS),
-            Self::NodeKilled | Self::NodeFrozen | Self::NodePartitioned | Self::NodeWiped => {
-                1 << (4 + target % NODES)
-            }
+            Self::NodeKilled
+            | Self::NodeFrozen
+            | Self::NodePartitioned
+            | Self::RoutesFlap
+            | Self::NodeWiped => 1 << (4 + target % NODES),
             Self::AllNodesWiped | Self::StreamFilled => ALL_NODES | BUS,
             Self::BusFlooded => BUS | VERIFIERS | ALL_NODES,
             // A replica does not start without its database.
@@ -146,7 +152,10 @@ pub(crate) async fn strike(kind: Kind, target: usize, world: &mut World, rng: &m
         }
         Kind::NodeKilled => world.nodes[node].kill(),
         Kind::NodeFrozen => world.nodes[node].server().freeze(),
-        Kind::NodePartitioned => world.isolate(node, cut_or_frozen(rng)),
+        Kind::NodePartitioned => world.routes.become_at(node, cut_or_frozen(rng)),
+        Kind::RoutesFlap => {
+            busy = Some(tokio::spawn(flap(world.routes.clone(), node)));
+        }
         Kind::NodeWiped => world.nodes[node].wipe().await,
         Kind::AllNodesWiped => wipe_all(world).await,
         Kind::BusFlooded => {
@@ -214,6 +223,8 @@ pub(crate) async fn mend(struck: Struck, world: &mut World) {
     let (replica, node) = (struck.target % REPLICAS, struck.target % NODES);
     if let Some(busy) = struck.busy {
         busy.abort();
+        // It may be at work just now, and must not undo what comes.
+        let _aborted = busy.await;
     }
     if struck.kind == Kind::BusFlooded {
         // A node that was started again meanwhile has begun a new log.
@@ -230,7 +241,7 @@ pub(crate) async fn mend(struck: Struck, world: &mut World) {
         }
         Kind::NodeKilled => world.nodes[node].restart().await,
         Kind::NodeFrozen => world.nodes[node].server().thaw(),
-        Kind::NodePartitioned => world.isolate(node, well),
+        Kind::NodePartitioned | Kind::RoutesFlap => world.routes.become_at(node, well),
         Kind::NodeWiped | Kind::AllNodesWiped | Kind::VerifierRestarted => {}
         Kind::StreamFilled => empty_the_stream(world, node).await,
         Kind::DatabaseKilled => world.postgres.restart().await,
@@ -264,6 +275,26 @@ fn some_ways(world: &World, rng: &mut Rng, condition: Condition) {
                 link.becomes(condition);
             }
         }
+    }
+}
+
+/// Cuts a node's routes for a moment, again and again. They come back within a second, and what was
+/// published meanwhile is lost to the others' clients, whose connections stay as they were: nobody is
+/// told, and heartbeats do not stay away for long enough to be missed. Ends when it is aborted.
+async fn flap(routes: Arc<Routes>, node: usize) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(1_500));
+    loop {
+        ticks.tick().await;
+        routes.become_at(
+            node,
+            Condition {
+                cut: true,
+                ..Condition::default()
+            },
+        );
+        // Long enough for the lines' own tasks to see it.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        routes.become_at(node, Condition::default());
     }
 }
 

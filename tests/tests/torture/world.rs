@@ -35,8 +35,7 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Nats>,
     pub(crate) database: Database,
     pub(crate) postgres: Postgres,
-    /// Between nodes: from, to, and the line.
-    pub(crate) routes: Vec<(usize, usize, Link)>,
+    pub(crate) routes: Arc<Routes>,
     /// By replica.
     pub(crate) to_database: Vec<Link>,
     /// By replica, each to every node.
@@ -141,10 +140,15 @@ impl World {
         })
         .await;
     }
+}
 
-    /// The lines of this node's routes, both ways.
-    pub(crate) fn isolate(&self, node: usize, condition: Condition) {
-        for (from, to, link) in &self.routes {
+/// The lines between nodes: from, to, and the line.
+pub(crate) struct Routes(Vec<(usize, usize, Link)>);
+
+impl Routes {
+    /// All that begin or end at `node` change.
+    pub(crate) fn become_at(&self, node: usize, condition: Condition) {
+        for (from, to, link) in &self.0 {
             if *from == node || *to == node {
                 link.becomes(condition);
             }
@@ -153,7 +157,7 @@ impl World {
 }
 
 /// Three nodes that know each other by the lines between them only.
-async fn cluster() -> (Vec<(usize, usize, Link)>, Vec<Nats>) {
+async fn cluster() -> (Arc<Routes>, Vec<Nats>) {
     let ports: Vec<u16> = (0..NODES).map(|_| port::free()).collect();
     let mut routes = Vec::new();
     for from in 0..NODES {
@@ -184,7 +188,7 @@ async fn cluster() -> (Vec<(usize, usize, Link)>, Vec<Nats>) {
         Nats::with().config(&config).start()
     });
     let nodes = join_all(starting).await;
-    (routes, nodes)
+    (Arc::new(Routes(routes)), nodes)
 }
 
 async fn link_to(node: &Nats) -> Link {
