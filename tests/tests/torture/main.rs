@@ -47,7 +47,9 @@ const USAGE: &str = "usage: tests/torture [--minutes N] [--seed S] [--json FILE]
 const QUICK: Duration = Duration::from_secs(40);
 /// From here on a run must have a thousand revocations, and each kind of fault three times.
 const LONG: Duration = Duration::from_secs(120);
-const GRACE: Duration = Duration::from_secs(2);
+/// Connections are tried again after random waits of up to four seconds, and what was frozen has to
+/// find out that others have given it up.
+const GRACE: Duration = Duration::from_secs(3);
 
 struct Args {
     span: Duration,
