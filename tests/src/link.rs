@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// How a line is at the moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Condition {
     /// For how long every piece of data is held, each way.
     pub delay: Duration,
@@ -24,6 +24,27 @@ pub struct Condition {
     pub half_closed: bool,
     /// Connections are closed, and new ones as soon as they are made.
     pub cut: bool,
+}
+
+impl Condition {
+    /// Everything gets through at once.
+    pub const WELL: Self = Self {
+        delay: Duration::ZERO,
+        throttle: None,
+        frozen: false,
+        half_closed: false,
+        cut: false,
+    };
+    /// As when a cable is pulled.
+    pub const FROZEN: Self = Self {
+        frozen: true,
+        ..Self::WELL
+    };
+    /// As when the other end is gone.
+    pub const CUT: Self = Self {
+        cut: true,
+        ..Self::WELL
+    };
 }
 
 /// A proxy on 127.0.0.1. Its connections end with it.
@@ -53,7 +74,7 @@ impl Link {
         let own = near
             .local_addr()
             .unwrap_or_else(|error| panic!("a link without an address: {error}"));
-        let condition = Arc::new(watch::Sender::new(Condition::default()));
+        let condition = Arc::new(watch::Sender::new(Condition::WELL));
         Self {
             url: format!("{scheme}{own}{rest}"),
             accepting: tokio::spawn(accept(near, port, condition.clone())),
@@ -179,12 +200,12 @@ mod tests {
         assert_eq!(client.read_u8().await.unwrap(), b'a');
         link.becomes(Condition {
             half_closed: true,
-            ..Condition::default()
+            ..Condition::WELL
         });
         let mut byte = [0];
         assert_eq!(client.read(&mut byte).await.unwrap(), 0, "the end");
         client.write_all(b"b").await.unwrap();
-        link.becomes(Condition::default());
+        link.becomes(Condition::WELL);
         assert_eq!(client.read(&mut byte).await.unwrap(), 0, "for good");
         let mut other = connected(&link).await;
         other.write_all(b"c").await.unwrap();
@@ -196,7 +217,7 @@ mod tests {
         let (link, _serving) = echo().await;
         link.becomes(Condition {
             throttle: Some(100_000),
-            ..Condition::default()
+            ..Condition::WELL
         });
         let mut client = connected(&link).await;
         let began = Instant::now();

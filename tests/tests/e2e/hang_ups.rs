@@ -194,7 +194,7 @@ async fn leave_nothing_acknowledged_unseen() {
     // A database that is not on the same machine, so that a `BEGIN` takes its time.
     link.becomes(Condition {
         delay: Duration::from_millis(1),
-        ..Condition::default()
+        ..Condition::WELL
     });
     let load = Arc::new(Load::default());
     let hasty = [vec![revoke], vec![refresh, list]].map(|requests| {

@@ -161,7 +161,7 @@ pub(crate) async fn strike(kind: Kind, target: usize, world: &mut World, rng: &m
         Kind::BusFlooded => {
             let narrow = Condition {
                 throttle: Some(rng.u32(20_000..100_000)),
-                ..Condition::default()
+                ..Condition::WELL
             };
             some_ways(world, rng, narrow);
             busy = Some(tokio::spawn(flood(world.nodes[node].url())));
@@ -188,15 +188,15 @@ pub(crate) async fn strike(kind: Kind, target: usize, world: &mut World, rng: &m
             let impaired = [
                 Condition {
                     delay: Duration::from_millis(rng.u64(50..1_500)),
-                    ..Condition::default()
+                    ..Condition::WELL
                 },
                 Condition {
                     throttle: Some(rng.u32(1_000..20_000)),
-                    ..Condition::default()
+                    ..Condition::WELL
                 },
                 Condition {
                     half_closed: true,
-                    ..Condition::default()
+                    ..Condition::WELL
                 },
             ];
             for condition in impaired {
@@ -230,7 +230,7 @@ pub(crate) async fn mend(struck: Struck, world: &mut World) {
         // A node that was started again meanwhile has begun a new log.
         world.slow_consumers += lines(world, SLOW).saturating_sub(struck.slow_before);
     }
-    let well = Condition::default();
+    let well = Condition::WELL;
     match struck.kind {
         Kind::ReplicaKilled | Kind::ReplicaRestarted => world.replicas[replica].restart().await,
         Kind::ReplicaFrozen => world.replicas[replica].program().server().thaw(),
@@ -259,7 +259,7 @@ fn cut_or_frozen(rng: &mut Rng) -> Condition {
     Condition {
         cut,
         frozen: !cut,
-        ..Condition::default()
+        ..Condition::WELL
     }
 }
 
@@ -289,12 +289,12 @@ async fn flap(routes: Arc<Routes>, node: usize) {
             node,
             Condition {
                 cut: true,
-                ..Condition::default()
+                ..Condition::WELL
             },
         );
         // Long enough for the lines' own tasks to see it.
         tokio::time::sleep(Duration::from_millis(20)).await;
-        routes.become_at(node, Condition::default());
+        routes.become_at(node, Condition::WELL);
     }
 }
 

@@ -2,8 +2,8 @@
 //! whoever is left.
 
 use super::{
-    CUT, FROZEN, MAX_STALENESS, WELL, acceptance_ends_in_time, gate_of, is_not_ready,
-    says_that_it_is_stale, verdict_becomes,
+    MAX_STALENESS, acceptance_ends_in_time, gate_of, is_not_ready, says_that_it_is_stale,
+    verdict_becomes,
 };
 use crate::revocation::{SOON, World};
 use async_nats::jetstream::{self, stream::Stream};
@@ -38,8 +38,8 @@ impl OnLines {
 
     /// Hears of nothing any more, neither over NATS nor over HTTP.
     fn is_cut_off(&self) {
-        self.bus.becomes(CUT);
-        self.http.becomes(CUT);
+        self.bus.becomes(Condition::CUT);
+        self.http.becomes(Condition::CUT);
     }
 }
 
@@ -67,7 +67,7 @@ async fn http_stands_in_while_the_line_to_nats_is(lost: Condition) {
     verdict_becomes(&gate, &dead, 401, &[200]).await;
     verdict_becomes(&gate, &good, 200, &[]).await;
 
-    bus.becomes(WELL);
+    bus.becomes(Condition::WELL);
     alice.logs_in().await;
     let dead = alice.access_token();
     verdict_becomes(&gate, &dead, 200, &[]).await;
@@ -78,12 +78,12 @@ async fn http_stands_in_while_the_line_to_nats_is(lost: Condition) {
 
 #[tokio::test]
 async fn a_verifier_that_loses_nats_learns_over_http_and_never_goes_stale() {
-    http_stands_in_while_the_line_to_nats_is(CUT).await;
+    http_stands_in_while_the_line_to_nats_is(Condition::CUT).await;
 }
 
 #[tokio::test]
 async fn a_verifier_whose_line_to_nats_goes_dead_learns_over_http_and_never_goes_stale() {
-    http_stands_in_while_the_line_to_nats_is(FROZEN).await;
+    http_stands_in_while_the_line_to_nats_is(Condition::FROZEN).await;
 }
 
 #[tokio::test]
@@ -91,15 +91,15 @@ async fn a_verifier_that_loses_both_is_stale_and_comes_back_by_nats_alone() {
     let world = World::begins().await;
     let cut = OnLines::begins(&world).await;
     let (mut alice, dead, good) = two(&world, &cut.gate).await;
-    cut.bus.becomes(CUT);
+    cut.bus.becomes(Condition::CUT);
     // It waits for an answer in vain, so the heartbeats come long before the pages that it missed.
-    cut.http.becomes(FROZEN);
+    cut.http.becomes(Condition::FROZEN);
     alice.logs_out().await;
     acceptance_ends_in_time(&cut.gate, &dead, Instant::now()).await;
     says_that_it_is_stale(&cut.gate, &good).await;
 
     // What was published meanwhile is in the stored stream, and nowhere else that it reaches.
-    cut.bus.becomes(WELL);
+    cut.bus.becomes(Condition::WELL);
     verdict_becomes(&cut.gate, &dead, 401, &[503]).await;
     verdict_becomes(&cut.gate, &good, 200, &[503]).await;
 }
@@ -109,7 +109,7 @@ async fn without_the_service_a_running_verifier_goes_on_and_a_new_one_waits_for_
     let world = World::begins().await;
     let old = OnLines::begins(&world).await;
     let (mut alice, dead, good) = two(&world, &old.gate).await;
-    old.http.becomes(CUT);
+    old.http.becomes(Condition::CUT);
     let gone = Instant::now();
     let new = gate_of(&world).nats(&world.nats.url());
     let new = new.service_url(old.http.url()).listens().await;
@@ -124,7 +124,7 @@ async fn without_the_service_a_running_verifier_goes_on_and_a_new_one_waits_for_
     alice.logs_out().await;
     verdict_becomes(&old.gate, &dead, 401, &[200]).await;
 
-    old.http.becomes(WELL);
+    old.http.becomes(Condition::WELL);
     verdict_becomes(&new, &good, 200, &[503]).await;
     verdict_becomes(&new, &dead, 401, &[]).await;
 }
@@ -177,7 +177,7 @@ async fn what_was_lost_is_stored_again(mut world: World, lose: impl AsyncFnOnce(
         a_page_is_stored(&world.nats).await
     })
     .await;
-    cut.bus.becomes(WELL);
+    cut.bus.becomes(Condition::WELL);
     verdict_becomes(&cut.gate, &dead, 401, &[200, 503]).await;
     verdict_becomes(&cut.gate, &good, 200, &[503]).await;
 }
@@ -240,7 +240,7 @@ async fn a_bus_that_was_away_for_longer_than_its_pages_live_is_filled_from_the_f
     let line = Link::before(&nats.url()).await;
     let world = World::begins_on(nats, |settings| settings.nats(line.url())).await;
     what_was_lost_is_stored_again(world, async |world| {
-        line.becomes(CUT);
+        line.becomes(Condition::CUT);
         let operator = operator(&world.nats).await;
         let mut stream = operator.get_stream(STREAM).await.unwrap();
         // Two minutes at least, where nobody hurries them.
@@ -252,7 +252,7 @@ async fn a_bus_that_was_away_for_longer_than_its_pages_live_is_filled_from_the_f
             stored_pages(&world.nats).await == Some(0)
         })
         .await;
-        line.becomes(WELL);
+        line.becomes(Condition::WELL);
     })
     .await;
 }
@@ -266,7 +266,7 @@ async fn a_verifier_that_the_bus_drops_for_being_slow_catches_up() {
     let world = World::begins_on(nats, |settings| settings.nats(&url)).await;
     let slow = OnLines::begins(&world).await;
     let (mut alice, dead, good) = two(&world, &slow.gate).await;
-    slow.http.becomes(CUT);
+    slow.http.becomes(Condition::CUT);
 
     slow.gate.server().freeze();
     let stranger = async_nats::connect(world.nats.url()).await.unwrap();

@@ -20,29 +20,10 @@ use crate::revocation::{SOON, World};
 use std::time::{Duration, Instant};
 use tests::eventually::until;
 use tests::gate::{self, Gate};
-use tests::link::{Condition, Link};
+use tests::link::Link;
 
 /// Long enough for a few heartbeats on a busy machine, and for no test to take long.
 const MAX_STALENESS: Duration = Duration::from_secs(2);
-
-const CUT: Condition = Condition {
-    delay: Duration::ZERO,
-    frozen: false,
-    cut: true,
-};
-
-/// As when a cable is pulled.
-const FROZEN: Condition = Condition {
-    delay: Duration::ZERO,
-    frozen: true,
-    cut: false,
-};
-
-const WELL: Condition = Condition {
-    delay: Duration::ZERO,
-    frozen: false,
-    cut: false,
-};
 
 /// A gate that is stale after [`MAX_STALENESS`].
 fn gate_of(world: &World) -> gate::Settings {

@@ -1,11 +1,12 @@
 //! Replicas of the service that die, hear nothing of each other, or stand still: any of them
 //! publishes what any of them has committed.
 
-use super::{CUT, FROZEN, MAX_STALENESS, WELL, gate_of, says_that_it_is_stale, verdict_becomes};
+use super::{MAX_STALENESS, gate_of, says_that_it_is_stale, verdict_becomes};
 use crate::revocation::{SOON, World};
 use sqlx::{Connection as _, PgConnection};
 use std::time::Instant;
 use tests::eventually::{eventually, until};
+use tests::link::Condition;
 use tests::{Gate, Link, Nats, SessionApi};
 
 /// Two replicas, the first with a line to the bus, and a gate that knows the bus alone by now.
@@ -33,7 +34,7 @@ impl Two {
         let http = Link::before(second.url()).await;
         let settings = gate_of(&world).nats(&url).service_url(http.url());
         let gate = settings.start().await;
-        http.becomes(CUT);
+        http.becomes(Condition::CUT);
         Self {
             world,
             first_to_bus,
@@ -46,7 +47,7 @@ impl Two {
     /// Alice logs out at the first replica, which dies as soon as that is committed. It could tell
     /// neither the bus nor her.
     async fn a_log_out_is_committed_and_no_more(&mut self, token: &str) {
-        self.first_to_bus.becomes(FROZEN);
+        self.first_to_bus.becomes(Condition::FROZEN);
         let mut database = PgConnection::connect(self.world.database.url())
             .await
             .unwrap();
@@ -66,7 +67,7 @@ impl Two {
         // On a slow machine she was told that it is not published.
         let _nobody_told_her = answer.await.unwrap();
         // What was on its way to the bus goes with it.
-        self.first_to_bus.becomes(CUT);
+        self.first_to_bus.becomes(Condition::CUT);
     }
 
     async fn the_other_publishes_it(mut self) {
@@ -130,7 +131,7 @@ async fn heartbeats(service: &SessionApi) -> u64 {
 
 /// Pages that it cut are on the line, and it stands still.
 async fn stops_with_pages_under_way(service: &SessionApi, line: &Link) {
-    line.becomes(FROZEN);
+    line.becomes(Condition::FROZEN);
     let before = heartbeats(service).await;
     eventually("two heartbeats are under way", SOON, async || {
         heartbeats(service).await >= before + 2
@@ -161,7 +162,7 @@ async fn a_replica_that_stood_still_brings_no_token_back_and_takes_none_away() {
     .await;
 
     // What it cut before goes out now, and then it goes on where it was.
-    two.first_to_bus.becomes(WELL);
+    two.first_to_bus.becomes(Condition::WELL);
     world.service.program().server().thaw();
     alice.moves_to(&world.service);
     alice.tries_to_refresh().await.must_be(401);
@@ -191,7 +192,7 @@ async fn pages_that_go_out_late_make_no_verifier_fresh() {
     let token = alice.access_token();
     verdict_becomes(&gate, &token, 200, &[]).await;
 
-    http.becomes(CUT);
+    http.becomes(Condition::CUT);
     stops_with_pages_under_way(&world.service, &to_bus).await;
     let stopped = Instant::now();
     eventually("all that was cut is old", SOON, async || {
@@ -203,7 +204,7 @@ async fn pages_that_go_out_late_make_no_verifier_fresh() {
         readiness["counts"]["pages"].as_u64().unwrap()
     };
     let before = pages().await;
-    to_bus.becomes(WELL);
+    to_bus.becomes(Condition::WELL);
     eventually("what is late arrives", SOON, async || {
         says_that_it_is_stale(&gate, &token).await;
         pages().await >= before + 2

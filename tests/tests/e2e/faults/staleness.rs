@@ -1,14 +1,15 @@
 //! A verifier without news, and one that slept through them.
 
 use super::{
-    CUT, FROZEN, MAX_STALENESS, WELL, acceptance_ends_in_time, gate_behind_a_line, gate_of,
-    is_not_ready, says_that_it_is_stale, verdict_becomes,
+    MAX_STALENESS, acceptance_ends_in_time, gate_behind_a_line, gate_of, is_not_ready,
+    says_that_it_is_stale, verdict_becomes,
 };
 use crate::revocation::{PASSWORD, SOON, World};
 use futures::future::join_all;
 use std::sync::Arc;
 use std::time::Instant;
 use tests::eventually::eventually;
+use tests::link::Condition;
 use tests::session_api::Settings;
 use tests::{Gate, Link, Postgres, SessionApi, User};
 
@@ -23,13 +24,13 @@ async fn a_verifier_that_hears_nothing_says_so_in_time_and_logs_nobody_out() {
     let (dead, good) = (alice.access_token(), admin.access_token());
     verdict_becomes(&gate, &dead, 200, &[]).await;
 
-    line.becomes(FROZEN);
+    line.becomes(Condition::FROZEN);
     alice.logs_out().await;
     acceptance_ends_in_time(&gate, &dead, Instant::now()).await;
     says_that_it_is_stale(&gate, &dead).await;
     is_not_ready(&gate, "stale", "/revocations/stream").await;
 
-    line.becomes(WELL);
+    line.becomes(Condition::WELL);
     verdict_becomes(&gate, &dead, 401, &[503]).await;
     verdict_becomes(&gate, &good, 200, &[503]).await;
     gate.is_ready().await;
@@ -50,11 +51,11 @@ async fn while_the_database_gives_no_answer_no_verifier_calls_itself_fresh() {
     let token = alice.access_token();
     verdict_becomes(&gate, &token, 200, &[]).await;
 
-    line.becomes(FROZEN);
+    line.becomes(Condition::FROZEN);
     acceptance_ends_in_time(&gate, &token, Instant::now()).await;
     says_that_it_is_stale(&gate, &token).await;
 
-    line.becomes(WELL);
+    line.becomes(Condition::WELL);
     verdict_becomes(&gate, &token, 200, &[503]).await;
 }
 
@@ -114,7 +115,7 @@ async fn a_verifier_that_was_stopped_for_too_long_accepts_nothing_on_waking() {
     gate.server().freeze();
     let asleep = Instant::now();
     // It has nothing to go by but what it knew.
-    line.becomes(CUT);
+    line.becomes(Condition::CUT);
     alice.logs_out().await;
     // They are there when it wakes.
     let gate = Arc::new(gate);
@@ -132,6 +133,6 @@ async fn a_verifier_that_was_stopped_for_too_long_accepts_nothing_on_waking() {
         assert_eq!(verdict.unwrap(), 503);
     }
 
-    line.becomes(WELL);
+    line.becomes(Condition::WELL);
     verdict_becomes(&gate, &token, 401, &[503]).await;
 }
