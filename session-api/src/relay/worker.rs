@@ -29,6 +29,8 @@ pub(crate) struct Worker {
     wakeups: watch::Receiver<Position>,
     bus: Option<BusSide>,
     tail: Tail,
+    /// A cut has come since the start: the tail has its beginning.
+    begun: bool,
     /// A cut on its way from the store.
     cutting: Option<BoxFuture<'static, store::Result<Cut>>>,
     /// Something happened while a cut was on its way: it may not hold it.
@@ -55,6 +57,7 @@ impl Worker {
             wakeups,
             bus,
             tail: Tail::default(),
+            begun: false,
             cutting: None,
             cut_again: false,
             relieved: None,
@@ -161,7 +164,7 @@ impl Worker {
         let store = self.relay.shared.store.clone();
         let (replica, seen) = (self.replica, self.relay.seen());
         // The first cut after a start has no tail to continue: it begins at the head of the moment.
-        let from = self.relay.latest_now().map(|_| self.tail.to());
+        let from = self.begun.then(|| self.tail.to());
         // In a task of its own: this loop may end while the database is at work.
         let cut = tokio::spawn(async move {
             let from = match from {
@@ -198,7 +201,7 @@ impl Worker {
             tracing::info!("pages are cut again");
         }
         // What lay between was pruned where this replica could not cut for longer than tokens live.
-        if self.relay.latest_now().is_none() || cut.from > self.tail.to() {
+        if !std::mem::replace(&mut self.begun, true) || cut.from > self.tail.to() {
             self.tail = Tail::starting_at(cut.from);
             self.relay.shared.sent.send_replace(cut.from);
         }
@@ -225,10 +228,10 @@ impl Worker {
         let shared = &self.relay.shared;
         shared.latest.send_modify(|latest| {
             // Two true statements make one: nothing lay after the greater `to` at the later `at`.
-            let before = latest.unwrap_or(Latest { at, to, floor });
-            let at = if more { before.at } else { at.max(before.at) };
-            *latest = Some(Latest {
-                at,
+            // A cut that goes on says nothing of its `at`; where it is the first, nothing is said yet.
+            let before = latest.or((!more).then_some(Latest { at, to, floor }));
+            *latest = before.map(|before| Latest {
+                at: if more { before.at } else { at.max(before.at) },
                 to: to.max(before.to),
                 floor: floor.max(before.floor),
             });
@@ -335,3 +338,6 @@ impl Worker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

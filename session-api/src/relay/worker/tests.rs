@@ -1,0 +1,103 @@
+//! What a replica says when more is revoked than it cuts at once.
+
+use super::*;
+use crate::clock;
+use crate::keys::Sealer;
+use crate::service::key_admin::open_keys;
+use crate::session::{Event, Fact, Stream};
+use crate::store::{IfMissing, Store};
+use revocation_events::Revocation;
+use revocation_events::page::SignedPage;
+use std::sync::Arc;
+use uuid::Uuid;
+
+const ISSUER: &str = "https://id.example.com";
+const ACCESS_TTL: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+struct World {
+    store: Arc<dyn Store>,
+    relay: Relay,
+    worker: Worker,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    async fn begins() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("log.db").display());
+        let store = store::connect(&url, IfMissing::Create).await.unwrap();
+        store.migrate().await.unwrap();
+        let keys = Arc::new(open_keys(&*store, Sealer::none()).await.unwrap());
+        let (relay, commits) = Relay::new(ISSUER.to_owned(), store.clone(), keys, false);
+        let replica = Replica {
+            id: Uuid::new_v4(),
+            access_ttl: ACCESS_TTL,
+        };
+        Self {
+            worker: Worker::new(relay.clone(), commits, replica, None),
+            store,
+            relay,
+            _folder: folder,
+        }
+    }
+
+    /// Everyone is revoked, an hour ago by the log.
+    async fn revoke_long_ago(&self, version: i64) -> Position {
+        let mut tx = self.store.begin().await.unwrap();
+        let position = tx.take_position(Position::ZERO).await.unwrap().position;
+        let event = Event {
+            stream: Stream::Everyone,
+            version,
+            at: clock::now().minus(HOUR),
+            fact: Fact::EveryoneRevoked { position },
+        };
+        tx.append(&[event]).await.unwrap();
+        tx.commit().await.unwrap();
+        position
+    }
+
+    fn read(&self, page: &LivePage) -> Page {
+        let ring = self.relay.shared.keys.ring();
+        let read = Page::verify(&page.text, ISSUER, |kid| ring.access_key(kid));
+        let SignedPage { page, .. } = read.unwrap();
+        page
+    }
+}
+
+/// More may have been revoked between the reading of the head and the first cut than one cut holds.
+#[tokio::test]
+async fn a_first_cut_that_goes_on_is_no_statement() {
+    let mut world = World::begins().await;
+    let first = world.revoke_long_ago(1).await;
+    let second = world.revoke_long_ago(2).await;
+    let third = world.revoke_long_ago(3).await;
+    let some = Cut {
+        at: UnixMillis::new(1_000),
+        from: first,
+        to: second,
+        floor: Position::ZERO,
+        revoked: vec![Revocation {
+            position: second,
+            target: Target::Everyone,
+        }],
+        more: true,
+    };
+    let mut live = world.relay.live();
+    world.worker.cut_came(Ok(some)).await;
+    let page = world.read(&live.try_recv().unwrap());
+    assert_eq!((page.from, page.to, page.more), (first, second, true));
+    assert_eq!(world.relay.latest_now(), None);
+
+    let rest = world.worker.cutting.take().unwrap().await.unwrap();
+    assert_eq!((rest.from, rest.to, rest.more), (second, third, false));
+    let latest = Latest {
+        at: rest.at,
+        to: third,
+        floor: rest.floor,
+    };
+    world.worker.cut_came(Ok(rest)).await;
+    let page = world.read(&live.try_recv().unwrap());
+    assert_eq!((page.from, page.to, page.more), (second, third, false));
+    assert_eq!(world.relay.latest_now(), Some(latest));
+}
