@@ -217,15 +217,24 @@ impl Relay {
         after: Option<Position>,
         latest: Latest,
     ) -> store::Result<Vec<LivePage>> {
-        let Latest { at, to, floor } = latest;
-        let from = after
+        let Latest { at, to, mut floor } = latest;
+        let mut from = after
             .filter(|after| *after >= floor)
             .unwrap_or(floor)
             .min(to);
         // One more than is answered, so that the last page knows that it has `more`.
         let limit = u32::try_from(MAX_PAGES * revocation_events::page::MAX_REVOCATIONS + 1)
             .unwrap_or_else(|_| unreachable!("64,001"));
-        let revoked = self.shared.store.revocations(from, to, limit).await?;
+        // `latest` may be older than the last prune: of what lies below that mark nothing is said.
+        let revoked = loop {
+            let read = self.shared.store.revocations(from, to, limit).await?;
+            let mark = read.pruned.min(to);
+            if mark <= from {
+                break read.revoked;
+            }
+            from = mark;
+            floor = floor.max(mark);
+        };
         let mut pages = Page::cut(&self.shared.issuer, at, (from, to), floor, &revoked);
         pages.truncate(MAX_PAGES);
         Ok(pages.iter().map(|page| self.sign(page)).collect())

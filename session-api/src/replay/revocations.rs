@@ -51,7 +51,7 @@ impl Revocations {
         };
         let mut after = Position::ZERO;
         loop {
-            let rows = store.revocations(after, self.head, BATCH).await?;
+            let rows = store.revocations(after, self.head, BATCH).await?.revoked;
             let Some(last) = rows.last() else { break };
             after = last.position;
             for row in &rows {

@@ -41,7 +41,7 @@ pub(crate) use types::*;
 
 use crate::session::Event;
 use async_trait::async_trait;
-use revocation_events::{Position, Revocation, SessionId, UserId};
+use revocation_events::{Position, SessionId, UserId};
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -126,12 +126,7 @@ pub(crate) trait Store: Send + Sync + 'static {
     ) -> Result<Vec<StoredSession>>;
 
     /// Revocations in `(after, to]` in order, at most `limit`. Writes nothing.
-    async fn revocations(
-        &self,
-        after: Position,
-        to: Position,
-        limit: u32,
-    ) -> Result<Vec<Revocation>>;
+    async fn revocations(&self, after: Position, to: Position, limit: u32) -> Result<Excerpt>;
 
     /// Cuts the log after `from`, in a transaction that reads its clock first and writes the
     /// replica's own row, so that neither a standby nor a left-over snapshot can do it. Where the

@@ -146,14 +146,18 @@ macro_rules! statements {
             after: Position,
             to: Position,
             limit: u32,
-        ) -> Result<Vec<Revocation>> {
-            const SQL: &str = "select position, kind, subject from revocation \
-                               where position > $1 and position <= $2 order by position limit $3";
-            let query = sqlx::query_as::<_, RevocationColumns>(SQL)
+        ) -> Result<Excerpt> {
+            const SQL: &str = "select h.pruned, r.position, r.kind, r.subject \
+                               from log_head h left join \
+                               (select position, kind, subject from revocation \
+                                where position > $1 and position <= $2 \
+                                order by position limit $3) r on true \
+                               order by r.position";
+            let query = sqlx::query_as::<_, ExcerptColumns>(SQL)
                 .bind(i64::from(after))
                 .bind(i64::from(to))
                 .bind(i64::from(limit));
-            rows::all(query.fetch_all(db).await?)
+            ExcerptColumns::excerpt(query.fetch_all(db).await?)
         }
 
         pub(super) async fn stream_version(

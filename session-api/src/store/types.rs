@@ -140,6 +140,14 @@ impl Cut {
     }
 }
 
+/// Revocations as they lie in the log, read without a cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Excerpt {
+    /// The mark of the last prune in the same snapshot: at or below it some may be gone.
+    pub(crate) pruned: Position,
+    pub(crate) revoked: Vec<Revocation>,
+}
+
 /// What a key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum KeyPurpose {

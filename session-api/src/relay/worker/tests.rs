@@ -1,4 +1,5 @@
-//! What a replica says when more is revoked than it cuts at once.
+//! What a replica says when a cut or a prune comes between. A search of the page protocol as a whole
+//! found both.
 
 use super::*;
 use crate::clock;
@@ -100,4 +101,47 @@ async fn a_first_cut_that_goes_on_is_no_statement() {
     let page = world.read(&live.try_recv().unwrap());
     assert_eq!((page.from, page.to, page.more), (second, third, false));
     assert_eq!(world.relay.latest_now(), Some(latest));
+}
+
+/// A replica may have cut last before another one pruned.
+#[tokio::test]
+async fn nothing_is_said_of_what_was_pruned_since_the_last_cut() {
+    let world = World::begins().await;
+    let from_nothing = Position::ZERO;
+    let cut = world
+        .store
+        .cut(world.worker.replica, from_nothing, from_nothing, 1);
+    let old_floor = cut.await.unwrap().floor;
+    let first = world.revoke_long_ago(1).await;
+    let mark = world.revoke_long_ago(2).await;
+    let latest = Latest {
+        at: clock::now(),
+        to: mark,
+        floor: old_floor,
+    };
+    let all = world.relay.pages_after(None, latest).await.unwrap();
+    let all = world.read(&all[0]);
+    assert_eq!((all.from, all.floor), (old_floor, old_floor));
+    assert_eq!(all.revoked.len(), 2);
+
+    assert_eq!(world.store.prune().await.unwrap(), 1);
+    for after in [None, Some(first), Some(mark)] {
+        let pages = world.relay.pages_after(after, latest).await.unwrap();
+        let page = world.read(&pages[0]);
+        assert_eq!((page.from, page.to), (mark, mark), "after {after:?}");
+    }
+    let pages = world.relay.pages_after(Some(first), latest).await.unwrap();
+    let page = world.read(&pages[0]);
+    assert_eq!(
+        page.floor, mark,
+        "whoever knows up to {first} must not see a gap"
+    );
+    // One who is behind the mark says no more than it knows.
+    let behind = Latest {
+        to: first,
+        ..latest
+    };
+    let pages = world.relay.pages_after(None, behind).await.unwrap();
+    let page = world.read(&pages[0]);
+    assert_eq!((page.from, page.to, page.floor), (first, first, first));
 }

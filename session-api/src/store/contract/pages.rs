@@ -74,9 +74,11 @@ pub(super) async fn a_cut_holds_all_after_its_start(db: &Db) {
     assert_eq!(positions(&rest.revoked), taken[3..]);
     assert_eq!(rest.from, taken[2]);
     let read = db.store.revocations(taken[0], taken[3], 2).await.unwrap();
-    assert_eq!(positions(&read), taken[1..3]);
+    assert_eq!(positions(&read.revoked), taken[1..3]);
     let read = db.store.revocations(taken[0], taken[1], ALL).await.unwrap();
-    assert_eq!(positions(&read), taken[1..2]);
+    assert_eq!(positions(&read.revoked), taken[1..2]);
+    let read = db.store.revocations(taken[4], taken[4], ALL).await.unwrap();
+    assert_eq!(positions(&read.revoked), []);
 }
 
 pub(super) async fn a_long_cut_goes_on_in_the_next(db: &Db) {
@@ -223,14 +225,18 @@ pub(super) async fn pruning_leaves_what_pages_need(db: &Db) {
     let replica = replica(MINUTE);
     assert_eq!(cut(&*db.store, replica, Position::ZERO).await.floor, floor);
 
+    let all = db.store.revocations(Position::ZERO, pos(1 << 52), ALL);
+    assert_eq!(all.await.unwrap().pruned, Position::ZERO);
     assert_eq!(db.store.prune().await.unwrap(), 3);
     assert_eq!(db.store.prune().await.unwrap(), 0);
-    let left = db
-        .store
-        .revocations(Position::ZERO, pos(1 << 52), ALL)
-        .await
-        .unwrap();
-    assert_eq!(positions(&left), [key, floor, young]);
+    let left = db.store.revocations(Position::ZERO, pos(1 << 52), ALL);
+    let left = left.await.unwrap();
+    assert_eq!(
+        (left.pruned, positions(&left.revoked)),
+        (floor, vec![key, floor, young])
+    );
+    let none = db.store.revocations(young, young, ALL).await.unwrap();
+    assert_eq!((none.pruned, none.revoked), (floor, vec![]));
     // A page says nothing of what is gone.
     let after = cut(&*db.store, replica, Position::ZERO).await;
     assert_eq!(

@@ -4,9 +4,9 @@ use super::identity::{micros, other_database, raised, this_database};
 use super::sql::now;
 use super::{Cut, Replica, Result, rows};
 use crate::store::Error;
-use crate::store::rows::RevocationColumns;
+use crate::store::rows::JoinedRevocationColumns;
 use crate::store::statements::floor;
-use revocation_events::{Position, Revocation};
+use revocation_events::Position;
 use sqlx::{FromRow, Postgres, Transaction};
 
 /// The replica's row makes it a transaction that writes: no standby and no left-over snapshot can
@@ -50,20 +50,8 @@ struct CutColumns {
     head: i64,
     floor: i64,
     start: i64,
-    position: Option<i64>,
-    kind: Option<String>,
-    subject: Option<String>,
-}
-
-impl CutColumns {
-    fn revocation(self) -> Option<Result<Revocation>> {
-        let columns = RevocationColumns {
-            position: self.position?,
-            kind: self.kind?,
-            subject: self.subject?,
-        };
-        Some(columns.try_into())
-    }
+    #[sqlx(flatten)]
+    revocation: JoinedRevocationColumns,
 }
 
 /// `tx` was begun just now: its clock was read before the snapshot of the second statement.
@@ -93,7 +81,7 @@ pub(super) async fn cut(
     let floor = rows::position(first.floor)?;
     let revoked = columns
         .into_iter()
-        .filter_map(CutColumns::revocation)
+        .filter_map(|columns| columns.revocation.revocation())
         .collect::<Result<_>>()?;
     Ok(Cut::new(at, (start, head), floor, revoked, limit))
 }

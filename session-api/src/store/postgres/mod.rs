@@ -25,13 +25,13 @@ mod tx;
 use super::statements::statements;
 use super::wakeups::Wakeups;
 use super::{
-    ClientRow, Cut, FoundSession, FoundUser, Head, KeyRow, ListedSession, Replica, Result,
+    ClientRow, Cut, Excerpt, FoundSession, FoundUser, Head, KeyRow, ListedSession, Replica, Result,
     StatusRow, Store, StoredSession, Taken, Tx, UserRow, rows, schema,
 };
 use crate::session::Event;
 use async_trait::async_trait;
 use link::{Link, WAIT};
-use revocation_events::{Position, Revocation, SessionId, UserId};
+use revocation_events::{Position, SessionId, UserId};
 use rows::{FoundSessionColumns, FoundUserColumns, HeadColumns, ListedSessionColumns};
 use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
@@ -242,12 +242,7 @@ impl Store for PostgresStore {
             .await
     }
 
-    async fn revocations(
-        &self,
-        after: Position,
-        to: Position,
-        limit: u32,
-    ) -> Result<Vec<Revocation>> {
+    async fn revocations(&self, after: Position, to: Position, limit: u32) -> Result<Excerpt> {
         self.link
             .answers(plain::revocations(&self.link.pool(), after, to, limit))
             .await

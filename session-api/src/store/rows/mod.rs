@@ -5,7 +5,7 @@ mod log;
 mod session;
 
 pub(super) use admin::{ClientColumns, KeyColumns, StatusColumns};
-pub(super) use log::{EventColumns, RevocationColumns};
+pub(super) use log::{EventColumns, ExcerptColumns, JoinedRevocationColumns, RevocationColumns};
 pub(super) use session::{FoundSessionColumns, ListedSessionColumns, SessionColumns};
 
 use super::{Error, FoundUser, Head, Result, TakenPosition, UserRow};

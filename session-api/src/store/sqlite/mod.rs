@@ -16,14 +16,14 @@ use super::statements::{
 };
 use super::wakeups::Wakeups;
 use super::{
-    ClientRow, Cut, FoundSession, FoundUser, Head, IfMissing, KeyRow, ListedSession, Replica,
-    Result, StatusRow, Store, StoredSession, Taken, Tx, UserRow, rows, schema,
+    ClientRow, Cut, Excerpt, FoundSession, FoundUser, Head, IfMissing, KeyRow, ListedSession,
+    Replica, Result, StatusRow, Store, StoredSession, Taken, Tx, UserRow, rows, schema,
 };
 use crate::clock;
 use crate::session::Event;
 use async_trait::async_trait;
 use connect::Pools;
-use revocation_events::{Position, Revocation, SessionId, UnixMillis, UserId};
+use revocation_events::{Position, SessionId, UnixMillis, UserId};
 use rows::{FoundSessionColumns, FoundUserColumns, HeadColumns, ListedSessionColumns};
 use sqlx::SqliteConnection;
 use sqlx::migrate::Migrator;
@@ -228,12 +228,7 @@ impl Store for SqliteStore {
         plain::session_rows(&self.readers, after, limit).await
     }
 
-    async fn revocations(
-        &self,
-        after: Position,
-        to: Position,
-        limit: u32,
-    ) -> Result<Vec<Revocation>> {
+    async fn revocations(&self, after: Position, to: Position, limit: u32) -> Result<Excerpt> {
         plain::revocations(&self.readers, after, to, limit).await
     }
 
@@ -264,9 +259,9 @@ impl Store for SqliteStore {
         let (head, pruned, floor): (i64, i64, i64) = point.fetch_one(&mut *tx).await?;
         let (head, floor) = (rows::position(head)?, rows::position(floor)?);
         let from = from.min(head).max(rows::position(pruned)?);
-        let revoked = plain::revocations(&mut *tx, from, head, limit.saturating_add(1)).await?;
+        let read = plain::revocations(&mut *tx, from, head, limit.saturating_add(1)).await?;
         tx.commit().await?;
-        Ok(Cut::new(at, (from, head), floor, revoked, limit))
+        Ok(Cut::new(at, (from, head), floor, read.revoked, limit))
     }
 
     fn wakeups(&self) -> tokio::sync::watch::Receiver<Position> {
