@@ -66,6 +66,8 @@ pub(crate) struct BusSide {
     /// The number of the last page acknowledged.
     last_ack: u64,
     incarnation: Option<Incarnation>,
+    /// The stream takes no pages: said once, however many are tried.
+    refusing: bool,
 }
 
 impl BusSide {
@@ -96,6 +98,7 @@ impl BusSide {
             stored: None,
             last_ack: 0,
             incarnation: None,
+            refusing: false,
         })
     }
 
@@ -221,6 +224,7 @@ impl BusSide {
     fn published(&mut self, published: Published) -> Option<Heard> {
         match published {
             Ok((to, ack)) => {
+                self.taken();
                 self.last_ack = self.last_ack.max(ack.map_or(0, |ack| ack.sequence));
                 // Before the stream was filled an acknowledgment says nothing of what lies below.
                 let stored = self.stored.as_mut()?;
@@ -231,9 +235,9 @@ impl BusSide {
                 if matches!(error, Error::NoStream { .. }) {
                     self.fill_again();
                 }
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "a page was not acknowledged; it is sent again"
+                self.refused(
+                    &error,
+                    "a page was not acknowledged; pages are sent until they are",
                 );
                 Some(Heard::PublishFailed)
             }
@@ -243,6 +247,7 @@ impl BusSide {
     fn filled(&mut self, filled: Published) -> Heard {
         match filled {
             Ok((to, ack)) => {
+                self.taken();
                 self.last_ack = ack.map_or(0, |ack| ack.sequence);
                 self.stored = Some(to);
                 tracing::info!(%to, "the stream of pages is filled");
@@ -250,12 +255,24 @@ impl BusSide {
             }
             Err(error) => {
                 // Tried again with the next look.
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the stream of pages could not be filled"
-                );
+                self.refused(&error, "the stream of pages could not be filled");
                 Heard::PublishFailed
             }
+        }
+    }
+
+    fn taken(&mut self) {
+        if std::mem::take(&mut self.refusing) {
+            tracing::info!("the stream takes pages again");
+        }
+    }
+
+    fn refused(&mut self, error: &Error, what: &str) {
+        let error = error as &dyn std::error::Error;
+        if std::mem::replace(&mut self.refusing, true) {
+            tracing::debug!(error, "{what}");
+        } else {
+            tracing::warn!(error, "{what}");
         }
     }
 
