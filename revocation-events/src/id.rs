@@ -82,6 +82,16 @@ uuid_id! {
     UserId
 }
 
+/// The longest name of a key or a token, in bytes.
+pub const MAX_NAME_LEN: usize = 128;
+
+/// Whether `text` can name a key (`kid`) or a token (`jti`): 1 to [`MAX_NAME_LEN`] printable ASCII
+/// characters, so that it can be logged as it is.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    (1..=MAX_NAME_LEN).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
 /// The name of a signing key (`kid`). The service uses RFC 7638 thumbprints; to a verifier it is
 /// opaque.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -89,20 +99,10 @@ uuid_id! {
 pub struct KeyId(Arc<str>);
 
 impl KeyId {
-    /// The longest `kid` that is accepted, in bytes.
-    pub const MAX_LEN: usize = 128;
-
     /// The text itself.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-
-    /// Whether `text` could be a `kid`: 1 to 128 printable ASCII characters, so that it can be
-    /// logged as it is.
-    #[must_use]
-    pub fn is_valid(text: &str) -> bool {
-        (1..=Self::MAX_LEN).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
     }
 }
 
@@ -116,7 +116,7 @@ impl FromStr for KeyId {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        if Self::is_valid(text) {
+        if is_name(text) {
             Ok(Self(text.into()))
         } else {
             Err(Invalid)

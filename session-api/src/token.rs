@@ -8,11 +8,12 @@ use crate::session::OpenSession;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, Header};
+use revocation_events::id::is_name;
 use revocation_events::jws::Unverified;
 use revocation_events::strict_json::{self, Int53, Members, Text};
 use revocation_events::{Position, SessionId, UnixMillis, UserId};
 use serde::Serialize;
-use serde::de::{Error as _, MapAccess};
+use serde::de::MapAccess;
 use sha2::{Digest as _, Sha256};
 use std::time::Duration;
 use uuid::Uuid;
@@ -192,16 +193,6 @@ struct IncomingSession<'de> {
 
 impl<'de> Members<'de> for IncomingSession<'de> {
     fn member<A: MapAccess<'de>>(&mut self, name: &str, members: &mut A) -> Result<bool, A::Error> {
-        fn id<'de, T: std::str::FromStr<Err: std::fmt::Display>, A: MapAccess<'de>>(
-            members: &mut A,
-        ) -> Result<Option<T>, A::Error> {
-            members
-                .next_value::<Text<'de>>()?
-                .0
-                .parse()
-                .map(Some)
-                .map_err(A::Error::custom)
-        }
         fn time<'de, A: MapAccess<'de>>(members: &mut A) -> Result<Option<UnixMillis>, A::Error> {
             Ok(Some(UnixMillis::from_secs(
                 members.next_value::<Int53>()?.get(),
@@ -210,10 +201,10 @@ impl<'de> Members<'de> for IncomingSession<'de> {
         match name {
             "iss" => self.iss = Some(members.next_value()?),
             "aud" => self.aud = Some(members.next_value()?),
-            "sub" => self.sub = id(members)?,
-            "sid" => self.sid = id(members)?,
+            "sub" => self.sub = Some(members.next_value()?),
+            "sid" => self.sid = Some(members.next_value()?),
             "gen" => self.generation = Some(members.next_value::<Int53>()?.get()),
-            "jti" => self.jti = !members.next_value::<Text<'de>>()?.0.is_empty(),
+            "jti" => self.jti = is_name(&members.next_value::<Text<'de>>()?.0),
             "iat" => self.iat = time(members)?,
             "exp" => self.exp = time(members)?,
             "nbf" => self.nbf = time(members)?,

@@ -4,6 +4,7 @@ use super::{AccessToken, ClientId, Expected, LEEWAY, MAX_ROLES};
 use crate::error::Reason;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use revocation_events::id::is_name;
 use revocation_events::strict_json::{Int53, Members, Text};
 use revocation_events::{KeyId, Position, SessionId, UnixMillis, UserId};
 use serde::Deserialize;
@@ -12,7 +13,6 @@ use std::fmt;
 
 /// RFC 7519 sets no bound; somebody who serves more audiences than this has another problem.
 const MAX_AUDIENCES: usize = 16;
-const MAX_JTI_LEN: usize = 128;
 const MAX_ROLE_LEN: usize = 64;
 
 /// What the payload says, each claim within its own bounds and none compared with anything yet.
@@ -122,8 +122,7 @@ fn client_id(text: &str) -> Option<ClientId> {
 }
 
 fn jti(text: &str) -> Option<String> {
-    let printable = text.bytes().all(|b| b.is_ascii_graphic());
-    (printable && (1..=MAX_JTI_LEN).contains(&text.len())).then(|| text.to_owned())
+    is_name(text).then(|| text.to_owned())
 }
 
 fn csrf(text: &str) -> Option<[u8; 32]> {
