@@ -12,6 +12,7 @@
 //! | [`program`] | our own binaries, built before they run |
 //! | [`session_api`], [`gate`] | the session service and `verifier-gate`, with their settings |
 //! | [`user`], [`cookies`] | a person with a browser or a phone |
+//! | [`hostile`] | tokens that must be refused, made for whoever has to refuse them |
 //!
 //! Nothing here knows our crates, so each of them may use the harness in its own tests. What goes
 //! wrong here ends the test: the functions panic and say what was awaited and what the server said.
@@ -24,6 +25,7 @@ pub mod cookies;
 pub mod eventually;
 pub mod folder;
 pub mod gate;
+pub mod hostile;
 pub mod link;
 pub mod nats;
 pub mod port;

@@ -239,10 +239,17 @@ impl Answer {
     /// # Panics
     /// When there is no whole answer.
     pub async fn of(request: RequestBuilder) -> Self {
-        let answer = match request.send().await {
-            Ok(answer) => answer,
+        match request.send().await {
+            Ok(answer) => Self::read(answer).await,
             Err(error) => panic!("no answer: {error:?}"),
-        };
+        }
+    }
+
+    /// Reads an answer to its end.
+    ///
+    /// # Panics
+    /// When it breaks off.
+    pub async fn read(answer: reqwest::Response) -> Self {
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let text = match answer.text().await {
             Ok(text) => text,

@@ -6,6 +6,7 @@
 //! | `faults` | the promise of a revocation while something fails |
 //! | `hang_ups` | that clients which hang up take nothing from those who do not |
 //! | `harness` | that the harness does what the other tests rely on |
+//! | `hostile` | that no hostile token is taken anywhere |
 //! | `permissions` | what each account of `deploy/nats.conf` may and may not do |
 //! | `revocation` | a revocation, from the call to the refusal at every verifier |
 
@@ -15,5 +16,6 @@ mod command_line;
 mod faults;
 mod hang_ups;
 mod harness;
+mod hostile;
 mod permissions;
 mod revocation;
