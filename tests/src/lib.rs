@@ -11,6 +11,7 @@
 //! | [`link`] | a line between two of them, which can be made slow, narrow, frozen, half-closed or cut |
 //! | [`program`] | our own binaries, built before they run |
 //! | [`session_api`], [`gate`] | the session service and `verifier-gate`, with their settings |
+//! | [`browser`] | a real Chromium with a profile of its own |
 //! | [`user`], [`cookies`] | a person with a browser or a phone |
 //! | [`hostile`] | tokens that must be refused, made for whoever has to refuse them |
 //!
@@ -20,6 +21,7 @@
 //! To add a server: a [`process::Spec`] that starts it in a [`folder::Folder`], and the line of its
 //! log that makes it a [`server::Server`].
 
+pub mod browser;
 pub mod clock;
 pub mod cookies;
 pub mod eventually;
@@ -36,6 +38,7 @@ pub mod server;
 pub mod session_api;
 pub mod user;
 
+pub use browser::Browser;
 pub use clock::WallClock;
 pub use eventually::{eventually, until};
 pub use gate::Gate;

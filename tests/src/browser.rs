@@ -1,0 +1,311 @@
+//! A real Chromium, driven by the WebDriver protocol.
+//!
+//! A test does what a person does: visits, fills in what stands beside a label, presses what bears
+//! a name, reads what is shown. [`Browser::runs`] is for what only a page's script can try.
+
+use crate::eventually::{eventually, until};
+use crate::folder::Folder;
+use crate::process::Spec;
+use crate::server::Server;
+use fantoccini::elements::Element;
+use fantoccini::error::CmdError;
+use fantoccini::wd::WebDriverCompatibleCommand;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::Duration;
+use url::Url;
+
+/// The first start on a machine reads a few hundred megabytes.
+const START: Duration = Duration::from_secs(60);
+
+/// How long a page may take to show something, on a machine with two busy cores.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What Chromium writes once it can be driven.
+const CHROMIUM_READY: &str = "DevTools listening on ws://";
+
+/// What the driver writes once it takes commands.
+const DRIVER_READY: &str = "ChromeDriver was started successfully on port ";
+
+/// A browser with a profile of its own: its cookies and its storage are nobody else's.
+#[derive(Debug)]
+pub struct Browser {
+    page: Client,
+    driver: Server,
+    chromium: Server,
+    _profile: Folder,
+}
+
+/// A cookie that the browser holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cookie {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+    /// The host that set it, and no other.
+    pub domain: String,
+    /// The paths that it is sent to.
+    pub path: String,
+    /// Whether scripts cannot see it.
+    pub http_only: bool,
+    /// Whether it is sent over TLS alone.
+    pub secure: bool,
+    /// `Strict`, `Lax` or `None`.
+    pub same_site: String,
+}
+
+impl Browser {
+    /// Opens one with an empty profile and an empty page.
+    ///
+    /// # Panics
+    /// When Chromium or its driver is missing or does not start; with its log.
+    pub async fn opens() -> Self {
+        let profile = Folder::new("chromium-");
+        let chromium = Server::start(chromium(profile.path()), CHROMIUM_READY, START).await;
+        let driver = Server::start(driver(profile.path()), DRIVER_READY, START).await;
+        Self {
+            page: connect(&chromium, &driver).await,
+            driver,
+            chromium,
+            _profile: profile,
+        }
+    }
+
+    /// Opens one at `url`.
+    ///
+    /// # Panics
+    /// See [`Browser::opens`] and [`Browser::visits`].
+    pub async fn opens_at(url: &str) -> Self {
+        let browser = Self::opens().await;
+        browser.visits(url).await;
+        browser
+    }
+
+    /// Closes it as a person does, and opens it again with the same profile.
+    ///
+    /// # Panics
+    /// When it does not end or does not start.
+    pub async fn reopens(&mut self) {
+        self.driver.kill();
+        self.chromium.end(Signal::TERM).await;
+        self.chromium.restart().await;
+        self.driver.restart().await;
+        self.page = connect(&self.chromium, &self.driver).await;
+    }
+
+    /// Goes to `url` and waits until it is loaded.
+    ///
+    /// # Panics
+    /// When nothing answers there.
+    pub async fn visits(&self, url: &str) {
+        must(url, self.page.goto(url).await);
+    }
+
+    /// Runs the body of an asynchronous function in the page, and returns its result. `arguments`
+    /// are what `arguments` is in it.
+    ///
+    /// # Panics
+    /// When it throws, or takes longer than half a minute.
+    pub async fn runs(&self, body: &str, arguments: &[Value]) -> Value {
+        let script = format!("return (async function() {{ {body} }}).apply(null, arguments)");
+        let returned = self.page.execute(&script, arguments.to_vec()).await;
+        must(body, returned)
+    }
+
+    /// Puts `text` into the field beside the label `label`, in the place of what is there.
+    ///
+    /// # Panics
+    /// When no such field shows.
+    pub async fn fills(&self, label: &str, text: &str) {
+        let by = format!("//*[@id = //label[normalize-space() = \"{label}\"]/@for]");
+        self.does(&format!("a field {label:?}"), &by, async |field| {
+            field.clear().await?;
+            field.send_keys(text).await
+        })
+        .await;
+    }
+
+    /// Presses the button or the link that bears `name`.
+    ///
+    /// # Panics
+    /// When no such thing shows, or it cannot be pressed.
+    pub async fn presses(&self, name: &str) {
+        let bears = format!(
+            "[normalize-space() = \"{name}\" and not(@aria-label) or @aria-label = \"{name}\"]"
+        );
+        let by = format!("//button{bears} | //a{bears}");
+        self.does(&format!("a button {name:?}"), &by, async |button| {
+            button.click().await
+        })
+        .await;
+    }
+
+    /// Waits until the page shows `text`.
+    ///
+    /// # Panics
+    /// When it does not; with what it shows.
+    pub async fn shows(&self, text: &str) {
+        self.shows_or_not(text, true).await;
+    }
+
+    /// Waits until the page shows `text` no longer.
+    ///
+    /// # Panics
+    /// When it goes on showing it; with all that it shows.
+    pub async fn hides(&self, text: &str) {
+        self.shows_or_not(text, false).await;
+    }
+
+    async fn shows_or_not(&self, text: &str, shows: bool) {
+        let mut shown = String::new();
+        let found = tokio::time::timeout(PATIENCE, async {
+            eventually("the page shows it", PATIENCE * 2, async || {
+                shown = self.text().await;
+                shown.contains(text) == shows
+            })
+            .await;
+        });
+        let said = if shows { "not shown" } else { "still shown" };
+        assert!(found.await.is_ok(), "{said}: {text:?} in\n{shown}");
+    }
+
+    /// The text that the page shows.
+    ///
+    /// # Panics
+    /// When the page does not answer.
+    pub async fn text(&self) -> String {
+        let text = self.runs("return document.body.innerText", &[]).await;
+        text.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// All cookies, whatever page is open; sorted by name.
+    ///
+    /// # Panics
+    /// When the browser does not say.
+    pub async fn cookies(&self) -> Vec<Cookie> {
+        let answer = self.devtools("Network.getAllCookies", json!({})).await;
+        let cookies = answer["cookies"].as_array().map_or(&[][..], Vec::as_slice);
+        let mut cookies: Vec<_> = cookies.iter().map(Cookie::of).collect();
+        cookies.sort_by(|one, other| one.name.cmp(&other.name));
+        cookies
+    }
+
+    /// Sends a command of the Chrome DevTools Protocol, for what WebDriver has no word for.
+    ///
+    /// # Panics
+    /// When the browser refuses it.
+    pub async fn devtools(&self, method: &str, parameters: Value) -> Value {
+        let command = DevTools(json!({ "cmd": method, "params": parameters }));
+        must(method, self.page.issue_cmd(command).await)
+    }
+
+    /// Does something with the one thing that `xpath` finds and that shows. The page may draw
+    /// itself anew meanwhile: what is gone, hidden or covered is looked for again.
+    async fn does(
+        &self,
+        what: &str,
+        xpath: &str,
+        mut act: impl AsyncFnMut(&Element) -> Result<(), CmdError>,
+    ) {
+        until(what, PATIENCE, async || {
+            for element in self.page.find_all(Locator::XPath(xpath)).await.ok()? {
+                if element.is_displayed().await.ok()? && element.is_enabled().await.ok()? {
+                    return act(&element).await.ok();
+                }
+            }
+            None
+        })
+        .await;
+    }
+}
+
+impl Cookie {
+    fn of(cookie: &Value) -> Self {
+        let text = |name: &str| cookie[name].as_str().unwrap_or_default().to_owned();
+        Self {
+            name: text("name"),
+            value: text("value"),
+            domain: text("domain"),
+            path: text("path"),
+            http_only: cookie["httpOnly"] == true,
+            secure: cookie["secure"] == true,
+            same_site: text("sameSite"),
+        }
+    }
+}
+
+/// `$CHROMIUM`, or that of the PATH. It opens pages of the tests only, and as root or in a container
+/// its sandbox does not start.
+fn chromium(profile: &Path) -> Spec {
+    spec("CHROMIUM", "chromium", profile)
+        .args(["--headless=new", "--no-sandbox", "--disable-dev-shm-usage"])
+        .args(["--no-first-run", "--disable-component-update"])
+        .arg("--remote-debugging-port=0")
+        .arg(format!("--user-data-dir={}", profile.display()))
+        .arg("about:blank")
+}
+
+/// `$CHROMEDRIVER`, or that of the PATH.
+fn driver(profile: &Path) -> Spec {
+    spec("CHROMEDRIVER", "chromedriver", profile).arg("--port=0")
+}
+
+/// Both leave files beside the profile too, where the environment tells them.
+fn spec(variable: &str, name: &str, profile: &Path) -> Spec {
+    let program = std::env::var(variable).unwrap_or_else(|_| name.to_owned());
+    let home = profile.display().to_string();
+    Spec::new(name, program)
+        .env("HOME", &home)
+        .env("TMPDIR", &home)
+}
+
+async fn connect(chromium: &Server, driver: &Server) -> Client {
+    let after = |server: &Server, words: &str| {
+        let line = server.running().log().line_with(words).unwrap_or_default();
+        let rest = line.split(words).nth(1).unwrap_or_default();
+        let end = rest.find(|c: char| !(c.is_ascii_digit() || ".:".contains(c)));
+        rest[..end.unwrap_or(rest.len())]
+            .trim_end_matches('.')
+            .to_owned()
+    };
+    let address = after(chromium, CHROMIUM_READY);
+    let wanted = [(
+        "goog:chromeOptions".to_owned(),
+        json!({ "debuggerAddress": address }),
+    )];
+    let url = format!("http://127.0.0.1:{}", after(driver, DRIVER_READY));
+    let page = ClientBuilder::new(HttpConnector::new())
+        .capabilities(wanted.into_iter().collect())
+        .connect(&url)
+        .await;
+    let page = must("a connection", page);
+    // It ends with its process; what closes it otherwise outlives the test's runtime.
+    must("a session", page.persist().await);
+    page
+}
+
+/// A command of the Chrome DevTools Protocol, by way of the driver.
+#[derive(Debug)]
+struct DevTools(Value);
+
+impl WebDriverCompatibleCommand for DevTools {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, url::ParseError> {
+        base.join(&format!(
+            "session/{}/goog/cdp/execute",
+            session.unwrap_or_default()
+        ))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (http::Method, Option<String>) {
+        (http::Method::POST, Some(self.0.to_string()))
+    }
+}
+
+#[track_caller]
+fn must<T, E: std::fmt::Debug>(what: &str, result: Result<T, E>) -> T {
+    result.unwrap_or_else(|error| panic!("the browser: {what}: {error:?}"))
+}
