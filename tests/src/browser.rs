@@ -12,7 +12,6 @@ use fantoccini::error::CmdError;
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
-use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
@@ -40,7 +39,7 @@ pub struct Browser {
 }
 
 /// A cookie that the browser holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Cookie {
     /// Its name.
     pub name: String,
@@ -56,6 +55,8 @@ pub struct Cookie {
     pub secure: bool,
     /// `Strict`, `Lax` or `None`.
     pub same_site: String,
+    /// When it ends, in seconds since 1970; nothing where that is when the browser is closed.
+    pub expires: Option<f64>,
 }
 
 impl Browser {
@@ -90,8 +91,10 @@ impl Browser {
     /// # Panics
     /// When it does not end or does not start.
     pub async fn reopens(&mut self) {
-        self.driver.kill();
-        self.chromium.end(Signal::TERM).await;
+        let close = DevTools(json!({ "cmd": "Browser.close", "params": {} }));
+        // The answer is mostly lost: the line to the page is gone as well.
+        let _ = self.page.issue_cmd(close).await;
+        self.chromium.running().ends(PATIENCE).await;
         self.chromium.restart().await;
         self.driver.restart().await;
         self.page = connect(&self.chromium, &self.driver).await;
@@ -103,6 +106,27 @@ impl Browser {
     /// When nothing answers there.
     pub async fn visits(&self, url: &str) {
         must(url, self.page.goto(url).await);
+    }
+
+    /// Waits until it is at `url`, where a page's script or form has sent it.
+    ///
+    /// # Panics
+    /// When it does not get there.
+    pub async fn is_at(&self, url: &str) {
+        const LOADED: &str = "return document.readyState === 'complete' && location.href";
+        eventually(&format!("the browser is at {url}"), PATIENCE, async || {
+            let loaded = self.page.execute(LOADED, vec![]).await;
+            loaded.is_ok_and(|loaded| loaded == url)
+        })
+        .await;
+    }
+
+    /// Goes into the first frame of the page, until the next visit.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn enters_frame(&self) {
+        must("a frame", self.page.enter_frame(0).await);
     }
 
     /// Runs the body of an asynchronous function in the page, and returns its result. `arguments`
@@ -234,6 +258,7 @@ impl Cookie {
             http_only: cookie["httpOnly"] == true,
             secure: cookie["secure"] == true,
             same_site: text("sameSite"),
+            expires: cookie["expires"].as_f64().filter(|time| *time > 0.0),
         }
     }
 }
@@ -244,6 +269,8 @@ fn chromium(profile: &Path) -> Spec {
     spec("CHROMIUM", "chromium", profile)
         .args(["--headless=new", "--no-sandbox", "--disable-dev-shm-usage"])
         .args(["--no-first-run", "--disable-component-update"])
+        // Or else it complains at length that there is no desktop.
+        .arg("--log-level=3")
         .arg("--remote-debugging-port=0")
         .arg(format!("--user-data-dir={}", profile.display()))
         .arg("about:blank")

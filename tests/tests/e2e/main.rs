@@ -2,6 +2,7 @@
 //!
 //! | module | what it shows |
 //! | --- | --- |
+//! | `browsers` | what Chromium does with our cookies, and what foreign pages can make it do |
 //! | `command_line` | that what operators and newcomers type does what is printed |
 //! | `faults` | the promise of a revocation while something fails |
 //! | `hang_ups` | that clients which hang up take nothing from those who do not |
@@ -12,6 +13,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod browsers;
 mod command_line;
 mod faults;
 mod hang_ups;
