@@ -29,11 +29,12 @@ pub use crate::protect::Protect;
 use crate::Session;
 use crate::error::Error;
 use crate::problem::Problem;
+use crate::protect::NO_STORE;
 use crate::request::Headers;
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::http::StatusCode;
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse, ResponseError};
 use futures::future::LocalBoxFuture;
 use std::future::{Ready, ready};
@@ -111,7 +112,11 @@ where
             match admitted {
                 Ok(session) => {
                     request.extensions_mut().insert(session);
-                    let response = inner.call(request).await?;
+                    let mut response = inner.call(request).await?;
+                    let headers = response.headers_mut();
+                    if !headers.contains_key(CACHE_CONTROL) {
+                        headers.insert(CACHE_CONTROL, HeaderValue::from_static(NO_STORE));
+                    }
                     Ok(response.map_into_left_body())
                 }
                 // An answer, not an `Err`: the middleware around this one (CORS, logs) must see it.

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// The media type of a problem.
 pub const CONTENT_TYPE: &str = "application/problem+json";
 
+/// The policy of an answer that is no page.
+const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'";
+
 /// A problem: what a client is told of a refusal, and nothing more.
 ///
 /// ```
@@ -79,7 +82,8 @@ impl Problem {
     }
 
     /// The headers of the answer, names in lower case. Nobody may keep it: the next answer to the
-    /// same request may be another.
+    /// same request may be another. No browser may take it for a page, or show it in one (OWASP
+    /// REST Security Cheat Sheet).
     pub fn headers(&self) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> {
         let retry_after = self.retry_after.map(|after| {
             // Whole seconds (RFC 9110, section 10.2.3), rounded up: zero would mean "at once".
@@ -90,6 +94,8 @@ impl Problem {
         [
             ("content-type", Cow::Borrowed(CONTENT_TYPE)),
             ("cache-control", Cow::Borrowed("no-store")),
+            ("x-content-type-options", Cow::Borrowed("nosniff")),
+            ("content-security-policy", Cow::Borrowed(NO_PAGE)),
         ]
         .into_iter()
         .chain(challenge.map(|challenge| ("www-authenticate", Cow::Borrowed(challenge))))
@@ -209,6 +215,8 @@ mod tests {
             let mut expected = vec![
                 "content-type: application/problem+json",
                 "cache-control: no-store",
+                "x-content-type-options: nosniff",
+                "content-security-policy: default-src 'none'; frame-ancestors 'none'",
             ];
             expected.extend(header);
             assert_eq!(headers(&problem), expected, "{error}");

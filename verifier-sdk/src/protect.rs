@@ -5,6 +5,10 @@ use crate::request::{Headers, Presented, check_cookie_call, present};
 use crate::{OnStale, Session, Verifier};
 use std::sync::Arc;
 
+/// What is said about caching an answer that was for one user, where its handler says nothing.
+#[cfg(any(feature = "actix", feature = "tower"))]
+pub(crate) const NO_STORE: &str = "no-store";
+
 /// What a route asks of a request: a live token, proof that no page of another site sent it, and
 /// perhaps roles.
 ///
@@ -12,6 +16,10 @@ use std::sync::Arc;
 /// feature `tower`); for another framework call [`admit`](Self::admit). One may stand inside
 /// another, such as one with a role around a few routes: each judges the request by itself, so the
 /// strictest decides.
+///
+/// Where the handler says nothing about caching, its answer gets `Cache-Control: no-store`: what a
+/// cookie was needed for is one user's, and no rule of HTTP keeps caches from storing it (RFC 9111,
+/// section 3.5, speaks of `Authorization` alone).
 ///
 /// A preflight request (`OPTIONS`) carries no credentials and is refused like any other. Where
 /// pages of other origins call, put the middleware that answers preflights *around* this one.

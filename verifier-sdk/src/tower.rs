@@ -26,7 +26,9 @@ pub use crate::protect::Protect;
 
 use crate::error::Error;
 use crate::problem::Problem;
+use crate::protect::NO_STORE;
 use crate::request::Headers;
+use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use std::future::Future;
 use std::pin::Pin;
@@ -99,7 +101,10 @@ where
             match protect.admit(parts.method.as_str(), &parts.headers).await {
                 Ok(session) => {
                     parts.extensions.insert(session);
-                    inner.call(Request::from_parts(parts, body)).await
+                    let mut response = inner.call(Request::from_parts(parts, body)).await?;
+                    let caching = response.headers_mut().entry(CACHE_CONTROL);
+                    caching.or_insert(HeaderValue::from_static(NO_STORE));
+                    Ok(response)
                 }
                 Err(error) => Ok(refuse(&error)),
             }

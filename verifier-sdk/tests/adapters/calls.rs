@@ -105,13 +105,16 @@ impl Answer {
             Some(value.to_str().unwrap().to_owned())
         };
         let user = header("x-user-id");
+        assert_eq!(header("cache-control").unwrap(), "no-store", "{what}");
         match self {
             For(expected) => {
                 assert_eq!((status, user), (200, Some(expected.to_string())), "{what}");
             }
             Refused(expected, slug) => {
                 assert_eq!((status, user), (expected, None), "{what}");
-                assert_eq!(header("cache-control").unwrap(), "no-store", "{what}");
+                assert_eq!(header("x-content-type-options").unwrap(), "nosniff");
+                let policy = "default-src 'none'; frame-ancestors 'none'";
+                assert_eq!(header("content-security-policy").unwrap(), policy);
                 assert_eq!(header("set-cookie"), None, "{what}");
                 assert_eq!(header("content-type").unwrap(), "application/problem+json");
                 let challenge = match slug {

@@ -274,3 +274,63 @@ pub(crate) fn fresh(ann: &Minted, bob: &Minted) -> Vec<Case> {
         ),
     ]
 }
+
+/// An unsafe call by cookie, right in all but the page that it may come from.
+pub(crate) fn origins(ann: &Minted) -> Vec<Case> {
+    let token = web(ann, &[]);
+    let call = || {
+        request("POST", "/whoami")
+            .cookie(&token)
+            .header("x-csrf-token", CSRF)
+    };
+    let trusted = [
+        ISSUER,
+        "https://app.example.com",
+        "https://app.example.com:443",
+    ];
+    let strange = [
+        "null",
+        "",
+        "*",
+        "https://evil.example",
+        "http://app.example.com",
+        "https://app.example.com:8443",
+        "https://app.example.com.evil.example",
+        "https://app.example.co",
+        "https://evil-app.example.com",
+        "https://evil.app.example.com",
+        "https://example.com",
+        "https://app.example.com.",
+        "https://app.example.com/",
+        "https://x@app.example.com",
+        "https://app.example.com@evil.example",
+        "https://evil.example https://app.example.com",
+    ];
+    let mut cases = vec![
+        ("no browser", call(), For(ann.user)),
+        (
+            "two origins",
+            call()
+                .header("origin", ISSUER)
+                .header("origin", "https://evil.example"),
+            Refused(403, "csrf"),
+        ),
+    ];
+    for site in ["same-origin", "none"] {
+        cases.push((site, call().header("sec-fetch-site", site), For(ann.user)));
+    }
+    for site in ["same-site", "cross-site", "Same-Origin", "", "x"] {
+        let call = call().header("sec-fetch-site", site);
+        cases.push((site, call, Refused(403, "csrf")));
+    }
+    for origin in trusted {
+        cases.push((origin, call().header("origin", origin), For(ann.user)));
+    }
+    for origin in strange {
+        let refused = Refused(403, "csrf");
+        cases.push((origin, call().header("origin", origin), refused));
+        let from_site = call().header("sec-fetch-site", "cross-site");
+        cases.push((origin, from_site.header("origin", origin), refused));
+    }
+    cases
+}

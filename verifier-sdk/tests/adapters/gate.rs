@@ -183,6 +183,7 @@ async fn a_gateway_learns_who_it_is() {
             assert_eq!(answer.headers()["x-session-id"], login.session.to_string());
             assert_eq!(answer.headers()["x-roles"], expected);
             assert_eq!(answer.headers()["cache-control"], "no-store");
+            assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
             assert_eq!(answer.text().await.unwrap(), "");
         }
     }

@@ -31,6 +31,24 @@ async fn every_adapter_gives_the_same_answers() {
     check(&servers, &fresh(&issuer.mint(), &issuer.mint())).await;
 }
 
+#[tokio::test]
+async fn only_pages_of_trusted_origins_change_anything() {
+    let issuer = Issuer::start().await;
+    let servers = all(&issuer).await;
+    check(&servers, &cases::origins(&issuer.mint())).await;
+}
+
+#[tokio::test]
+async fn a_handler_that_says_who_may_keep_its_answer_is_heard() {
+    let issuer = Issuer::start().await;
+    let token = app(&issuer.mint(), &[]);
+    for server in &all(&issuer).await[..2] {
+        let cached = request("GET", "/cached").bearer(&token);
+        let answer = cached.send(&Client::new(), server).await;
+        assert_eq!(answer.headers()["cache-control"], "private, max-age=60");
+    }
+}
+
 async fn status(request: &Request, server: &Server) -> u16 {
     request.send(&Client::new(), server).await.status().as_u16()
 }

@@ -11,8 +11,10 @@ use verifier_sdk::{OnStale, Protect, Session, Verifier};
 /// Far more than a heartbeat, so that a busy machine is not taken for a silent issuer.
 const MAX_STALENESS: Duration = Duration::from_secs(3);
 
+const CACHED: (&str, &str) = ("cache-control", "private, max-age=60");
+
 /// A server that answers under `url`: `/whoami` to anybody with a token, and, but for the gate,
-/// `/admin` to admins, `/audit` to admins who audit, `/relaxed` also while stale, `/asked` while
+/// `/cached` with a word on caching, `/admin` to admins, `/audit` to admins who audit, `/relaxed` also while stale, `/asked` while
 /// stale by introspection, `/open` to a handler that nobody protects.
 pub(crate) struct Server {
     pub(crate) name: &'static str,
@@ -75,6 +77,9 @@ pub(crate) fn actix(verifier: Verifier) -> Server {
             .insert_header(("x-user-id", session.user_id().to_string()))
             .body(session.user_id().to_string())
     }
+    async fn cached(_: Session) -> HttpResponse {
+        HttpResponse::Ok().insert_header(CACHED).finish()
+    }
     let server = HttpServer::new(move || {
         let protect = || Protect::new(verifier.clone());
         App::new()
@@ -93,6 +98,7 @@ pub(crate) fn actix(verifier: Verifier) -> Server {
                 web::scope("")
                     .wrap(protect())
                     .route("/whoami", web::to(whoami))
+                    .route("/cached", web::to(cached))
                     .service(
                         web::resource("/admin")
                             .wrap(protect().role("admin"))
@@ -125,9 +131,13 @@ pub(crate) async fn axum(verifier: Verifier) -> Server {
         let user = session.user_id().to_string();
         ([("x-user-id", user.clone())], user)
     }
+    async fn cached() -> [(&'static str, &'static str); 1] {
+        [CACHED]
+    }
     let protect = || Protect::new(verifier.clone());
     let app = Router::new()
         .route("/whoami", any(whoami))
+        .route("/cached", any(cached))
         .route("/admin", any(whoami).layer(protect().role("admin")))
         .route(
             "/audit",

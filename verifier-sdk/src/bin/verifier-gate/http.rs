@@ -1,6 +1,9 @@
 //! The routes.
 
-use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderMap, HeaderValue};
+use actix_web::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Resource, ResponseError as _, guard};
 use std::future::Future;
@@ -54,7 +57,13 @@ pub(crate) async fn run(
 ) -> io::Result<()> {
     let verifier = gate.verifier.clone();
     let gate = Data::new(gate);
-    let server = HttpServer::new(move || App::new().app_data(Data::clone(&gate)).configure(routes))
+    let server = HttpServer::new(move || {
+        App::new()
+            .wrap(no_page())
+            .app_data(Data::clone(&gate))
+            .configure(routes)
+    });
+    let server = server
         .keep_alive(KEEP_ALIVE)
         .shutdown_timeout(SHUTDOWN_SECONDS)
         .disable_signals()
@@ -72,6 +81,17 @@ pub(crate) async fn run(
     let served = server.await.map_err(io::Error::other);
     verifier.shutdown().await;
     served?
+}
+
+/// Some gateways pass an answer on to the browser.
+fn no_page() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add((CACHE_CONTROL, "no-store"))
+        .add((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .add((
+            CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ))
 }
 
 fn routes(config: &mut ServiceConfig) {
@@ -106,7 +126,6 @@ async fn verify(gate: Data<Gate>, request: HttpRequest) -> HttpResponse {
 
 fn admitted(session: &Session) -> HttpResponse {
     HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header(("X-User-Id", session.user_id().to_string()))
         .insert_header(("X-Session-Id", session.session_id().to_string()))
         // There even where it is empty, so that a gateway overwrites what the caller sent.
@@ -150,18 +169,16 @@ async fn ready(gate: Data<Gate>) -> HttpResponse {
     } else {
         HttpResponse::ServiceUnavailable()
     };
-    answer
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(serde_json::json!({
-            "ready": ready,
-            "freshness": freshness,
-            "reason": status.reason,
-            "age_ms": status.age.map(|age| age.as_millis()),
-            "head": status.head,
-            "floor": status.floor,
-            "cutoffs": status.cutoffs,
-            "counts": status.counts,
-        }))
+    answer.json(serde_json::json!({
+        "ready": ready,
+        "freshness": freshness,
+        "reason": status.reason,
+        "age_ms": status.age.map(|age| age.as_millis()),
+        "head": status.head,
+        "floor": status.floor,
+        "cutoffs": status.cutoffs,
+        "counts": status.counts,
+    }))
 }
 
 async fn not_found() -> HttpResponse {
