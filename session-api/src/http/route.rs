@@ -205,6 +205,8 @@ fn add_headers(state: &State, request: &HttpRequest, response: &mut HttpResponse
             "default-src 'none'; frame-ancestors 'none'",
         ),
         (header::REFERRER_POLICY, "no-referrer"),
+        // No page of another origin can load it without asking (WHATWG Fetch, section 3.7).
+        (header::CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
         (header::VARY, "Origin, Sec-Fetch-Site"),
     ];
     for (name, value) in fixed {

@@ -251,39 +251,88 @@ async fn pages_of_an_allowed_origin_are_answered_and_no_others() {
     );
 }
 
+/// What stands on every answer, whatever it is.
+#[track_caller]
+fn assert_protected(answer: &Answer, https: bool, case: &str) {
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        (
+            "content-security-policy",
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
+        ("referrer-policy", "no-referrer"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("vary", "Origin, Sec-Fetch-Site"),
+        (
+            "strict-transport-security",
+            if https { "max-age=63072000" } else { "" },
+        ),
+        // It would wipe the cookies of sister domains as well.
+        ("clear-site-data", ""),
+    ] {
+        assert_eq!(header(answer, name), value, "{case}");
+    }
+    let caching = header(answer, "cache-control");
+    let key_set = case == "GET /.well-known/jwks.json";
+    let expected = if key_set {
+        "no-cache, private"
+    } else {
+        "no-store"
+    };
+    assert_eq!(caching, expected, "{case}");
+}
+
 #[tokio::test]
 async fn every_answer_carries_the_headers_that_protect_it() {
-    let world =
-        World::begins_with(|plan| plan.issuer = Some("https://id.example.com".to_owned())).await;
-    let body = json!({ "username": "alice", "password": PASSWORD });
-    let answers = [
-        world.get("/healthz").await,
-        world.get("/nowhere").await,
-        world.get("/session").await,
-        Answer::of(world.request("POST", "/session").json(&body))
-            .await
-            .must_be(201),
-        Answer::of(world.request("PATCH", "/session")).await,
-    ];
-    for answer in answers {
-        for (name, value) in [
-            ("x-content-type-options", "nosniff"),
-            (
-                "content-security-policy",
-                "default-src 'none'; frame-ancestors 'none'",
-            ),
-            ("referrer-policy", "no-referrer"),
-            ("strict-transport-security", "max-age=63072000"),
-            ("cache-control", "no-store"),
+    for https in [true, false] {
+        let issuer = https.then(|| "https://id.example.com".to_owned());
+        let world = World::begins_with(|plan| plan.issuer = issuer).await;
+        let mut browser = world.browser("root").await;
+        for endpoint in endpoints() {
+            let path = endpoint.path.replace("{id}", "x");
+            let method = endpoint.method.as_str();
+            let stranger = Answer::of(world.request(method, &path)).await;
+            assert_protected(&stranger, https, &format!("{method} {path}"));
+            if method == "GET" {
+                let known = browser.sends(&world, "HEAD", &path).await;
+                assert_protected(&known, https, &format!("GET {path}"));
+            }
+        }
+        for (method, path) in [("GET", "/nowhere"), ("PATCH", "/session"), ("GET", "/%73")] {
+            let answer = Answer::of(world.request(method, path)).await;
+            assert_protected(&answer, https, path);
+        }
+        for (method, path) in [
+            ("GET", "/session"),
+            ("GET", "/sessions"),
+            ("GET", "/admin/users"),
+            ("POST", "/session/refresh"),
+            ("DELETE", "/session"),
         ] {
-            assert_eq!(header(&answer, name), value, "{}", answer.body);
+            let answer = browser.sends(&world, method, path).await.must_be(200);
+            assert_protected(&answer, https, &format!("{method} {path} by cookie"));
         }
     }
-    let plain = World::begins().await.get("/healthz").await;
-    assert!(
-        !plain.headers.contains_key("strict-transport-security"),
-        "the issuer is http"
-    );
+}
+
+#[tokio::test]
+async fn no_endpoint_lets_a_strange_origin_read() {
+    let world = World::begins().await;
+    for endpoint in endpoints() {
+        let path = endpoint.path.replace("{id}", "x");
+        for method in [endpoint.method.as_str(), "OPTIONS"] {
+            let strange = world
+                .request(method, &path)
+                .header("origin", "https://evil.example")
+                .header("access-control-request-method", "POST");
+            let answer = Answer::of(strange).await;
+            for name in answer.headers.keys() {
+                let told = name.as_str().starts_with("access-control-");
+                assert!(!told, "{method} {path}: {name}");
+            }
+            assert_eq!(header(&answer, "vary"), "Origin, Sec-Fetch-Site");
+        }
+    }
 }
 
 #[tokio::test]
