@@ -180,6 +180,19 @@ impl User {
         self.held("session token", token)
     }
 
+    /// The value that the page repeats in calls that change something.
+    ///
+    /// # Panics
+    /// When there is none: a phone has no use for it.
+    #[must_use]
+    pub fn csrf_value(&self) -> String {
+        let value = match &self.device {
+            Device::Browser(jar) => jar.get(CSRF),
+            Device::Phone { .. } => None,
+        };
+        self.held("CSRF value", value)
+    }
+
     fn held(&self, what: &str, token: Option<&str>) -> String {
         match token {
             Some(token) => token.to_owned(),
@@ -208,6 +221,12 @@ impl User {
 
     async fn sent(&mut self, request: RequestBuilder) -> Answer {
         let answer = Answer::of(request).await;
+        self.takes(&answer);
+        answer
+    }
+
+    /// Takes the tokens of an answer to a request that was sent by other means.
+    pub fn takes(&mut self, answer: &Answer) {
         match &mut self.device {
             Device::Browser(jar) => answer.set_cookies().for_each(|cookie| jar.take(cookie)),
             Device::Phone { access, session } => {
@@ -218,7 +237,6 @@ impl User {
                 }
             }
         }
-        answer
     }
 }
 

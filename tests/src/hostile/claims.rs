@@ -341,6 +341,10 @@ fn of_somebody_else(forge: &Forge) -> Vec<Case> {
         (format!("[\"{aud}\",null]"), "Claims"),
         (format!("[[\"{aud}\"]]"), "Claims"),
         (format!("{{\"{aud}\":1}}"), "Claims"),
+        (
+            format!("[{}]", vec![forge.claim("aud"); 17].join(",")),
+            "Claims",
+        ),
     ] {
         refused("aud", &value, reason);
     }

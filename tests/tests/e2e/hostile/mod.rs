@@ -1,6 +1,7 @@
 //! Hostile tokens, the same at every place that takes one: the decoder in a service, the gate, the
 //! session service.
 
+mod joined;
 mod lure;
 mod site;
 mod surface;

@@ -55,6 +55,7 @@ impl Site {
         let service = SessionApi::start(&settings).await;
         // With a role, so that her tokens have every claim.
         service.has_user("alice", PASSWORD, Some("editor")).await;
+        service.has_user("bob", PASSWORD, None).await;
         let client = service.has_client("gate").await;
         let gate = Gate::beside(&service, &client).flag("--log-filter", LOGS);
         let gate = gate.start().await;
