@@ -170,6 +170,7 @@ fn of_service(error: &service::Error) -> Problem {
         }
         Error::PasswordRefused(why) => {
             Problem::new("password-refused", 422, "The new password is not taken.")
+                .with("reason", why.slug())
                 .with("detail", format!("{why}."))
         }
         Error::Conflict => conflict("It was changed by somebody else meanwhile."),

@@ -52,6 +52,17 @@ pub(super) fn verify(password: &[u8], stored: &str, memory: &mut Memory) -> bool
     try_verify(password, stored, memory).unwrap_or(false)
 }
 
+/// Whether a hash was made with other parameters than those of today: it is then made again as soon
+/// as the password is at hand.
+pub(super) fn is_outdated(stored: &str) -> bool {
+    let today = PasswordHash::new(stored).is_ok_and(|stored| {
+        stored.algorithm == Algorithm::Argon2id.ident()
+            && stored.version == Some(Version::V0x13.into())
+            && ParamsString::try_from(&params()).is_ok_and(|params| stored.params == params)
+    });
+    !today
+}
+
 /// `None` where what is stored is no hash of this kind.
 fn try_verify(password: &[u8], stored: &str, memory: &mut Memory) -> Option<bool> {
     let stored = PasswordHash::new(stored).ok()?;
@@ -127,5 +138,21 @@ mod tests {
             assert!(!verify(b"a password", &bad, memory), "{bad}");
         }
         assert!(verify(b"a password", &good, memory));
+    }
+
+    #[test]
+    fn a_hash_of_other_parameters_is_outdated() {
+        let memory = &mut Memory::default();
+        let good = hash(b"a password", memory);
+        assert!(!is_outdated(&good));
+        for old in [
+            good.replace("m=19456", "m=12288"),
+            good.replace("t=2", "t=3"),
+            good.replace("p=1", "p=2"),
+            good.replace("argon2id", "argon2i"),
+            good.replace("v=19", "v=16"),
+        ] {
+            assert!(is_outdated(&old), "{old}");
+        }
     }
 }

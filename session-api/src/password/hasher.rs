@@ -1,11 +1,12 @@
 //! Hashing beside everything else that the machine has to do.
 
-use super::Password;
 use super::argon::{self, Memory};
+use super::{Password, Refused};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use zeroize::Zeroizing;
 
-/// How many hashes may wait for each one that runs, before a login is told to come back later.
+/// How many callers may wait for each one whose hash runs, before a login is told to come back later.
 const QUEUE_PER_THREAD: usize = 16;
 
 /// How much the threads that hash yield to all others, as `nice` has it: a flood of logins must not
@@ -23,12 +24,28 @@ type Job = Box<dyn FnOnce(&mut Memory) + Send>;
 #[derive(Clone)]
 pub(crate) struct Hasher {
     jobs: mpsc::Sender<Job>,
-    /// Hashes that wait or run.
     places: Arc<Semaphore>,
     /// Verified for users that do not exist, so that the answer takes as long.
     decoy: Arc<str>,
     #[cfg(test)]
     threads: usize,
+}
+
+/// A place in line, for all that one use case has to hash. It is taken before anything else is
+/// done: whoever finds none is told so without having cost the database anything.
+pub(crate) struct Place {
+    jobs: mpsc::Sender<Job>,
+    decoy: Arc<str>,
+    /// Shared with the job under way, which lasts on where its caller goes away.
+    permit: Arc<OwnedSemaphorePermit>,
+}
+
+/// What came of comparing a password with a hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Verified {
+    pub(crate) right: bool,
+    /// The hash was made with other parameters than those of today.
+    pub(crate) outdated: bool,
 }
 
 impl Hasher {
@@ -55,8 +72,28 @@ impl Hasher {
         }
     }
 
+    pub(crate) fn place(&self) -> Result<Place, Overloaded> {
+        let permit = self.places.clone().try_acquire_owned();
+        Ok(Place {
+            jobs: self.jobs.clone(),
+            decoy: self.decoy.clone(),
+            permit: Arc::new(permit.map_err(|_| Overloaded)?),
+        })
+    }
+}
+
+impl Place {
+    /// A new password, where nothing speaks against it; see [`Refused`].
+    pub(crate) async fn choose(
+        &self,
+        text: Zeroizing<String>,
+        words: Vec<String>,
+    ) -> Result<Result<Password, Refused>, Overloaded> {
+        self.run(move |_| Password::chosen(&text, &words)).await
+    }
+
     pub(crate) async fn hash(&self, password: Password) -> Result<String, Overloaded> {
-        self.run(move |memory| argon::hash(password.0.as_bytes(), memory))
+        self.run(move |memory| argon::hash(password.bytes(), memory))
             .await
     }
 
@@ -66,28 +103,29 @@ impl Hasher {
         &self,
         password: Password,
         stored: Option<&str>,
-    ) -> Result<bool, Overloaded> {
+    ) -> Result<Verified, Overloaded> {
         let exists = stored.is_some();
         let stored: Arc<str> = stored.map_or_else(|| self.decoy.clone(), Into::into);
-        let right = self
-            .run(move |memory| argon::verify(password.0.as_bytes(), &stored, memory))
-            .await?;
-        Ok(right && exists)
+        self.run(move |memory| Verified {
+            right: argon::verify(password.bytes(), &stored, memory) && exists,
+            outdated: argon::is_outdated(&stored),
+        })
+        .await
     }
 
     async fn run<T: Send + 'static>(
         &self,
-        hash: impl FnOnce(&mut Memory) -> T + Send + 'static,
+        work: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T, Overloaded> {
-        let place = self.places.clone().try_acquire_owned();
-        let place = place.map_err(|_| Overloaded)?;
+        let permit = self.permit.clone();
         let (answer, answered) = oneshot::channel();
         let job = move |memory: &mut Memory| {
             // Nobody waits any more for what is not begun.
-            if !answer.is_closed() {
-                let _gone = answer.send(hash(memory));
+            let done = (!answer.is_closed()).then(|| work(memory));
+            drop(permit);
+            if let Some(done) = done {
+                let _gone = answer.send(done);
             }
-            drop(place);
         };
         self.jobs.send(Box::new(job)).map_err(|_| Overloaded)?;
         answered.await.map_err(|_| Overloaded)
@@ -139,49 +177,63 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_same_text_in_another_normal_form_is_the_same_password() {
+    async fn a_password_is_right_or_not() {
         let hasher = Hasher::new(1);
+        let place = hasher.place().unwrap();
         let password = |text: &str| Password::presented(text).unwrap();
-        let stored = hasher
-            .hash(password("caf\u{e9} au lait, bien chaud"))
-            .await
-            .unwrap();
+        let stored = place.hash(password("caf\u{e9} au lait")).await.unwrap();
         assert!(
             stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
             "{stored}"
         );
-        for (text, right) in [
-            ("cafe\u{301} au lait, bien chaud", true),
-            ("cafe au lait, bien chaud", false),
+        let verified = |right| {
+            let outdated = false;
+            Ok(Verified { right, outdated })
+        };
+        for (text, stored, right) in [
+            ("cafe\u{301} au lait", Some(&*stored), true),
+            ("cafe au lait", Some(&*stored), false),
+            ("the password of nobody", None, false),
         ] {
-            assert_eq!(
-                hasher.verify(password(text), Some(&stored)).await,
-                Ok(right)
-            );
+            let found = place.verify(password(text), stored).await;
+            assert_eq!(found, verified(right), "{text}");
         }
-        assert_eq!(
-            hasher
-                .verify(password("the password of nobody"), None)
-                .await,
-            Ok(false)
-        );
     }
 
     #[tokio::test]
     async fn more_than_the_queue_holds_is_turned_away() {
         let hasher = Hasher::new(1);
-        let all = (0..=QUEUE_PER_THREAD + 1).map(|_| {
-            let hasher = hasher.clone();
-            async move { hasher.verify(Password::presented("x").unwrap(), None).await }
+        let mut places: Vec<_> = (0..=QUEUE_PER_THREAD)
+            .map(|_| hasher.place().unwrap())
+            .collect();
+        assert!(hasher.place().is_err());
+        // One after the other costs one place.
+        let place = places.pop().unwrap();
+        for _ in 0..2 {
+            place
+                .verify(Password::presented("x").unwrap(), None)
+                .await
+                .unwrap();
+        }
+        drop(place);
+        assert!(hasher.place().is_ok());
+    }
+
+    /// Else a stranger who hangs up again and again would fill the queue.
+    #[tokio::test]
+    async fn a_caller_that_goes_away_leaves_the_place_with_the_job() {
+        let hasher = Hasher::new(1);
+        let hold = hasher.hold().await;
+        let place = hasher.place().unwrap();
+        let mut waiting = Box::pin(async move {
+            let _answer = place.hash(Password::presented("x").unwrap()).await;
         });
-        let answers = futures::future::join_all(all).await;
-        assert_eq!(
-            answers
-                .iter()
-                .filter(|answer| **answer == Err(Overloaded))
-                .count(),
-            1
-        );
+        assert!(futures::poll!(&mut waiting).is_pending());
+        drop(waiting);
+        assert_eq!(hasher.in_line(), 1, "the job is in the queue");
+        drop(hold);
+        let bound = std::time::Duration::from_secs(10);
+        ::tests::eventually("the place is free", bound, async || hasher.in_line() == 0).await;
     }
 
     /// Each lowers itself, and nobody else.

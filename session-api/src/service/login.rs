@@ -2,12 +2,13 @@
 
 use super::revoking::Revoking;
 use super::{Error, Granted, Inner, Result, Service, Snapshot, new_session_id, new_user_id};
-use crate::password::{Password, user_name};
+use crate::password::{self, Password, Place, user_name};
 use crate::session::{
     Delivery, EndReason, Event, Fact, OpenSession, Roles, Session, SessionFact, Stream, UserFact,
     user,
 };
 use crate::store::{ClientInfo, FoundUser, SessionRow, UserRow};
+use crate::token::Issuer;
 use revocation_events::{SessionId, UserId};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -31,9 +32,11 @@ impl Service {
         roles: Roles,
     ) -> Result<(UserId, String)> {
         let name = user_name(username).ok_or(Error::BadName)?;
-        let password = Password::chosen(password, &name)?;
-        self.detached(|this| async move {
-            let password_hash = this.hasher.hash(password).await?;
+        let password = Zeroizing::new(password.to_owned());
+        self.detached(move |this| async move {
+            let place = this.hasher.place()?;
+            let password = this.choose(&place, password, &name).await?;
+            let password_hash = place.hash(password).await?;
             this.add_user(name, password_hash, roles).await
         })
         .await
@@ -46,6 +49,20 @@ impl Service {
 }
 
 impl Inner {
+    /// A new password for a user of this name.
+    pub(super) async fn choose(
+        &self,
+        place: &Place,
+        password: Zeroizing<String>,
+        user_name: &str,
+    ) -> Result<Password> {
+        let Issuer {
+            issuer, audience, ..
+        } = &self.settings.issuer;
+        let words = password::words(&[user_name, issuer, audience]);
+        Ok(place.choose(password, words).await??)
+    }
+
     async fn add_user(
         &self,
         name: String,
@@ -79,20 +96,18 @@ impl Inner {
     }
 
     async fn log_in(self: Arc<Self>, login: Login) -> Result<Granted> {
+        // Too long for anybody's: nothing about accounts is told by an answer that comes at once.
+        let password = Password::presented(&login.password).ok_or(Error::BadCredentials)?;
+        let place = self.hasher.place()?;
         // The head is read with the user, before the hash is looked at: see the `since` rule.
         let found = match user_name(&login.username) {
             Some(name) => self.store.user_by_name(&name).await?,
             None => None,
         };
         // Whoever the user is, the same work is done before the answer.
-        let password = Password::presented(&login.password).unwrap_or_else(|| {
-            Password::presented("x").unwrap_or_else(|| unreachable!("a short text"))
-        });
-        let too_long =
-            login.password.is_empty() || login.password.len() > crate::password::MAX_BYTES;
-        let stored = found.as_ref().map(|found| found.row.password_hash.as_str());
-        let right = self.hasher.verify(password, stored).await? && !too_long;
-        let found = found.filter(|found| right && !found.row.user.disabled);
+        let stored = found.as_ref().map(|found| &*found.row.password_hash);
+        let verified = place.verify(password, stored).await?;
+        let found = found.filter(|found| verified.right && !found.row.user.disabled);
         let found = found.ok_or(Error::BadCredentials)?;
 
         if let Some(session) = login.replaces {

@@ -6,6 +6,7 @@ use crate::password::Password;
 use crate::session::{EndReason, Fact, Roles, Stream, UserFact, user};
 use crate::store::{FoundUser, SessionRow};
 use revocation_events::{Position, SessionId, UserId};
+use zeroize::Zeroizing;
 
 /// What a revocation came to.
 #[derive(Clone, Debug)]
@@ -99,15 +100,16 @@ impl Service {
         new: &str,
     ) -> Result<Ended> {
         let current = Password::presented(current).ok_or(Error::BadCredentials)?;
-        let new = new.to_owned();
-        self.detached(|this| async move {
+        let new = Zeroizing::new(new.to_owned());
+        self.detached(move |this| async move {
+            let place = this.hasher.place()?;
             let found = this.store.user(user).await?.ok_or(Error::NotFound)?;
-            let new = Password::chosen(&new, &found.row.name)?;
+            let new = this.choose(&place, new, &found.row.name).await?;
             let old_hash = found.row.password_hash;
-            if !this.hasher.verify(current, Some(&old_hash)).await? {
+            if !place.verify(current, Some(&old_hash)).await?.right {
                 return Err(Error::BadCredentials);
             }
-            let new_hash = this.hasher.hash(new).await?;
+            let new_hash = place.hash(new).await?;
             this.end_sessions(
                 user,
                 Some(keep),
@@ -123,10 +125,12 @@ impl Service {
 
     /// An operator's change of password: ends all sessions.
     pub(crate) async fn set_password(&self, user: UserId, new: &str) -> Result<Ended> {
-        let found = self.store().user(user).await?.ok_or(Error::NotFound)?;
-        let new = Password::chosen(new, &found.row.name)?;
-        self.detached(|this| async move {
-            let new_hash = this.hasher.hash(new).await?;
+        let new = Zeroizing::new(new.to_owned());
+        self.detached(move |this| async move {
+            let place = this.hasher.place()?;
+            let found = this.store.user(user).await?.ok_or(Error::NotFound)?;
+            let new = this.choose(&place, new, &found.row.name).await?;
+            let new_hash = place.hash(new).await?;
             this.end_sessions(
                 user,
                 None,
