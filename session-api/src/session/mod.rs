@@ -9,10 +9,12 @@
 //! | [`state`] | one session: an enum, open or ended; folded from its stream |
 //! | [`decide`] | what a command does to a session |
 //! | [`user`] | the same for a user |
+//! | [`tries`] | how often a password may be tried |
 
 pub(crate) mod decide;
 pub(crate) mod event;
 pub(crate) mod state;
+pub(crate) mod tries;
 pub(crate) mod user;
 
 #[cfg(test)]
@@ -21,4 +23,5 @@ mod tests;
 pub(crate) use decide::{Refresh, Refreshed, Refusal};
 pub(crate) use event::{Event, Fact, SessionFact, Stream, UserFact};
 pub(crate) use state::{CutOffs, Delivery, EndReason, OpenSession, RetryKey, Session};
+pub(crate) use tries::Tries;
 pub(crate) use user::{Roles, User};

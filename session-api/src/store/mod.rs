@@ -16,7 +16,7 @@
 //! [`crate::session`], and put together by [`crate::service`].
 //!
 //! **Locks are taken in one order**: the head ([`Tx::take_position`]), then a user, then sessions by
-//! ascending id. Refreshes and logins never take the head.
+//! ascending id, then tries by ascending source. Refreshes and logins never take the head.
 //!
 //! **Futures of this module should not be dropped half-way.** A caller that is cut off does not know
 //! what became of its commit. [`crate::service`] runs every use in a task of its own for that reason.
@@ -39,9 +39,9 @@ mod contract;
 pub(crate) use error::{Error, Result, SchemaError};
 pub(crate) use types::*;
 
-use crate::session::Event;
+use crate::session::{Event, Tries};
 use async_trait::async_trait;
-use revocation_events::{Position, SessionId, UserId};
+use revocation_events::{Position, SessionId, UnixMillis, UserId};
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -147,8 +147,12 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Below this position revocations may be gone.
     async fn pruned(&self) -> Result<Position>;
 
-    /// Deletes revocations that no page and no floor needs any more, and replicas and statuses
-    /// long silent; how many revocations.
+    /// Makes a hash that was made with old parameters the one made of the same password with new
+    /// ones; nothing where `old` is not the user's any more.
+    async fn replace_password_hash(&self, id: UserId, old: &str, new: &str) -> Result<()>;
+
+    /// Deletes revocations that no page and no floor needs any more, and replicas, statuses and
+    /// sources of tries long silent; how many revocations.
     async fn prune(&self) -> Result<u64>;
 
     async fn keys(&self) -> Result<Vec<KeyRow>>;
@@ -229,6 +233,15 @@ pub(crate) trait Tx: Send {
 
     /// Stores a user's row under its id.
     async fn save_user(&mut self, row: &UserRow) -> Result<()>;
+
+    /// Locks what is known of the tries from `source`, and reads the clock.
+    async fn lock_tries(&mut self, source: TrySource) -> Result<(Tries, UnixMillis)>;
+
+    /// Stores it; [`Tx::lock_tries`] comes before.
+    async fn save_tries(&mut self, source: TrySource, tries: Tries) -> Result<()>;
+
+    /// Forgets the tries at an account, wherever they came from; whether there were any.
+    async fn forget_tries(&mut self, account: UserId) -> Result<bool>;
 
     /// Raises the cut-off of everyone.
     async fn set_everyone(&mut self, position: Position) -> Result<()>;

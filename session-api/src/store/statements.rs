@@ -4,6 +4,7 @@
 //! so each backend expands [`statements`] once, as functions of its own.
 
 mod clients;
+mod tries;
 
 /// Of `users u`, as [`super::rows::UserColumns`] reads them.
 macro_rules! user_columns {
@@ -78,7 +79,7 @@ macro_rules! statements {
     ($database:ty, $greatest:literal, $now:expr) => {
         use crate::store::rows::{self, *};
         use crate::store::statements::{
-            bind_user, client_statements, floor, session_columns, user_columns,
+            bind_user, client_statements, floor, session_columns, tries_statements, user_columns,
         };
         use crate::store::*;
         use sqlx::Executor;
@@ -348,6 +349,8 @@ macro_rules! statements {
             Ok(())
         }
 
+        tries_statements!($database, $now);
+
         /// One row was expected.
         fn found(rows: u64) -> Result<()> {
             if rows == 1 { Ok(()) } else { Err(Error::Database(sqlx::Error::RowNotFound)) }
@@ -371,6 +374,7 @@ macro_rules! bind_user {
 }
 
 pub(super) use clients::client_statements;
+pub(super) use tries::tries_statements;
 pub(super) use {
     alive, bind_user, floor, found_session_columns, session_columns, statements, user_columns,
 };

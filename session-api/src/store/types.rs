@@ -35,6 +35,15 @@ pub(crate) struct FoundUser {
     pub(crate) head: Head,
 }
 
+/// Where tries at a password come from. Each source is counted apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TrySource {
+    /// The user, or the stand-in for a name that no user has.
+    pub(crate) account: UserId,
+    /// Nil for strangers; a device or a session that the user has logged in with.
+    pub(crate) source: Uuid,
+}
+
 /// A session's row, which is the fold of its stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SessionRow {

@@ -7,6 +7,7 @@
 //! | `log` | positions, events, transactions |
 //! | `pages` | cuts, floor, pruning, wake-ups |
 //! | `sessions`, `users` | rows, locks, snapshots |
+//! | `tries` | tries at passwords |
 //! | `alive` | which sessions are alive |
 //! | `admin` | keys, clients, reports of verifiers, the schema |
 //! | `on_postgres`, `failover`, `silence`, `on_sqlite` | what there is of one backend alone |
@@ -23,6 +24,7 @@ mod on_sqlite;
 mod pages;
 mod sessions;
 mod silence;
+mod tries;
 mod users;
 
 use super::{IfMissing, Store, connect};
@@ -105,6 +107,14 @@ contract! {
         users_come_in_pages_by_name,
         a_locked_user_is_waited_for,
         everyones_cut_off_only_rises,
+        a_hash_is_replaced_where_it_is_still_the_same,
+    }
+    tries {
+        tries_come_back_as_they_went,
+        tries_at_once_are_counted_one_after_the_other,
+        tries_are_forgotten_with_their_account,
+        two_who_forget_the_same_tries_do_not_wait_for_each_other,
+        tries_long_past_are_pruned,
     }
     admin {
         keys_come_back_as_they_went,

@@ -110,3 +110,22 @@ pub(super) async fn everyones_cut_off_only_rises(db: &Db) {
         assert_eq!(db.store.head().await.unwrap().everyone, pos(expected));
     }
 }
+
+pub(super) async fn a_hash_is_replaced_where_it_is_still_the_same(db: &Db) {
+    let (ann, bob) = (
+        add_user(&*db.store, "ann").await,
+        add_user(&*db.store, "bob").await,
+    );
+    let hash = async |id| db.store.user(id).await.unwrap().unwrap().row.password_hash;
+    let replace = async |old: &str, new: &str| {
+        db.store
+            .replace_password_hash(ann.id, old, new)
+            .await
+            .unwrap();
+    };
+    replace("another", "of another").await;
+    assert_eq!(hash(ann.id).await, ann.password_hash);
+    replace(&ann.password_hash, "the same, hashed anew").await;
+    assert_eq!(hash(ann.id).await, "the same, hashed anew");
+    assert_eq!(hash(bob.id).await, bob.password_hash);
+}

@@ -261,6 +261,17 @@ impl Store for PostgresStore {
             .await
     }
 
+    async fn replace_password_hash(&self, id: UserId, old: &str, new: &str) -> Result<()> {
+        self.link
+            .answers(plain::replace_password_hash(
+                &self.link.pool(),
+                id,
+                old,
+                new,
+            ))
+            .await
+    }
+
     fn wakeups(&self) -> tokio::sync::watch::Receiver<Position> {
         self.wakeups.subscribe()
     }
@@ -294,6 +305,9 @@ impl Store for PostgresStore {
             .await?;
         self.link
             .answers(plain::prune_statuses(&self.link.pool()))
+            .await?;
+        self.link
+            .answers(plain::prune_tries(&self.link.pool()))
             .await?;
         Ok(pruned)
     }

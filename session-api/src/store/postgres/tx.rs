@@ -5,7 +5,7 @@ use super::link::Link;
 use super::listen::channel;
 use super::plain;
 use super::sql::{self, now};
-use crate::session::Event;
+use crate::session::{Event, Tries};
 use crate::store::rows::{
     FoundSessionColumns, FoundUserColumns, HeadColumns, RevocationColumns, SessionColumns,
     TakenColumns,
@@ -14,10 +14,10 @@ use crate::store::statements::{alive, found_session_columns, session_columns};
 use crate::store::wakeups::Wakeups;
 use crate::store::{
     ClientInfo, FoundSession, FoundUser, Head, KeyRow, Result, SessionRow, Taken, TakenPosition,
-    Tx, UserRow, rows,
+    TrySource, Tx, UserRow, rows,
 };
 use async_trait::async_trait;
-use revocation_events::{Position, SessionId, UserId};
+use revocation_events::{Position, SessionId, UnixMillis, UserId};
 use sqlx::types::Json;
 use sqlx::{FromRow, Postgres, Transaction};
 use std::sync::Arc;
@@ -267,6 +267,28 @@ impl Tx for PostgresTx {
         self.link
             .answers(plain::save_user(&mut *self.tx, row))
             .await
+    }
+
+    async fn lock_tries(&mut self, source: TrySource) -> Result<(Tries, UnixMillis)> {
+        self.link
+            .answers(plain::lock_tries(&mut *self.tx, source))
+            .await
+    }
+
+    async fn save_tries(&mut self, source: TrySource, tries: Tries) -> Result<()> {
+        self.link
+            .answers(plain::save_tries(&mut *self.tx, source, tries))
+            .await
+    }
+
+    async fn forget_tries(&mut self, account: UserId) -> Result<bool> {
+        // Two that forget the same rows lock them in one order.
+        const SQL: &str = "delete from login_tries where (account, source) in \
+                           (select account, source from login_tries where account = $1 \
+                            order by source for update)";
+        let query = sqlx::query(SQL).bind(account.uuid());
+        let done = self.link.answers(query.execute(&mut *self.tx)).await?;
+        Ok(done.rows_affected() > 0)
     }
 
     async fn set_everyone(&mut self, position: Position) -> Result<()> {

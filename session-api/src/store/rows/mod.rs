@@ -3,10 +3,12 @@
 mod admin;
 mod log;
 mod session;
+mod tries;
 
 pub(super) use admin::{ClientColumns, KeyColumns, StatusColumns};
 pub(super) use log::{EventColumns, ExcerptColumns, JoinedRevocationColumns, RevocationColumns};
 pub(super) use session::{FoundSessionColumns, ListedSessionColumns, SessionColumns};
+pub(super) use tries::TriesColumns;
 
 use super::{Error, FoundUser, Head, Result, TakenPosition, UserRow};
 use crate::session::{Roles, User};

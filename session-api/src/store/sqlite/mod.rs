@@ -264,6 +264,10 @@ impl Store for SqliteStore {
         Ok(Cut::new(at, (from, head), floor, read.revoked, limit))
     }
 
+    async fn replace_password_hash(&self, id: UserId, old: &str, new: &str) -> Result<()> {
+        plain::replace_password_hash(&self.writer, id, old, new).await
+    }
+
     fn wakeups(&self) -> tokio::sync::watch::Receiver<Position> {
         self.wakeups.subscribe()
     }
@@ -284,6 +288,7 @@ impl Store for SqliteStore {
         }
         plain::prune_replicas(&self.writer).await?;
         plain::prune_statuses(&self.writer).await?;
+        plain::prune_tries(&self.writer).await?;
         Ok(pruned)
     }
 

@@ -2,7 +2,7 @@
 //! before saw, and several may do where Postgres needs one.
 
 use super::{SESSION, USER, plain};
-use crate::session::Event;
+use crate::session::{Event, Tries};
 use crate::store::rows::{
     FoundSessionColumns, FoundUserColumns, HeadColumns, RevocationColumns, SessionColumns,
 };
@@ -10,7 +10,7 @@ use crate::store::statements::alive;
 use crate::store::wakeups::Wakeups;
 use crate::store::{
     ClientInfo, FoundSession, FoundUser, Head, KeyRow, Result, SessionRow, Taken, TakenPosition,
-    Tx, UserRow, rows,
+    TrySource, Tx, UserRow, rows,
 };
 use async_trait::async_trait;
 use revocation_events::{Position, SessionId, UnixMillis, UserId};
@@ -204,6 +204,20 @@ impl Tx for SqliteTx {
 
     async fn save_user(&mut self, row: &UserRow) -> Result<()> {
         plain::save_user(&mut *self.tx, row).await
+    }
+
+    async fn lock_tries(&mut self, source: TrySource) -> Result<(Tries, UnixMillis)> {
+        plain::lock_tries(&mut *self.tx, source).await
+    }
+
+    async fn save_tries(&mut self, source: TrySource, tries: Tries) -> Result<()> {
+        plain::save_tries(&mut *self.tx, source, tries).await
+    }
+
+    async fn forget_tries(&mut self, account: UserId) -> Result<bool> {
+        const SQL: &str = "delete from login_tries where account = $1";
+        let query = sqlx::query(SQL).bind(account.uuid());
+        Ok(query.execute(&mut *self.tx).await?.rows_affected() > 0)
     }
 
     async fn set_everyone(&mut self, position: Position) -> Result<()> {
