@@ -1,5 +1,6 @@
 //! The session service: see `cli` for what it is told, `service` for what it does.
 
+mod audit;
 mod cli;
 mod clock;
 mod http;

@@ -44,8 +44,7 @@ impl Args {
         let builder = fmt()
             .with_env_filter(EnvFilter::new(&self.log_filter))
             .with_writer(std::io::stderr)
-            .with_ansi(std::io::stderr().is_terminal())
-            .with_target(false);
+            .with_ansi(std::io::stderr().is_terminal());
         match self.log_format {
             Format::Text => builder.init(),
             Format::Json => builder.json().init(),

@@ -3,7 +3,7 @@
 use super::bus::Nats;
 use super::settings::{self, Database, Issuer, KeyEncryption};
 use super::{Failure, Outcome};
-use crate::http::{self, App, HttpSettings};
+use crate::http::{self, App, Caps, HttpSettings};
 use crate::password::Hasher;
 use crate::relay::Relay;
 use crate::relay::bus::{BusSide, StreamSettings};
@@ -127,10 +127,53 @@ pub(super) struct ServiceArgs {
         long,
         env = "SESSION_API_MAX_STREAMS",
         default_value_t = 1_000,
-        value_parser = RangedU64ValueParser::<usize>::new().range(0..=1_000_000),
+        value_parser = streams(),
         value_name = "N"
     )]
     max_streams: usize,
+
+    /// How many of them may come by one client credential: the instances of one service.
+    #[arg(
+        long,
+        env = "SESSION_API_MAX_STREAMS_PER_CLIENT",
+        default_value_t = 500,
+        value_parser = streams(),
+        value_name = "N"
+    )]
+    max_streams_per_client: usize,
+
+    /// How many of them may come from one address, or one /64 of IPv6. No limit with --throttle off.
+    #[arg(
+        long,
+        env = "SESSION_API_MAX_STREAMS_PER_ADDRESS",
+        default_value_t = 200,
+        value_parser = streams(),
+        value_name = "N"
+    )]
+    max_streams_per_address: usize,
+
+    /// Whether tries at passwords have a rate, counted by each replica for itself: 100 at once and
+    /// then one a second from each address (or /64 of IPv6), 10 at once and then one in 6s for each
+    /// account. Off is for tests, and only where the issuer is on loopback.
+    #[arg(
+        long,
+        env = "SESSION_API_THROTTLE",
+        default_value = "on",
+        value_name = "on|off",
+        hide_possible_values = true
+    )]
+    throttle: Throttle,
+}
+
+/// Whether rates count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Throttle {
+    On,
+    Off,
+}
+
+fn streams() -> impl clap::builder::IntoResettable<clap::builder::ValueParser> {
+    RangedU64ValueParser::<usize>::new().range(0..=1_000_000)
 }
 
 /// Where the bus is, and how it keeps pages.
@@ -163,6 +206,11 @@ pub(super) async fn run(args: Args) -> Outcome {
     if !args.service.issuer.is_loopback() && !args.keys.is_set() {
         return Err(Failure::setting(
             "--key-encryption-key (or SESSION_API_KEY_ENCRYPTION_KEY) is missing: private keys lie unencrypted in the database only where the issuer is on loopback; make one with `openssl rand -base64 32`",
+        ));
+    }
+    if !args.service.issuer.is_loopback() && args.service.throttle == Throttle::Off {
+        return Err(Failure::setting(
+            "--throttle off (or SESSION_API_THROTTLE) is for tests: passwords are tried without a rate only where the issuer is on loopback; leave it out",
         ));
     }
     let store = args.database.open().await?;
@@ -255,6 +303,7 @@ pub(super) async fn start(
     let service = Service::new(store, keys, Hasher::for_this_machine(), relay, settings);
     tokio::spawn(service.clone().keep_house());
     tokio::spawn(service.clone().watch_keys());
+    let throttle = args.throttle == Throttle::On;
     let http = HttpSettings {
         base_path: args.base_path.clone(),
         allowed_origins: args.allowed_origin.clone(),
@@ -262,7 +311,12 @@ pub(super) async fn start(
         open_registration: args.open_registration,
         ops_listen: args.ops_listen,
         open_feed: args.open_feed,
-        max_streams: args.max_streams,
+        streams: Caps {
+            all: args.max_streams,
+            client: args.max_streams_per_client,
+            address: throttle.then_some(args.max_streams_per_address),
+        },
+        throttle,
     };
     Ok(Running {
         app: App::new(service, fleet, http),

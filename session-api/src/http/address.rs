@@ -1,7 +1,7 @@
 //! Where a request comes from.
 
 use ipnet::IpNet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// The client's address: the peer's or, where the peer is a trusted proxy, the right-most address
 /// of `X-Forwarded-For` that is not one.
@@ -29,6 +29,14 @@ pub(super) fn client_address<'a>(
         }
     }
     address
+}
+
+/// What counts as one client: an address, and of IPv6 the network in which one may take any.
+pub(super) fn neighbourhood(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> 64 << 64).into(),
+        v4 => v4,
+    }
 }
 
 /// An address, with or without a port.

@@ -1,4 +1,5 @@
-//! `/admin/*`: what operators see and do. Every call needs the role `admin`, by the database.
+//! `/admin/*`: what operators see and do. Every call needs the role `admin`, by the database, and a
+//! recent log-in; what they change is told to the auditor.
 
 use super::answer::{self, List, Own};
 use super::call::Call;
@@ -6,6 +7,7 @@ use super::json::Body;
 use super::problem::Error;
 use super::times::Time;
 use super::{credential, sessions};
+use crate::audit;
 use crate::password::user_name;
 use crate::service::revoke::UserChange;
 use crate::session::Roles;
@@ -78,7 +80,8 @@ pub(super) async fn list_sessions(call: Call) -> Result<HttpResponse, Error> {
 
 /// `DELETE /admin/users/{id}/sessions`.
 pub(super) async fn end_sessions(call: Call) -> Result<HttpResponse, Error> {
-    change(&call, UserChange::EndSessions).await
+    let act = "DELETE /admin/users/{id}/sessions";
+    change(&call, UserChange::EndSessions, act).await
 }
 
 #[derive(Deserialize)]
@@ -99,19 +102,22 @@ pub(super) async fn change_roles(call: Call) -> Result<HttpResponse, Error> {
     let user = call.id()?;
     let own = (user == caller.user_id).then_some(caller.session_id);
     let ended = call.service().change_roles(user, roles, own).await?;
+    audit::admin_acted(caller.actor(), "PUT /admin/users/{id}/roles", Some(user));
     Ok(answer::ended(&call, &caller, &ended, Own::LivesOn).await)
 }
 
 /// `POST /admin/users/{id}/disable`: ends all sessions, and lets nobody log in.
 pub(super) async fn disable(call: Call) -> Result<HttpResponse, Error> {
-    change(&call, UserChange::Disable).await
+    let act = "POST /admin/users/{id}/disable";
+    change(&call, UserChange::Disable, act).await
 }
 
 /// `POST /admin/users/{id}/enable`: answers the user, for nothing was revoked.
 pub(super) async fn enable(call: Call) -> Result<HttpResponse, Error> {
-    credential::admin(&call).await?;
+    let caller = credential::admin(&call).await?;
     let user = call.id()?;
     call.service().enable_user(user).await?;
+    audit::admin_acted(caller.actor(), "POST /admin/users/{id}/enable", Some(user));
     Ok(HttpResponse::Ok().json(UserItem::from(call.service().user(user).await?)))
 }
 
@@ -119,13 +125,15 @@ pub(super) async fn enable(call: Call) -> Result<HttpResponse, Error> {
 pub(super) async fn end_everyone(call: Call) -> Result<HttpResponse, Error> {
     let caller = credential::admin(&call).await?;
     let ended = call.service().end_everyone().await?;
+    audit::admin_acted(caller.actor(), "DELETE /admin/sessions", None);
     Ok(answer::ended(&call, &caller, &ended, Own::Ended).await)
 }
 
-async fn change(call: &Call, change: UserChange) -> Result<HttpResponse, Error> {
+async fn change(call: &Call, change: UserChange, act: &'static str) -> Result<HttpResponse, Error> {
     let caller = credential::admin(call).await?;
     let user = call.id()?;
     let ended = call.service().change_user(user, change).await?;
+    audit::admin_acted(caller.actor(), act, Some(user));
     Ok(answer::ended(call, &caller, &ended, Own::ended_if(user == caller.user_id)).await)
 }
 

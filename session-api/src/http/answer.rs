@@ -84,6 +84,8 @@ pub(super) fn granted(call: &Call, status: StatusCode, granted: &Granted) -> Htt
     struct Tokens<'a> {
         access_token: &'a str,
         session_token: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        device_token: Option<&'a str>,
     }
     let in_body = granted.session.delivery == Delivery::Body;
     let session_end = granted.session_token.expires_at;
@@ -101,6 +103,7 @@ pub(super) fn granted(call: &Call, status: StatusCode, granted: &Granted) -> Htt
         tokens: in_body.then_some(Tokens {
             access_token: &granted.access.token,
             session_token: &granted.session_token.token,
+            device_token: granted.device_token.as_deref(),
         }),
     };
     let mut response = HttpResponse::build(status).json(answer);

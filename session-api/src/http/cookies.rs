@@ -1,18 +1,19 @@
-//! The three cookies. What each attribute is for:
+//! The cookies: three of a session, and one of the device. What each attribute is for:
 //!
 //! - `Secure` and the prefixes `__Host-`, `__Secure-`: no page of a sister domain, and nobody on an
 //!   unencrypted connection, can set or read them (draft-ietf-httpbis-rfc6265bis, section 4.1.3);
 //!   `__Http-` promises the same of scripts (draft-ietf-httpbis-layered-cookies).
 //! - `SameSite`: not sent with what other sites make the browser ask for. The access cookie is
 //!   `Lax`, so that a link from elsewhere shows the page to a user who is logged in.
-//! - `Path` of the session cookie: no microservice ever sees it.
+//! - `Path` of the session cookie and of the device's: no microservice ever sees them.
 //!
-//! A log-out writes them all again with the same attributes and `Max-Age=0`, for a browser forgets
+//! A log-out writes those of the session again with the same attributes and `Max-Age=0`, for a browser forgets
 //! only what it is told by the same name and path. `Clear-Site-Data` would wipe the cookies of
 //! sister domains as well.
 
 use super::times::seconds_until;
 use crate::service::Granted;
+use crate::service::device::LIFETIME;
 use actix_web::HttpResponse;
 use actix_web::http::header::{HeaderValue, SET_COOKIE};
 use verifier_sdk::request::ACCESS_COOKIE;
@@ -24,7 +25,11 @@ pub(super) const SESSION_COOKIE: &str = "__Secure-session";
 /// what a browser can be made to send proves nothing about the page.
 pub(super) const CSRF_COOKIE: &str = "__Host-csrf";
 
-/// Adds all three.
+/// The cookie by which a browser in which a user has logged in is known again; see
+/// [`crate::service::device`].
+pub(super) const DEVICE_COOKIE: &str = "__Secure-device";
+
+/// Adds those of a session and, at a log-in, the device's.
 pub(super) fn set_all(response: &mut HttpResponse, base_path: &str, granted: &Granted) {
     let session_lasts = seconds_until(granted.session_token.expires_at, granted.now);
     set_access(response, granted);
@@ -35,6 +40,9 @@ pub(super) fn set_all(response: &mut HttpResponse, base_path: &str, granted: &Gr
     if let Some(value) = &granted.csrf_token {
         add(response, &csrf(value, session_lasts));
     }
+    if let Some(token) = &granted.device_token {
+        add(response, &device(base_path, token));
+    }
 }
 
 /// Adds the access token's, for a session that was kept.
@@ -43,7 +51,7 @@ pub(super) fn set_access(response: &mut HttpResponse, granted: &Granted) {
     add(response, &access(&granted.access.token, lasts));
 }
 
-/// Makes the browser forget all three.
+/// Makes the browser forget those of the session. The device's is for the time after a log-out.
 pub(super) fn expire_all(response: &mut HttpResponse, base_path: &str) {
     add(response, &access("", 0));
     add(response, &session(base_path, "", 0));
@@ -62,6 +70,13 @@ fn session(base_path: &str, token: &str, max_age: u64) -> String {
 
 fn csrf(value: &str, max_age: u64) -> String {
     format!("{CSRF_COOKIE}={value}; Path=/; Secure; SameSite=Strict; Max-Age={max_age}")
+}
+
+fn device(base_path: &str, token: &str) -> String {
+    let max_age = LIFETIME.as_secs();
+    format!(
+        "{DEVICE_COOKIE}={token}; Path={base_path}/session; Secure; HttpOnly; SameSite=Strict; Max-Age={max_age}"
+    )
 }
 
 fn add(response: &mut HttpResponse, cookie: &str) {

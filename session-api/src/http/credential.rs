@@ -13,25 +13,30 @@
 //! | `/admin/*` | [`admin`] |
 //! | `/introspect` | [`client`] |
 //! | `/revocations*` | [`follower`] |
-//! | `POST /session` | [`replaced`]: what is presented never makes it fail |
+//! | `POST /session` | [`replaced`], [`device`]: what is presented never makes it fail |
 //! | `POST /revoke` | the token itself is the credential |
 
 use super::call::Call;
-use super::cookies::SESSION_COOKIE;
+use super::cookies::{DEVICE_COOKIE, SESSION_COOKIE};
 use super::csrf;
-use super::problem::Error;
+use super::problem::{AdminRefusal, Error, NotNow};
 use crate::service;
 use crate::service::access::{Caller, Purpose};
+use crate::service::device::Device;
 use crate::session::Delivery;
 use crate::store::ClientRow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use revocation_events::SessionId;
+use std::time::Duration;
 use verifier_sdk::request::{ACCESS_COOKIE, Presented, check_cookie_call, cookie, present};
 use verifier_sdk::token::AccessToken;
 
 /// The role of operators.
 pub(super) const ADMIN: &str = "admin";
+
+/// For so long after a log-in operators may do what they may do.
+const RECENT: Duration = Duration::from_secs(600);
 
 /// The longest client credential that is read, in bytes of base64.
 const MAX_BASIC_LEN: usize = 1024;
@@ -55,14 +60,22 @@ pub(super) async fn caller(call: &Call) -> Result<Caller, Error> {
     Ok(call.service().caller_by_access_token(&token).await?)
 }
 
-/// The same, and an operator by what the database says now.
+/// The same, and an operator by what the database says now, who has given the password not long ago
+/// (ASVS 5.0, 7.5.1; the answer is RFC 9470's).
 pub(super) async fn admin(call: &Call) -> Result<Caller, Error> {
     let caller = caller(call).await?;
-    if caller.has_role(ADMIN) {
-        Ok(caller)
+    // What `auth_time` says: a session is opened by its password, and a refresh changes nothing of
+    // that.
+    let age = caller.now.since(caller.session.opened_at);
+    let why = if !caller.has_role(ADMIN) {
+        NotNow::Role
+    } else if age > RECENT {
+        NotNow::StepUp { max_age: RECENT }
     } else {
-        Err(verifier_sdk::Error::Forbidden.into())
-    }
+        return Ok(caller);
+    };
+    let by = caller.actor();
+    Err(Error::Admin(AdminRefusal { by, why }))
 }
 
 /// The user behind the session cookie or, without one, behind an access token.
@@ -144,6 +157,17 @@ pub(super) async fn replaced(call: &Call) -> Option<SessionId> {
         .await
         .ok()
         .map(|caller| caller.session_id)
+}
+
+/// The device that this request shows, by cookie or in the body, where a user of this name has
+/// logged in with it. As with [`replaced`], what is wrong is as good as nothing.
+pub(super) fn device(call: &Call, user_name: &str, in_body: Option<&str>) -> Option<Device> {
+    let in_cookie = if call.has_header("authorization") {
+        None
+    } else {
+        cookie(call, DEVICE_COOKIE).ok().flatten()
+    };
+    call.service().device(user_name, in_body.or(in_cookie)?)
 }
 
 /// The client that follows the feed. Where the feed is open it may be unknown; a credential that is

@@ -70,7 +70,7 @@ fn figures(state: &State) -> Vec<Figure> {
     let relay = state.app.service.relay();
     let counters = relay.counters();
     let load = |counter: &std::sync::atomic::AtomicU64| float(counter.load(Ordering::Relaxed));
-    let streams = state.app.settings.max_streams - state.streams.available_permits();
+    let streams = state.streams.taken();
     let bus = f64::from(relay.has_bus() && relay.bus_connected());
     let mut figures = vec![
         (

@@ -5,6 +5,8 @@
 //! | this one | the route table, and [`run`] |
 //! | [`session`], [`sessions`], [`users`], [`admin`], [`revocations`], [`oauth`], [`ops`] | one family of calls each |
 //! | [`credential`], [`csrf`], [`cookies`], [`cors`] | which credential counts, and what browsers need |
+//! | [`throttle`], [`places`] | how much of the service one stranger may have |
+//! | [`refusals`] | what an auditor reads |
 //! | [`route`] | from a request to its handler, and what every answer carries |
 //! | [`call`], [`json`], [`address`] | reading requests |
 //! | [`answer`], [`problem`], [`times`], [`stream`] | writing answers |
@@ -27,7 +29,9 @@ mod json;
 mod metrics;
 mod oauth;
 mod ops;
+mod places;
 mod problem;
+mod refusals;
 mod revocations;
 mod route;
 mod session;
@@ -36,9 +40,11 @@ mod settings;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod times;
 mod users;
 
+pub(crate) use places::Caps;
 pub(crate) use settings::HttpSettings;
 
 use crate::relay::fleet::Fleet;
@@ -47,6 +53,8 @@ use actix_web::dev::Server;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpServer};
 use json::Takes::{Form, Json, JsonOrNothing, Nothing};
+use places::Places;
+use refusals::Refusals;
 use route::{Endpoint, Endpoints, delete, get, post, put};
 use std::collections::BTreeMap;
 use std::io;
@@ -54,7 +62,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use throttle::Throttle;
 use tokio_util::sync::CancellationToken;
 use verifier_sdk::request::{InvalidOrigin, Origin, Origins};
 
@@ -138,8 +146,10 @@ struct State {
     /// Whether browsers reach the service by https.
     https: bool,
     metrics: metrics::Metrics,
-    /// Places for clients of `/revocations/stream`.
-    streams: Arc<Semaphore>,
+    /// For clients of `/revocations/stream`.
+    streams: Places,
+    throttle: Throttle,
+    refusals: Refusals,
     stopping: CancellationToken,
 }
 
@@ -174,10 +184,13 @@ pub(crate) async fn run(
         ),
         https: issuer.starts_with("https:"),
         metrics: metrics::Metrics::default(),
-        streams: Arc::new(Semaphore::new(settings.max_streams)),
+        streams: Places::new(settings.streams),
+        throttle: Throttle::new(settings.throttle),
+        refusals: Refusals::new(),
         stopping: CancellationToken::new(),
         app,
     });
+    tokio::spawn(sweep(state.clone()));
     let mut servers = vec![serve_on(listener, &state, public_endpoints)?];
     if let Some(ops) = ops {
         servers.push(serve_on(ops, &state, |_| ops_endpoints())?);
@@ -192,6 +205,18 @@ pub(crate) async fn run(
     let stopped = futures::future::join_all(handles.iter().map(|handle| handle.stop(true)));
     let (ended, _) = tokio::join!(serving, stopped);
     Ok(ended.map(drop)?)
+}
+
+/// Works until the stop.
+async fn sweep(state: Arc<State>) {
+    let mut tick = tokio::time::interval(throttle::SWEEP);
+    let sweeping = async {
+        loop {
+            tick.tick().await;
+            state.throttle.sweep();
+        }
+    };
+    state.stopping.run_until_cancelled(sweeping).await;
 }
 
 fn public_endpoints(state: &State) -> Vec<Endpoint> {

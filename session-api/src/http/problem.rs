@@ -1,6 +1,8 @@
 //! Every refusal, and what a client is told of it: problem details (RFC 9457). The one place where
 //! errors become answers.
 
+use super::throttle::By;
+use crate::audit::Actor;
 use crate::service;
 use crate::store;
 use actix_web::HttpResponse;
@@ -42,6 +44,13 @@ pub(super) enum Error {
     Client,
     #[error("too much to do")]
     Overloaded,
+    /// Too many tries; when there will be one again.
+    #[error("too many tries")]
+    Throttled(By, Duration),
+    #[error("this client or this address holds its share of streams")]
+    TooManyStreams,
+    #[error("not an operator's call to make")]
+    Admin(AdminRefusal),
     /// The database or the keys are not there.
     #[error("not ready")]
     NotReady(Readiness),
@@ -56,6 +65,34 @@ pub(super) enum Error {
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
         service::Error::from(error).into()
+    }
+}
+
+/// An operator's call by somebody who may not make it, or not now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AdminRefusal {
+    pub(super) by: Actor,
+    pub(super) why: NotNow,
+}
+
+/// Why not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotNow {
+    /// Never, without the role.
+    Role,
+    /// The password was given too long ago: after a log-in (RFC 9470).
+    StepUp {
+        /// It may have been given so long ago.
+        max_age: Duration,
+    },
+}
+
+impl NotNow {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Role => "role",
+            Self::StepUp { .. } => "step-up",
+        }
     }
 }
 
@@ -122,6 +159,12 @@ impl Error {
                 .challenge(BASIC)
                 .with("error", "invalid_client"),
             Self::Overloaded => overloaded(),
+            Self::Throttled(_, wait) => rate_limited(*wait),
+            Self::TooManyStreams => rate_limited(COME_BACK),
+            Self::Admin(refusal) => match refusal.why {
+                NotNow::Role => Problem::from(&verifier_sdk::Error::Forbidden),
+                NotNow::StepUp { max_age } => step_up(max_age),
+            },
             Self::NotReady(Readiness {
                 database,
                 keys,
@@ -194,6 +237,21 @@ fn not_found() -> Problem {
 
 fn conflict(hint: &str) -> Problem {
     Problem::new("conflict", 409, "It cannot be done as things are.").with("detail", hint)
+}
+
+/// The same whichever rate it was, and whether the account exists or not.
+fn rate_limited(wait: Duration) -> Problem {
+    Problem::new("rate-limited", 429, "Too many attempts.").retry_after(wait)
+}
+
+/// RFC 9470, section 3.
+fn step_up(max_age: Duration) -> Problem {
+    let seconds = max_age.as_secs();
+    Problem::new("step-up", 401, "This call needs a recent log-in.")
+        .challenge(format!(
+            r#"Bearer error="insufficient_user_authentication", error_description="Log in again.", max_age="{seconds}""#
+        ))
+        .with("max_age", seconds)
 }
 
 fn overloaded() -> Problem {

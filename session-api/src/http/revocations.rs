@@ -4,13 +4,12 @@ use super::call::Call;
 use super::credential;
 use super::json::Body;
 use super::problem::Error;
-use super::stream::PageStream;
-use crate::relay::Latest;
+use super::stream::{PATIENCE, PageStream};
+use crate::relay::{Latest, MAX_PAGES};
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use revocation_events::status::Status;
 use revocation_events::{Position, strict_json};
-use std::sync::Arc;
 
 const EVENT_STREAM: &str = "text/event-stream";
 
@@ -19,14 +18,18 @@ pub(super) async fn pages(call: Call) -> Result<HttpResponse, Error> {
     credential::follower(&call).await?;
     let after = call.query.after()?;
     let latest = latest(&call).await?;
-    let pages = call.service().relay().pages_after(after, latest).await?;
+    let pages = call
+        .service()
+        .relay()
+        .pages_after(after, latest, MAX_PAGES)
+        .await?;
     let texts: Vec<&str> = pages.iter().map(|page| &*page.text).collect();
     Ok(HttpResponse::Ok().json(texts))
 }
 
 /// `GET /revocations/stream`: server-sent events (WHATWG HTML, section 9.2).
 pub(super) async fn stream(call: Call) -> Result<HttpResponse, Error> {
-    credential::follower(&call).await?;
+    let client = credential::follower(&call).await?;
     let after = match call.header("last-event-id")? {
         Some(id) => Some(last_event_id(id)?),
         None => call.query.after()?,
@@ -37,9 +40,8 @@ pub(super) async fn stream(call: Call) -> Result<HttpResponse, Error> {
             .insert_header((header::CONTENT_TYPE, EVENT_STREAM))
             .finish());
     }
-    let place = Arc::clone(&call.state.streams)
-        .try_acquire_owned()
-        .map_err(|_| Error::Overloaded)?;
+    let client = client.as_ref().map(|client| client.name.as_str());
+    let place = call.state.streams.take(client, call.address())?;
     let relay = call.service().relay().clone();
     // Before the latest cut is looked at: what is cut from now on comes this way, and whatever was
     // cut before is in the pages.
@@ -51,7 +53,7 @@ pub(super) async fn stream(call: Call) -> Result<HttpResponse, Error> {
         .insert_header((header::CONTENT_TYPE, EVENT_STREAM))
         // A proxy that buffers would hold heartbeats back until they prove nothing.
         .insert_header(("x-accel-buffering", "no"))
-        .streaming(stream.events()))
+        .streaming(stream.events(PATIENCE)))
 }
 
 fn last_event_id(id: &str) -> Result<Position, Error> {

@@ -116,7 +116,12 @@ pub(super) async fn serve(
     let answer = answer(&state, endpoints, &request, payload)
         .instrument(span.clone())
         .await;
-    let mut response = span.in_scope(|| answer.unwrap_or_else(|error| error.response()));
+    let mut response = span.in_scope(|| {
+        answer.unwrap_or_else(|error| {
+            state.refusals.note(&error);
+            error.response()
+        })
+    });
     let status = response.status().as_u16();
     state
         .metrics

@@ -5,7 +5,9 @@ use super::call::Call;
 use super::credential;
 use super::json::Body;
 use super::problem::Error;
+use super::throttle::Account;
 use super::times::{Time, seconds_until};
+use crate::password::user_name;
 use crate::service::access::Purpose;
 use crate::service::login::Login;
 use crate::session::{Delivery, EndReason, RetryKey};
@@ -25,11 +27,12 @@ struct LoginBody {
     password: String,
     delivery: Option<Delivery>,
     device: Option<String>,
+    /// From the answer of an earlier log-in: what the device cookie is to a browser.
+    device_token: Option<String>,
 }
 
 impl Body for LoginBody {
-    const SHAPE: &'static str =
-        r#"{"username": text, "password": text, "delivery"?: "cookie" or "body", "device"?: text}"#;
+    const SHAPE: &'static str = r#"{"username": text, "password": text, "delivery"?: "cookie" or "body", "device"?: text, "device_token"?: text}"#;
 }
 
 /// `POST /session`.
@@ -50,14 +53,25 @@ pub(super) async fn log_in(call: Call) -> Result<HttpResponse, Error> {
             "`device` is 1 to 100 characters on one line.",
         ));
     }
+    let name = user_name(&body.username);
+    let device = name
+        .as_deref()
+        .and_then(|name| credential::device(&call, name, body.device_token.as_deref()));
+    let account = match device {
+        Some(device) => Account::Device(device),
+        None => Account::Name(name.as_deref().unwrap_or(&body.username)),
+    };
+    let throttle = &call.state.throttle;
+    throttle.try_password(call.address(), account)?;
     let granted = call
         .service()
         .log_in(Login {
-            username: body.username,
+            name,
             password: Zeroizing::new(body.password),
             delivery,
             client: call.client_info(body.device),
             replaces: credential::replaced(&call).await,
+            device,
         })
         .await?;
     Ok(answer::granted(&call, StatusCode::CREATED, &granted))

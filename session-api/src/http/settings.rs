@@ -1,5 +1,6 @@
 //! What an operator sets about HTTP.
 
+use super::places::Caps;
 use ipnet::IpNet;
 use std::net::SocketAddr;
 use verifier_sdk::request::Origin;
@@ -19,6 +20,9 @@ pub(crate) struct HttpSettings {
     pub(crate) ops_listen: Option<SocketAddr>,
     /// `--open-feed`: `/revocations*` without a client credential.
     pub(crate) open_feed: bool,
-    /// `--max-streams`: the most clients of `/revocations/stream` at once; each holds a connection.
-    pub(crate) max_streams: usize,
+    /// `--max-streams` and its like: the most clients of `/revocations/stream` at once; each holds a
+    /// connection.
+    pub(crate) streams: Caps,
+    /// `--throttle`: whether tries at passwords have a rate.
+    pub(crate) throttle: bool,
 }

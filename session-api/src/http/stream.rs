@@ -1,5 +1,10 @@
 //! One client of the feed: the pages that it misses, then live ones.
+//!
+//! A task of its own reads and waits, and hands over one event at a time. A server asks a body for
+//! more only while its client takes what was sent, so whoever reads nothing would otherwise keep its
+//! place and its pages for good.
 
+use super::places::Place;
 use crate::relay::{Latest, LivePage, Relay};
 use crate::store;
 use bytes::Bytes;
@@ -7,9 +12,17 @@ use futures::stream::{self, Stream};
 use revocation_events::Position;
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use tokio::sync::OwnedSemaphorePermit;
+use std::time::Duration;
 use tokio::sync::broadcast::Receiver;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+
+/// Pages that are read at a time: what one client can hold in memory, a megabyte at most.
+const READ: usize = 8;
+
+/// For so long an event waits for its client, after what the network holds.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Ends where the service stops and where the client is too slow: it asks again with the id of the
 /// last event, and catches up from the log, which costs less than to remember for it.
@@ -22,7 +35,7 @@ pub(super) struct PageStream {
     pages: VecDeque<LivePage>,
     live: Receiver<LivePage>,
     stopping: CancellationToken,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl PageStream {
@@ -33,9 +46,9 @@ impl PageStream {
         latest: Latest,
         live: Receiver<LivePage>,
         stopping: CancellationToken,
-        place: OwnedSemaphorePermit,
+        place: Place,
     ) -> store::Result<Self> {
-        let pages: VecDeque<_> = relay.pages_after(after, latest).await?.into();
+        let pages: VecDeque<_> = relay.pages_after(after, latest, READ).await?.into();
         let to = pages.back().map_or(latest.to, |page| page.to);
         Ok(Self {
             relay,
@@ -48,13 +61,32 @@ impl PageStream {
         })
     }
 
-    /// The body of the answer.
-    pub(super) fn events(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
-        stream::unfold(self, |mut stream| async move {
-            let page = stream.next().await?;
+    /// The body of the answer. An event that its client has not taken after `patience` is the last.
+    pub(super) fn events(
+        self,
+        patience: Duration,
+    ) -> impl Stream<Item = Result<Bytes, Infallible>> {
+        let (sender, mut events) = mpsc::channel(1);
+        tokio::spawn(self.hand_over(sender, patience));
+        stream::poll_fn(move |context| events.poll_recv(context).map(|event| event.map(Ok)))
+    }
+
+    async fn hand_over(mut self, events: mpsc::Sender<Bytes>, patience: Duration) {
+        loop {
+            let page = tokio::select! {
+                page = self.next() => page,
+                // The client has gone away.
+                () = events.closed() => return,
+            };
+            let Some(page) = page else { return };
             let event = format!("id: {}\ndata: {}\n\n", page.to, page.text);
-            Some((Ok(event.into()), stream))
-        })
+            let stopping = self.stopping.clone();
+            let taken = timeout(patience, events.send(event.into()));
+            // Nothing where the service stops; an error where the client is too slow, or gone.
+            if !matches!(stopping.run_until_cancelled(taken).await, Some(Ok(Ok(())))) {
+                return;
+            }
+        }
     }
 
     async fn next(&mut self) -> Option<LivePage> {
@@ -77,8 +109,9 @@ impl PageStream {
     /// The next pages of a long catch-up.
     async fn read_more(&mut self) -> Option<()> {
         let (relay, to, latest) = (self.relay.clone(), self.to, self.latest);
-        // In a task of its own, for a client that goes away drops this future (see `crate::store`).
-        let read = tokio::spawn(async move { relay.pages_after(Some(to), latest).await });
+        // In a task of its own, for this future is dropped when the client goes away (see
+        // `crate::store`).
+        let read = tokio::spawn(async move { relay.pages_after(Some(to), latest, READ).await });
         let read = read.await.ok()?.inspect_err(|error| {
             tracing::error!(
                 error = error as &dyn std::error::Error,

@@ -10,6 +10,7 @@ use revocation_events::{KeyId, SessionId};
 use sha2::Sha256;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 /// A key that signs.
@@ -87,10 +88,21 @@ impl KeyRing {
 
     /// The session's CSRF value: HMAC-SHA-256 over `csrf-v1:` and the session's id.
     pub(crate) fn csrf_value(&self, session: SessionId) -> [u8; 32] {
+        self.mac(&[b"csrf-v1:", session.to_string().as_bytes()])
+    }
+
+    /// What makes a device's number a device token: HMAC-SHA-256 over `device-v1:`, the number and
+    /// the user's name. The number has one length, so that the parts cannot run into each other.
+    pub(crate) fn device_mac(&self, device: Uuid, user_name: &str) -> [u8; 32] {
+        self.mac(&[b"device-v1:", device.as_bytes(), user_name.as_bytes()])
+    }
+
+    fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.csrf)
             .unwrap_or_else(|_| unreachable!("HMAC takes a key of any length"));
-        mac.update(b"csrf-v1:");
-        mac.update(session.to_string().as_bytes());
+        for part in parts {
+            mac.update(part);
+        }
         mac.finalize().into_bytes().into()
     }
 }

@@ -4,7 +4,7 @@
 //! The database is the truth and the stream a cache of it. After every connect, and whenever the
 //! stream is another one or has lost what it acknowledged, it is filled again from the floor.
 
-use super::{LivePage, Relay};
+use super::{LivePage, MAX_PAGES, Relay};
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
@@ -352,7 +352,7 @@ async fn fill(
         let Some(latest) = relay.latest().await else {
             return Err(Error::TimedOut);
         };
-        let pages = match relay.pages_after(after, latest).await {
+        let pages = match relay.pages_after(after, latest, MAX_PAGES).await {
             Ok(pages) => pages,
             Err(error) => {
                 tracing::warn!(

@@ -210,12 +210,13 @@ impl Relay {
         &self.shared.counters
     }
 
-    /// At most [`MAX_PAGES`] pages from `after` up to `latest`; from the floor where `after` is
+    /// At most `most` pages from `after` up to `latest`; from the floor where `after` is
     /// absent or below it; a heartbeat where it is above. Writes nothing.
     pub(crate) async fn pages_after(
         &self,
         after: Option<Position>,
         latest: Latest,
+        most: usize,
     ) -> store::Result<Vec<LivePage>> {
         let Latest { at, to, mut floor } = latest;
         let mut from = after
@@ -223,8 +224,8 @@ impl Relay {
             .unwrap_or(floor)
             .min(to);
         // One more than is answered, so that the last page knows that it has `more`.
-        let limit = u32::try_from(MAX_PAGES * revocation_events::page::MAX_REVOCATIONS + 1)
-            .unwrap_or_else(|_| unreachable!("64,001"));
+        let limit = u32::try_from(most * revocation_events::page::MAX_REVOCATIONS + 1)
+            .unwrap_or_else(|_| unreachable!("64,001 at most"));
         // `latest` may be older than the last prune: of what lies below that mark nothing is said.
         let revoked = loop {
             let read = self.shared.store.revocations(from, to, limit).await?;
@@ -236,7 +237,7 @@ impl Relay {
             floor = floor.max(mark);
         };
         let mut pages = Page::cut(&self.shared.issuer, at, (from, to), floor, &revoked);
-        pages.truncate(MAX_PAGES);
+        pages.truncate(most);
         Ok(pages.iter().map(|page| self.sign(page)).collect())
     }
 

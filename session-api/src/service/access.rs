@@ -2,6 +2,7 @@
 //! answers about sessions are exact.
 
 use super::{Error, Result, Service};
+use crate::audit::Actor;
 use crate::session::{CutOffs, OpenSession, decide};
 use crate::store::FoundSession;
 use revocation_events::{SessionId, UnixMillis, UserId};
@@ -38,6 +39,13 @@ impl Caller {
             user_name: found.user_name.clone(),
             roles: found.user.roles.names().to_vec(),
             now: found.head.now,
+        }
+    }
+
+    pub(crate) const fn actor(&self) -> Actor {
+        Actor {
+            user: self.user_id,
+            session: self.session_id,
         }
     }
 

@@ -1,26 +1,33 @@
 //! Register and log in.
 
+use super::device::Device;
 use super::revoking::Revoking;
+use super::tries::stand_in;
 use super::{Error, Granted, Inner, Result, Service, Snapshot, new_session_id, new_user_id};
+use crate::audit;
 use crate::password::{self, Password, Place, user_name};
 use crate::session::{
     Delivery, EndReason, Event, Fact, OpenSession, Roles, Session, SessionFact, Stream, UserFact,
     user,
 };
-use crate::store::{ClientInfo, FoundUser, SessionRow, UserRow};
+use crate::store::{ClientInfo, FoundUser, SessionRow, TrySource, UserRow};
 use crate::token::Issuer;
 use revocation_events::{SessionId, UserId};
 use std::sync::Arc;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 /// What somebody logs in with.
 pub(crate) struct Login {
-    pub(crate) username: String,
+    /// As [`user_name`] has it; nothing where it can be nobody's.
+    pub(crate) name: Option<String>,
     pub(crate) password: Zeroizing<String>,
     pub(crate) delivery: Delivery,
     pub(crate) client: ClientInfo,
     /// The session that the same browser had until now.
     pub(crate) replaces: Option<SessionId>,
+    /// Where this user has logged in with it before.
+    pub(crate) device: Option<Device>,
 }
 
 impl Service {
@@ -96,24 +103,53 @@ impl Inner {
     }
 
     async fn log_in(self: Arc<Self>, login: Login) -> Result<Granted> {
-        // Too long for anybody's: nothing about accounts is told by an answer that comes at once.
+        // Too long for anybody's: an answer that comes at once tells nothing about accounts.
         let password = Password::presented(&login.password).ok_or(Error::BadCredentials)?;
         let place = self.hasher.place()?;
         // The head is read with the user, before the hash is looked at: see the `since` rule.
-        let found = match user_name(&login.username) {
-            Some(name) => self.store.user_by_name(&name).await?,
+        let found = match &login.name {
+            Some(name) => self.store.user_by_name(name).await?,
             None => None,
         };
         // Whoever the user is, the same work is done before the answer.
+        let user = found.as_ref().map(|found| found.row.id);
+        let source = TrySource {
+            account: user.unwrap_or_else(|| stand_in(login.name.as_deref())),
+            source: login.device.map_or(Uuid::nil(), Device::id),
+        };
+        let judged = self.take_try(source, user).await?;
         let stored = found.as_ref().map(|found| &*found.row.password_hash);
-        let verified = place.verify(password, stored).await?;
-        let found = found.filter(|found| verified.right && !found.row.user.disabled);
-        let found = found.ok_or(Error::BadCredentials)?;
+        let verified = place.verify(password.clone(), stored).await?;
+        let found = found.ok_or("unknown").and_then(|found| {
+            let wrong = [
+                (!judged, "closed"),
+                (!verified.right, "password"),
+                (found.row.user.disabled, "disabled"),
+            ];
+            match wrong.iter().find(|(is_so, _)| *is_so) {
+                Some((_, why)) => Err(*why),
+                None => Ok(found),
+            }
+        });
+        let found = found.map_err(|why| {
+            audit::login_failed(user, why);
+            Error::BadCredentials
+        })?;
 
+        if verified.outdated {
+            let hash = place.hash(password).await?;
+            let old = &found.row.password_hash;
+            self.store
+                .replace_password_hash(found.row.id, old, &hash)
+                .await?;
+        }
+        drop(place);
         if let Some(session) = login.replaces {
             self.replace(session).await?;
         }
-        let granted = self.open(&found, login.delivery, login.client).await?;
+        let mut granted = self.open(&found, login.delivery, login.client).await?;
+        let device = login.device.unwrap_or_else(Device::new);
+        granted.device_token = Some(self.device_token(&found.row.name, device));
         self.enforce_limit(found.row.id).await?;
         Ok(granted)
     }
@@ -167,6 +203,7 @@ impl Inner {
         }])
         .await?;
         tx.save_client_info(id, &client).await?;
+        tx.forget_tries(user).await?;
         tx.commit().await?;
         Ok(self.grant(&Snapshot {
             id,

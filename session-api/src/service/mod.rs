@@ -3,6 +3,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | [`login`] | register, log in |
+//! | [`tries`], [`device`] | how many passwords may be tried, and from where |
 //! | [`refresh`] | refreshes, committed in groups |
 //! | [`revoke`] | everything that takes a position: end sessions, change roles, passwords, disable |
 //! | [`revoking`] | the transaction of such a use case |
@@ -16,6 +17,7 @@
 //! on a connection that others will use (see [`crate::store`]).
 
 pub(crate) mod access;
+pub(crate) mod device;
 pub(crate) mod housekeeping;
 pub(crate) mod key_admin;
 pub(crate) mod login;
@@ -23,6 +25,7 @@ pub(crate) mod query;
 pub(crate) mod refresh;
 pub(crate) mod revoke;
 mod revoking;
+mod tries;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -38,6 +41,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use revocation_events::{Position, SessionId, UnixMillis, UserId};
 use std::sync::Arc;
 use std::time::Duration;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 /// What an operator sets.
@@ -131,6 +135,8 @@ pub(crate) struct Granted {
     pub(crate) session_token: Minted,
     /// Where cookies deliver the tokens.
     pub(crate) csrf_token: Option<String>,
+    /// At a login alone.
+    pub(crate) device_token: Option<String>,
     /// The database's time of the grant, for lifetimes in seconds.
     pub(crate) now: UnixMillis,
 }
@@ -177,7 +183,8 @@ impl Service {
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        match tokio::spawn(work(self.inner.clone())).await {
+        let work = work(self.inner.clone()).in_current_span();
+        match tokio::spawn(work).await {
             Ok(result) => result,
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => Err(Error::ShuttingDown),
@@ -216,6 +223,7 @@ impl Inner {
             access: issuer.access_token(grant, csrf_token.as_deref(), Uuid::new_v4(), &ring),
             session_token: issuer.session_token(grant, Uuid::new_v4(), &ring),
             csrf_token,
+            device_token: None,
             now: snapshot.now,
         }
     }

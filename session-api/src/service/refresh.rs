@@ -4,6 +4,7 @@
 //! in the order of their ids, so that two writers cannot wait for each other.
 
 use super::{Error, Granted, Inner, Result, Service, Snapshot};
+use crate::audit;
 use crate::session::{
     CutOffs, Delivery, EndReason, Event, Fact, Refresh, Refreshed, Refusal, RetryKey, Stream,
     decide, state,
@@ -205,7 +206,7 @@ impl Inner {
         let session = job.token.session;
         let ended = self.end_session(session, None, EndReason::Reuse).await;
         if ended.is_ok() {
-            tracing::warn!(%session, "a session token was used again: the session is revoked");
+            audit::session_stolen(job.token.user, session);
         }
         let _gone = job.answer.send(ended.and(Err(Error::SessionEnded)));
     }

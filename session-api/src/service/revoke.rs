@@ -2,9 +2,10 @@
 
 use super::revoking::{Revoking, ended_at, user_event};
 use super::{Error, Granted, Inner, Result, Service, Snapshot};
+use crate::audit;
 use crate::password::Password;
 use crate::session::{EndReason, Fact, Roles, Stream, UserFact, user};
-use crate::store::{FoundUser, SessionRow};
+use crate::store::{FoundUser, SessionRow, TrySource};
 use revocation_events::{Position, SessionId, UserId};
 use zeroize::Zeroizing;
 
@@ -106,7 +107,16 @@ impl Service {
             let found = this.store.user(user).await?.ok_or(Error::NotFound)?;
             let new = this.choose(&place, new, &found.row.name).await?;
             let old_hash = found.row.password_hash;
-            if !place.verify(current, Some(&old_hash)).await?.right {
+            // Whoever stole a token has no more tries than a stranger, and takes none from the owner.
+            let source = TrySource {
+                account: user,
+                source: keep.uuid(),
+            };
+            let judged = this.take_try(source, Some(user)).await?;
+            let right = place.verify(current, Some(&old_hash)).await?.right;
+            if !judged || !right {
+                let why = if judged { "password" } else { "closed" };
+                audit::password_failed(user, keep, why);
                 return Err(Error::BadCredentials);
             }
             let new_hash = place.hash(new).await?;
@@ -181,6 +191,7 @@ impl Inner {
         let mut revoking = Revoking::begin(self).await?;
         let position = revoking.position();
         let mut found = revoking.lock_user(user).await?;
+        let unlocks = password.is_some();
         if let Some(NewPassword { old, new_hash }) = password {
             if old.is_some_and(|old| old != found.row.password_hash) {
                 return Err(Error::Conflict);
@@ -200,6 +211,9 @@ impl Inner {
             },
         );
         revoking.tx.save_user(&found.row).await?;
+        if unlocks {
+            revoking.tx.forget_tries(user).await?;
+        }
         revoking.commit().await?;
         Ok(Ended {
             kept: kept.map(|session| self.grant_again(&session, &found, position)),

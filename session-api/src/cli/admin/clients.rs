@@ -1,6 +1,7 @@
 //! `client add/list/rotate/remove`.
 
 use super::Target;
+use crate::audit;
 use crate::cli::{Failure, Outcome};
 use crate::service::key_admin::fill;
 use crate::store::{ClientRow, Store};
@@ -68,6 +69,7 @@ impl Client {
         match self {
             Self::Add(OneClient { name, target }) => {
                 let secret = add_client(&*target.database.open().await?, &name).await?;
+                audit::operator_acted("client add", None, Some(&name));
                 target.say(&secret, &json!({ "client": name, "secret": secret }));
             }
             Self::List(target) => {
@@ -86,12 +88,14 @@ impl Client {
                 {
                     return Err(no_such(&name));
                 }
+                audit::operator_acted("client rotate", None, Some(&name));
                 target.say(&secret, &json!({ "client": name, "secret": secret }));
             }
             Self::Remove(OneClient { name, target }) => {
                 if !target.database.open().await?.remove_client(&name).await? {
                     return Err(no_such(&name));
                 }
+                audit::operator_acted("client remove", None, Some(&name));
                 target.say(
                     &format!("removed client {name}"),
                     &json!({ "client": name }),

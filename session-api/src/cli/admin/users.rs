@@ -1,6 +1,7 @@
-//! `user add/list/disable/enable/password`.
+//! `user add/list/disable/enable/unlock/password`.
 
 use super::{Target, service};
+use crate::audit;
 use crate::cli::{Failure, Outcome};
 use crate::service::Service;
 use crate::service::revoke::UserChange;
@@ -31,6 +32,8 @@ pub(crate) enum User {
     Disable(OneUser),
     /// Let a disabled user log in again.
     Enable(OneUser),
+    /// Let a user log in at once after many failed tries, which otherwise have to wait.
+    Unlock(OneUser),
     /// Set a password read from stdin, and end all sessions of the user.
     Password(OneUser),
 }
@@ -88,6 +91,18 @@ impl User {
                     &format!("enabled {}", user.name),
                     &json!({ "changed": changed }),
                 );
+            }
+            Self::Unlock(one) => {
+                let service = service(&one.target).await?;
+                let user = find(&service, &one.name).await?;
+                let changed = service.unlock(user.id).await?;
+                audit::operator_acted("user unlock", Some(user.id), None);
+                let words = if changed {
+                    format!("unlocked {}: failed tries are forgotten", user.name)
+                } else {
+                    format!("no try of {} had failed", user.name)
+                };
+                one.target.say(&words, &json!({ "changed": changed }));
             }
             Self::Password(one) => {
                 let password = read_password()?;

@@ -4,7 +4,7 @@ use super::*;
 use revocation_events::{Page, Position, Target};
 use std::collections::VecDeque;
 
-const SOON: Duration = Duration::from_secs(10);
+pub(super) const SOON: Duration = Duration::from_secs(10);
 
 impl World {
     /// As a verifier reads a page: signature, issuer, positions.
@@ -33,14 +33,14 @@ impl World {
 }
 
 /// One connection to the stream.
-struct Listener {
+pub(super) struct Listener {
     response: reqwest::Response,
     unread: String,
     events: VecDeque<(String, String)>,
 }
 
 impl Listener {
-    async fn of(request: RequestBuilder) -> Self {
+    pub(super) async fn of(request: RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         Self {
@@ -51,7 +51,7 @@ impl Listener {
     }
 
     /// The next event's `id` and `data`; nothing at the stream's end.
-    async fn next(&mut self) -> Option<(String, String)> {
+    pub(super) async fn next(&mut self) -> Option<(String, String)> {
         loop {
             if let Some(event) = self.events.pop_front() {
                 return Some(event);
@@ -71,7 +71,7 @@ impl Listener {
         }
     }
 
-    async fn page(&mut self, world: &World) -> Page {
+    pub(super) async fn page(&mut self, world: &World) -> Page {
         let (id, data) = self.next().await.expect("the stream goes on");
         let page = world.page(&data);
         assert_eq!(id, page.to.to_string());
@@ -239,101 +239,6 @@ async fn a_long_catch_up_comes_whole_and_in_order() {
         to = page.to;
     }
     assert_eq!(i64::try_from(revoked), Ok(MANY));
-}
-
-#[tokio::test]
-async fn streams_have_a_cap_and_give_their_places_back() {
-    let world = World::begins_with(|plan| plan.http.max_streams = 2).await;
-    let open = || Listener::of(world.client("GET", "/revocations/stream"));
-    let (first, _second) = (open().await, open().await);
-    let third = Answer::of(world.client("GET", "/revocations/stream")).await;
-    assert_refused(&third, 503, "overloaded", "one too many");
-    drop(first);
-    tests::eventually("a place is free again", SOON, async || {
-        let answer = world
-            .client("GET", "/revocations/stream")
-            .send()
-            .await
-            .unwrap();
-        answer.status() == 200
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_client_that_falls_behind_is_told_to_begin_anew() {
-    let world = World::begins().await;
-    let relay = world.service.relay().clone();
-    let latest = relay.latest().await.unwrap();
-    let live = relay.live();
-    let place = Arc::new(tokio::sync::Semaphore::new(1))
-        .try_acquire_owned()
-        .unwrap();
-    let stream = super::super::stream::PageStream::begin(
-        relay.clone(),
-        None,
-        latest,
-        live,
-        CancellationToken::new(),
-        place,
-    );
-    let mut events = Box::pin(stream.await.unwrap().events());
-    // Nobody reads while more pages go out than are kept for one who is slow.
-    let phone = world.phone("alice").await;
-    for _ in 0..300 {
-        world
-            .service
-            .end_sessions(world.user_id("alice").await, None)
-            .await
-            .unwrap();
-    }
-    drop(phone);
-    use futures::StreamExt as _;
-    let to_the_end = async {
-        let mut heard = 0;
-        while events.next().await.is_some() {
-            heard += 1;
-        }
-        heard
-    };
-    let heard = tokio::time::timeout(SOON, to_the_end)
-        .await
-        .expect("an end");
-    assert_eq!(heard, 1, "what was missing, and then the end");
-}
-
-#[tokio::test]
-async fn a_stop_ends_the_streams_and_finishes_what_was_taken() {
-    let hasher = Hasher::new(1);
-    let held = hasher.clone();
-    let mut world = World::begins_with(|plan| plan.hasher = hasher).await;
-    let mut stream = Listener::of(world.client("GET", "/revocations/stream")).await;
-    stream.page(&world).await;
-    let hold = held.hold().await;
-    let body = json!({ "username": "alice", "password": PASSWORD });
-    let login = tokio::spawn(Answer::of(world.request("POST", "/session").json(&body)));
-    tests::eventually("the login was taken", SOON, async || held.in_line() == 1).await;
-    world.shutdown.take().unwrap().send(()).unwrap();
-    while stream.next().await.is_some() {}
-    tests::eventually("no new connection is taken", SOON, async || {
-        reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .unwrap()
-            .get(&world.url)
-            .send()
-            .await
-            .is_err()
-    })
-    .await;
-    drop(hold);
-    login.await.unwrap().must_be(201);
-    let server = world.server.take().unwrap();
-    tokio::time::timeout(SOON, server)
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ fn parse_cookie(cookie: &str) -> (&str, String) {
 }
 
 #[tokio::test]
-async fn a_browser_gets_three_cookies_and_no_token_in_the_body() {
+async fn a_browser_gets_its_cookies_and_no_token_in_the_body() {
     let world = World::begins().await;
     let answer = Browser::default().logs_in(&world, "alice").await;
     let body = &answer.body;
@@ -24,7 +24,7 @@ async fn a_browser_gets_three_cookies_and_no_token_in_the_body() {
         body["access_expires_at"].as_str().unwrap().ends_with('Z'),
         "{body}"
     );
-    for absent in ["access_token", "session_token"] {
+    for absent in ["access_token", "session_token", "device_token"] {
         assert!(body.get(absent).is_none(), "{body}");
     }
     assert_eq!(header(&answer, "cache-control"), "no-store");
@@ -42,6 +42,10 @@ async fn a_browser_gets_three_cookies_and_no_token_in_the_body() {
         (
             CSRF,
             "Path=/; Secure; SameSite=Strict; Max-Age=604800".to_owned(),
+        ),
+        (
+            DEVICE,
+            "Path=/session; Secure; HttpOnly; SameSite=Strict; Max-Age=34560000".to_owned(),
         ),
     ];
     assert_eq!(cookies, expected);
@@ -117,7 +121,7 @@ async fn who_am_i() {
 }
 
 #[tokio::test]
-async fn a_log_out_ends_the_session_and_expires_all_three_cookies() {
+async fn a_log_out_ends_the_session_and_expires_its_three_cookies() {
     let world = World::begins().await;
     let mut browser = world.browser("alice").await;
     let stolen = browser.cookie(ACCESS);
@@ -137,7 +141,8 @@ async fn a_log_out_ends_the_session_and_expires_all_three_cookies() {
             "__Host-csrf=; Path=/; Secure; SameSite=Strict; Max-Age=0",
         ]
     );
-    assert_eq!(browser.jar.header("/session"), None);
+    let left = format!("{DEVICE}={}", browser.cookie(DEVICE));
+    assert_eq!(browser.jar.header("/session"), Some(left));
     let bearer = world.request("GET", "/sessions").bearer_auth(stolen);
     assert_refused(
         &Answer::of(bearer).await,

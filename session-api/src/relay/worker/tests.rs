@@ -4,6 +4,7 @@
 use super::*;
 use crate::clock;
 use crate::keys::Sealer;
+use crate::relay::MAX_PAGES;
 use crate::service::key_admin::open_keys;
 use crate::session::{Event, Fact, Stream};
 use crate::store::{IfMissing, Store};
@@ -119,18 +120,30 @@ async fn nothing_is_said_of_what_was_pruned_since_the_last_cut() {
         to: mark,
         floor: old_floor,
     };
-    let all = world.relay.pages_after(None, latest).await.unwrap();
+    let all = world
+        .relay
+        .pages_after(None, latest, MAX_PAGES)
+        .await
+        .unwrap();
     let all = world.read(&all[0]);
     assert_eq!((all.from, all.floor), (old_floor, old_floor));
     assert_eq!(all.revoked.len(), 2);
 
     assert_eq!(world.store.prune().await.unwrap(), 1);
     for after in [None, Some(first), Some(mark)] {
-        let pages = world.relay.pages_after(after, latest).await.unwrap();
+        let pages = world
+            .relay
+            .pages_after(after, latest, MAX_PAGES)
+            .await
+            .unwrap();
         let page = world.read(&pages[0]);
         assert_eq!((page.from, page.to), (mark, mark), "after {after:?}");
     }
-    let pages = world.relay.pages_after(Some(first), latest).await.unwrap();
+    let pages = world
+        .relay
+        .pages_after(Some(first), latest, MAX_PAGES)
+        .await
+        .unwrap();
     let page = world.read(&pages[0]);
     assert_eq!(
         page.floor, mark,
@@ -141,7 +154,11 @@ async fn nothing_is_said_of_what_was_pruned_since_the_last_cut() {
         to: first,
         ..latest
     };
-    let pages = world.relay.pages_after(None, behind).await.unwrap();
+    let pages = world
+        .relay
+        .pages_after(None, behind, MAX_PAGES)
+        .await
+        .unwrap();
     let page = world.read(&pages[0]);
     assert_eq!((page.from, page.to, page.floor), (first, first, first));
 }

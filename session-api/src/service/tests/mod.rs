@@ -1,5 +1,6 @@
 //! Use cases on real databases: what holds when many things happen at once.
 
+mod guesses;
 mod in_flight;
 mod keys;
 mod limit;
@@ -10,7 +11,7 @@ use super::key_admin::open_keys;
 use super::login::Login;
 use super::{Granted, Service, Settings};
 use crate::keys::Sealer;
-use crate::password::Hasher;
+use crate::password::{Hasher, user_name};
 use crate::relay::Relay;
 use crate::session::{Delivery, Roles};
 use crate::store::{self, ClientInfo, IfMissing, Store};
@@ -91,11 +92,12 @@ pub(crate) async fn add_user(service: &Service, name: &str) -> UserId {
 
 pub(crate) fn login(name: &str, password: &str) -> Login {
     Login {
-        username: name.to_owned(),
+        name: user_name(name),
         password: password.to_owned().into(),
         delivery: Delivery::Body,
         client: ClientInfo::default(),
         replaces: None,
+        device: None,
     }
 }
 

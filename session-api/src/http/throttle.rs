@@ -1,0 +1,237 @@
+//! How often passwords may be tried: by the address that tries, and by the account that is tried.
+//!
+//! It is asked before anything is known of the account, by the name that was sent, whoever has it:
+//! its answer says nothing but that the name was tried often. Each process counts for itself; what
+//! all replicas hold together is `crate::session::tries`.
+
+use super::address::neighbourhood;
+use super::problem::Error;
+use crate::service::device::Device;
+use governor::clock::{Clock, DefaultClock};
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::DashMapStateStore;
+use governor::{Quota, RateLimiter};
+use revocation_events::UserId;
+use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// At once, and then one in this time: a whole office behind one address logs in on Monday morning.
+/// `--help` says it too.
+const BY_ADDRESS: (u32, Duration) = (100, Duration::from_secs(1));
+
+/// A person who mistypes a long password.
+const BY_ACCOUNT: (u32, Duration) = (10, Duration::from_secs(6));
+
+/// Keys that are remembered of each kind, about 100 bytes each.
+const MAX_KEYS: usize = 100_000;
+
+/// Keys that all share while there is no room for more: many strangers at once are then slowed down
+/// together, and nobody is let through uncounted.
+const SHARED_KEYS: u64 = 4096;
+
+/// How often keys are forgotten whose rate is fresh again.
+pub(super) const SWEEP: Duration = Duration::from_secs(10);
+
+/// Whose password is tried.
+#[derive(Clone, Copy, Debug, Hash)]
+pub(super) enum Account<'a> {
+    /// As it was sent, whether anybody has it or not.
+    Name(&'a str),
+    /// One that the account's owner has logged in with: no stranger uses up its rate.
+    Device(Device),
+    /// One who is logged in.
+    User(UserId),
+}
+
+/// Both rates; or neither, with `--throttle off`.
+pub(super) struct Throttle<C: Clock = DefaultClock>(Option<Rates<C>>);
+
+struct Rates<C: Clock> {
+    addresses: Rate<C>,
+    accounts: Rate<C>,
+}
+
+impl Throttle {
+    pub(super) fn new(on: bool) -> Self {
+        Self::with_clock(on, &DefaultClock::default())
+    }
+}
+
+impl<C: Clock + Clone> Throttle<C> {
+    fn with_clock(on: bool, clock: &C) -> Self {
+        Self(on.then(|| Rates {
+            addresses: Rate::new(BY_ADDRESS, clock.clone()),
+            accounts: Rate::new(BY_ACCOUNT, clock.clone()),
+        }))
+    }
+
+    /// One more try. The address comes first: who has none left must not use up an account's.
+    pub(super) fn try_password(
+        &self,
+        address: Option<IpAddr>,
+        account: Account<'_>,
+    ) -> Result<(), Error> {
+        self.hash_for(address)?;
+        let Some(rates) = &self.0 else { return Ok(()) };
+        rates
+            .accounts
+            .take(account)
+            .map_err(|wait| Error::Throttled(By::Account, wait))
+    }
+
+    /// One more hash for this address, of whatever.
+    pub(super) fn hash_for(&self, address: Option<IpAddr>) -> Result<(), Error> {
+        let (Some(rates), Some(address)) = (&self.0, address) else {
+            return Ok(());
+        };
+        rates
+            .addresses
+            .take(neighbourhood(address))
+            .map_err(|wait| Error::Throttled(By::Address, wait))
+    }
+
+    /// Forgets what is as good as new.
+    pub(super) fn sweep(&self) {
+        if let Some(rates) = &self.0 {
+            rates.addresses.sweep();
+            rates.accounts.sweep();
+        }
+    }
+}
+
+/// Which rate was too high. For the auditor: the client is told the same in either case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    Address,
+    Account,
+}
+
+impl By {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Account => "account",
+        }
+    }
+}
+
+/// One rate, for each key. Keys are hashed: names may be long, and need not be kept.
+struct Rate<C: Clock> {
+    limiter: RateLimiter<u64, DashMapStateStore<u64>, C, NoOpMiddleware<C::Instant>>,
+    /// Random, so that nobody finds a name that shares another's key.
+    hasher: RandomState,
+    clock: C,
+    max_keys: usize,
+}
+
+impl<C: Clock + Clone> Rate<C> {
+    fn new((burst, one_per): (u32, Duration), clock: C) -> Self {
+        let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::with_period(one_per)
+            .unwrap_or_else(|| unreachable!("the period is a constant above zero"));
+        Self {
+            limiter: RateLimiter::dashmap_with_clock(quota.allow_burst(burst), clock.clone()),
+            hasher: RandomState::new(),
+            clock,
+            max_keys: MAX_KEYS,
+        }
+    }
+
+    /// Takes one, or says when there will be one again.
+    fn take(&self, key: impl Hash) -> Result<(), Duration> {
+        let key = self.hasher.hash_one(key);
+        let full = self.limiter.len() >= self.max_keys;
+        let key = if full { key % SHARED_KEYS } else { key };
+        self.limiter
+            .check_key(&key)
+            .map_err(|until| until.wait_time_from(self.clock.now()))
+    }
+
+    fn sweep(&self) {
+        self.limiter.retain_recent();
+        self.limiter.shrink_to_fit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use governor::clock::FakeRelativeClock;
+
+    fn rate(burst: u32, max_keys: usize) -> (Rate<FakeRelativeClock>, FakeRelativeClock) {
+        let clock = FakeRelativeClock::default();
+        let rate = Rate::new((burst, Duration::from_secs(6)), clock.clone());
+        (Rate { max_keys, ..rate }, clock)
+    }
+
+    #[test]
+    fn a_key_has_a_burst_and_then_its_rate() {
+        let (rate, clock) = rate(3, 10);
+        for _ in 0..3 {
+            assert_eq!(rate.take("alice"), Ok(()));
+        }
+        assert_eq!(rate.take("alice"), Err(Duration::from_secs(6)));
+        assert_eq!(rate.take("bob"), Ok(()));
+        clock.advance(Duration::from_secs(5));
+        assert_eq!(rate.take("alice"), Err(Duration::from_secs(1)));
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(rate.take("alice"), Ok(()));
+        assert!(rate.take("alice").is_err());
+    }
+
+    #[test]
+    fn memory_is_bounded_and_given_back() {
+        let (rate, clock) = rate(1, 100);
+        let keys = |range: std::ops::Range<u32>| range.filter(|key| rate.take(key).is_ok()).count();
+        assert_eq!(keys(0..100), 100);
+        assert_eq!(rate.limiter.len(), 100);
+        // No room: from here on strangers share, and are counted all the same.
+        let let_through = keys(100..100_000);
+        let shared = usize::try_from(SHARED_KEYS).unwrap();
+        assert!(let_through <= shared, "{let_through}");
+        assert!(rate.limiter.len() <= 100 + shared);
+        rate.sweep();
+        assert!(rate.limiter.len() > 100, "what is in use is not forgotten");
+        clock.advance(Duration::from_secs(12));
+        rate.sweep();
+        assert_eq!(rate.limiter.len(), 0);
+        assert_eq!(keys(0..100), 100);
+    }
+
+    #[test]
+    fn neighbours_of_ipv6_are_one() {
+        let clock = FakeRelativeClock::default();
+        let throttle = Throttle::with_clock(true, &clock);
+        let tries = |address: &str, times: u32| {
+            let address: IpAddr = address.parse().unwrap();
+            (0..times)
+                .filter(|_| throttle.hash_for(Some(address)).is_ok())
+                .count()
+        };
+        assert_eq!(tries("2001:db8::1", 60), 60);
+        assert_eq!(tries("2001:db8::ffff:1", 60), 40);
+        assert_eq!(tries("2001:db8:0:1::1", 60), 60);
+        assert_eq!(tries("192.0.2.1", 60), 60);
+        assert_eq!(tries("::ffff:192.0.2.1", 60), 40);
+        assert_eq!(tries("192.0.2.2", 60), 60);
+    }
+
+    /// Whoever uses up an address has not used up the account.
+    #[test]
+    fn an_address_is_counted_before_an_account() {
+        let throttle = Throttle::with_clock(true, &FakeRelativeClock::default());
+        let address = Some(IpAddr::from([192, 0, 2, 1]));
+        while throttle.hash_for(address).is_ok() {}
+        for _ in 0..20 {
+            assert!(
+                throttle
+                    .try_password(address, Account::Name("alice"))
+                    .is_err()
+            );
+        }
+        let other = Some(IpAddr::from([192, 0, 2, 2]));
+        assert!(throttle.try_password(other, Account::Name("alice")).is_ok());
+    }
+}

@@ -1,0 +1,64 @@
+//! How many passwords are looked at when many are tried at once.
+
+use super::*;
+use crate::service::tries::stand_in;
+use crate::store::TrySource;
+use revocation_events::UserId;
+use uuid::Uuid;
+
+fn strangers(account: UserId) -> TrySource {
+    TrySource {
+        account,
+        source: Uuid::nil(),
+    }
+}
+
+/// On two replicas at once. Nobody's password is looked at for the hundred and first time.
+async fn a_hundred_of_many_are_judged(place: Place) {
+    let here = service(place.store().await, Hasher::new(1)).await;
+    let there = service(place.store().await, Hasher::new(1)).await;
+    let user = add_user(&here, "ann").await;
+    let tries = (0..160).map(|number| {
+        let service = if number % 2 == 0 { &here } else { &there }.clone();
+        tokio::spawn(async move {
+            let source = strangers(user);
+            service.inner.take_try(source, Some(user)).await.unwrap()
+        })
+    });
+    let judged = futures::future::join_all(tries).await;
+    let judged = judged
+        .into_iter()
+        .filter(|judged| *judged.as_ref().unwrap());
+    assert_eq!(judged.count(), 100);
+
+    let refused = there.log_in(login("ann", PASSWORD)).await;
+    assert!(
+        matches!(refused, Err(super::super::Error::BadCredentials)),
+        "closed"
+    );
+    assert!(here.unlock(user).await.unwrap());
+    assert!(!here.unlock(user).await.unwrap());
+    there.log_in(login("ann", PASSWORD)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_of_many_are_judged_on_postgres() {
+    a_hundred_of_many_are_judged(Place::postgres().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_of_many_are_judged_on_sqlite() {
+    a_hundred_of_many_are_judged(Place::sqlite()).await;
+}
+
+/// Names that nobody has leave a bounded trace.
+#[test]
+fn a_stand_in_is_nobody_and_there_are_a_thousand() {
+    let ids: std::collections::HashSet<_> = (0..20_000)
+        .map(|number| stand_in(Some(&format!("name-{number}"))))
+        .collect();
+    assert_eq!(ids.len(), 1024);
+    assert!(ids.iter().all(|id| id.uuid().get_version_num() == 0));
+    assert_eq!(stand_in(Some("x")), stand_in(Some("x")));
+    assert!(ids.contains(&stand_in(None)));
+}
