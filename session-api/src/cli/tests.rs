@@ -74,3 +74,11 @@ fn variables_can_be_shut_out() {
     assert_eq!(seen(environment::empty_is_unset(command())), [true, true]);
     assert_eq!(seen(environment::ignored(command())), [false, false]);
 }
+
+#[test]
+fn tries_at_passwords_have_a_rate_unless_somebody_says_otherwise() {
+    let cli = built(Cli::command());
+    let serve = cli.find_subcommand("serve").unwrap();
+    let throttle = serve.get_arguments().find(|arg| arg.get_id() == "throttle");
+    assert_eq!(throttle.unwrap().get_default_values(), ["on"]);
+}

@@ -36,6 +36,15 @@ async fn a_bad_setting_is_named_with_a_remedy() {
             "--max-streams 18446744073709551615",
             ["--max-streams", "0..=1000000"],
         ),
+        (
+            "--max-streams-per-client x",
+            ["--max-streams-per-client", "invalid digit"],
+        ),
+        (
+            "--max-streams-per-address=-1",
+            ["--max-streams-per-address", "invalid digit"],
+        ),
+        ("--throttle never", ["--throttle", "never"]),
         ("--audience=", ["--audience", "value is required"]),
         ("--log-filter a=b=c", ["--log-filter", "a=b=c"]),
         ("--log-format xml", ["--log-format", "text, json"]),
@@ -62,6 +71,27 @@ async fn a_bad_setting_is_named_with_a_remedy() {
             assert!(error.contains(word), "{word} is missing: {error}");
         }
         assert!(!error.contains("panicked"), "{error}");
+    }
+}
+
+/// Rates are off for tests, and never where strangers are.
+#[tokio::test]
+async fn passwords_are_tried_without_a_rate_on_loopback_alone() {
+    let folder = Folder::new("settings-");
+    let database = format!("sqlite:{}", folder.path().join("x.db").display());
+    let key = "0123456789abcdef0123456789abcdef";
+    let env = [
+        ("DATABASE_URL", database.as_str()),
+        ("SESSION_API_KEY_ENCRYPTION_KEY", key),
+    ];
+    let serve = "serve --listen 127.0.0.1:0 --issuer https://id.example.com";
+    for (args, more) in [("--throttle off", None), ("", Some("off"))] {
+        let mut env = env.to_vec();
+        env.extend(more.map(|value| ("SESSION_API_THROTTLE", value)));
+        let output = session_api(&format!("{serve} {args}"), &env).await;
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains("--throttle off"), "{error}");
     }
 }
 
@@ -99,12 +129,15 @@ async fn an_empty_variable_is_not_set() {
         "SESSION_API_KEY_ENCRYPTION_KEY_FILE",
         "SESSION_API_MAX_SESSIONS_PER_USER",
         "SESSION_API_MAX_STREAMS",
+        "SESSION_API_MAX_STREAMS_PER_ADDRESS",
+        "SESSION_API_MAX_STREAMS_PER_CLIENT",
         "SESSION_API_NATS_CREDS",
         "SESSION_API_NATS_PREFIX",
         "SESSION_API_NATS_REPLICAS",
         "SESSION_API_OPEN_FEED",
         "SESSION_API_OPEN_REGISTRATION",
         "SESSION_API_OPS_LISTEN",
+        "SESSION_API_THROTTLE",
         "SESSION_API_TRUSTED_PROXY",
     ] {
         spec = spec.env(name, "");
