@@ -28,6 +28,8 @@ struct Client {
     rng: Rng,
     person: Arc<Person>,
     held: Option<Held>,
+    /// By it the service knows the phone again.
+    device_token: Option<String>,
 }
 
 struct Held {
@@ -82,6 +84,7 @@ impl Client {
             rng,
             person: person.clone(),
             held: None,
+            device_token: None,
         }
     }
 
@@ -145,11 +148,13 @@ impl Client {
         for password in passwords {
             let body = json!({
                 "username": self.person.name, "password": password, "delivery": "body",
+                "device_token": self.device_token,
             });
             let request = self.phone.call(Method::POST, "/session").json(&body);
             let answer = self.sends("log in", request).await;
             if answer.status == 201 {
                 self.person.is_right(&password);
+                self.device_token = Some(answer.text("device_token"));
                 let session = self.diary.granted(&answer);
                 self.held = Some(Held {
                     session,
@@ -260,11 +265,12 @@ impl Client {
                 .phone
                 .call(Method::POST, &path)
                 .bearer_auth(&held.access);
-            if self.sends("enable", request).await.status == 200 {
+            let answer = self.sends("enable", request).await;
+            if answer.status == 200 {
                 return;
             }
             self.pauses(100..500).await;
-            self.refreshes().await;
+            self.is_refused(&answer).await;
             if self.held.is_none() {
                 self.logs_in().await;
             }
@@ -290,10 +296,17 @@ impl Client {
         if let (Some(token), Some(held)) = (answer.body["access_token"].as_str(), &mut self.held) {
             token.clone_into(&mut held.access);
         }
-        if answer.status == 401 {
+        self.is_refused(&answer).await;
+        answer.status
+    }
+
+    /// What a client does about a 401.
+    async fn is_refused(&mut self, answer: &Answer) {
+        if answer.body["type"] == "urn:portcullis:step-up" {
+            self.logs_in().await;
+        } else if answer.status == 401 {
             self.refreshes().await;
         }
-        answer.status
     }
 
     async fn sends(&mut self, what: &'static str, request: reqwest::RequestBuilder) -> Answer {
