@@ -6,10 +6,12 @@
 //! | `verify` | one token, first and again |
 //! | `refresh` | refreshes per second |
 //! | `flood` | what a flood of logins does to all others |
+//! | `login_timing` | whether the time of a refused login tells why it was refused |
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails says where")]
 
 mod flood;
+mod login_timing;
 mod refresh;
 mod revoke;
 mod samples;
@@ -21,6 +23,8 @@ use table::Table;
 /// What was asked for on the command line.
 struct Asked {
     json: Option<String>,
+    /// Of each kind, for `login-timing`.
+    tries: usize,
     /// All modules where it is empty.
     modules: Vec<String>,
 }
@@ -29,12 +33,16 @@ impl Asked {
     fn parse(mut args: impl Iterator<Item = String>) -> Option<Self> {
         let mut asked = Self {
             json: None,
+            tries: 1_000,
             modules: Vec::new(),
         };
         while let Some(arg) = args.next() {
             match arg.as_str() {
                 "--json" => asked.json = Some(args.next()?),
-                "verify" | "revoke" | "refresh" | "flood" => asked.modules.push(arg),
+                "--tries" => asked.tries = args.next()?.parse().ok().filter(|tries| *tries > 0)?,
+                "verify" | "revoke" | "refresh" | "flood" | "login-timing" => {
+                    asked.modules.push(arg);
+                }
                 _ => return None,
             }
         }
@@ -51,7 +59,9 @@ async fn main() {
     // Cargo adds `--bench`.
     let args = std::env::args().skip(1).filter(|arg| arg != "--bench");
     let Some(asked) = Asked::parse(args) else {
-        eprintln!("usage: tests/bench [--json FILE] [verify] [revoke] [refresh] [flood]");
+        eprintln!(
+            "usage: tests/bench [--json FILE] [--tries N] [verify] [revoke] [refresh] [flood] [login-timing]"
+        );
         std::process::exit(2);
     };
     let mut table = Table::default();
@@ -67,8 +77,16 @@ async fn main() {
     if asked.wants("flood") {
         flood::measure(&mut table).await;
     }
+    let mut tells_nothing = true;
+    if asked.wants("login-timing") {
+        tells_nothing = login_timing::measure(&mut table, asked.tries).await;
+    }
     table.print();
     if let Some(file) = asked.json {
         std::fs::write(file, table.json()).unwrap();
+    }
+    if !tells_nothing {
+        eprintln!("login-timing: two medians differ by more than 5 %");
+        std::process::exit(1);
     }
 }

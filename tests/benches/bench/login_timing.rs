@@ -1,0 +1,89 @@
+//! How long a login is refused: unknown user, wrong password, closed account. Whoever measures must
+//! not learn which it was.
+
+use crate::samples::Samples;
+use crate::table::Table;
+use std::time::{Duration, Instant};
+use tests::folder::Folder;
+use tests::session_api::{SessionApi, Settings};
+use tests::{Postgres, User};
+
+const PASSWORD: &str = "correct horse battery staple";
+const WRONG: &str = "wrong horse battery staple";
+
+/// From here on an account is closed to strangers.
+const CLOSED_FROM: usize = 100;
+
+/// By how much two medians may differ.
+const WITHIN: f64 = 0.05;
+
+/// Whether the medians of `tries` of each kind, in turns, are within 5 % of each other.
+pub(crate) async fn measure(table: &mut Table, tries: usize) -> bool {
+    let postgres = Postgres::start().await;
+    let database = postgres.database().await;
+    let folder = Folder::new("login-timing-");
+    let file = format!("sqlite:{}", folder.path().join("x.db").display());
+    let mut all_within = true;
+    for (name, url) in [("Postgres", database.url()), ("SQLite", &file)] {
+        let service = SessionApi::start(&Settings::new(url)).await;
+        all_within &= on(&service, name, table, tries).await;
+    }
+    all_within
+}
+
+async fn on(service: &SessionApi, name: &str, table: &mut Table, tries: usize) -> bool {
+    // No account is tried so often that it closes.
+    let accounts: Vec<_> = (0..=tries / (CLOSED_FROM - 1))
+        .map(|number| format!("user-{number}"))
+        .collect();
+    for account in accounts.iter().map(String::as_str).chain(["closed"]) {
+        service.has_user(account, PASSWORD, None).await;
+    }
+    let mut closed = User::on_phone(service, "closed", PASSWORD);
+    let mut knocks = User::on_phone(service, "closed", WRONG);
+    for _ in 0..CLOSED_FROM {
+        is_refused(&mut knocks).await;
+    }
+    let mut wrong: Vec<_> = accounts
+        .iter()
+        .map(|account| User::on_phone(service, account, WRONG))
+        .collect();
+    // As many connections, names and rows.
+    let mut unknown: Vec<_> = (0..accounts.len())
+        .map(|number| User::on_phone(service, &format!("nobody-{number}"), WRONG))
+        .collect();
+    for user in wrong.iter_mut().chain(&mut unknown) {
+        is_refused(user).await;
+    }
+
+    let mut times: [Samples; 3] = Default::default();
+    for number in 0..tries {
+        let at = number % accounts.len();
+        for (user, times) in [&mut unknown[at], &mut wrong[at], &mut closed]
+            .into_iter()
+            .zip(&mut times)
+        {
+            times.push(is_refused(user).await);
+        }
+    }
+    let [unknown, wrong, closed] = times.map(|times| times.median());
+    let mut all_within = true;
+    for (what, median) in [
+        ("wrong password", wrong),
+        ("right password, closed account", closed),
+    ] {
+        let what = format!("refusal of a login on {name}: {what}, median of {tries}");
+        table.micros(&what, median, "unknown user", unknown);
+        let ratio = median.as_secs_f64() / unknown.as_secs_f64();
+        all_within &= (ratio - 1.0).abs() <= WITHIN;
+    }
+    all_within
+}
+
+async fn is_refused(user: &mut User) -> Duration {
+    let began = Instant::now();
+    let answer = user.tries_to_log_in().await;
+    let took = began.elapsed();
+    answer.must_be(401);
+    took
+}
