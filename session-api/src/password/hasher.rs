@@ -2,6 +2,8 @@
 
 use super::argon::{self, Memory};
 use super::{Password, Refused};
+#[cfg(test)]
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use zeroize::Zeroizing;
@@ -29,6 +31,9 @@ pub(crate) struct Hasher {
     decoy: Arc<str>,
     #[cfg(test)]
     threads: usize,
+    /// How many jobs callers have put into the queue.
+    #[cfg(test)]
+    queued: Arc<AtomicUsize>,
 }
 
 /// A place in line, for all that one use case has to hash. It is taken before anything else is
@@ -38,6 +43,8 @@ pub(crate) struct Place {
     decoy: Arc<str>,
     /// Shared with the job under way, which lasts on where its caller goes away.
     permit: Arc<OwnedSemaphorePermit>,
+    #[cfg(test)]
+    queued: Arc<AtomicUsize>,
 }
 
 /// What came of comparing a password with a hash.
@@ -69,6 +76,8 @@ impl Hasher {
             decoy: argon::hash(b"the password of nobody", &mut Memory::default()).into(),
             #[cfg(test)]
             threads,
+            #[cfg(test)]
+            queued: Arc::default(),
         }
     }
 
@@ -78,6 +87,8 @@ impl Hasher {
             jobs: self.jobs.clone(),
             decoy: self.decoy.clone(),
             permit: Arc::new(permit.map_err(|_| Overloaded)?),
+            #[cfg(test)]
+            queued: self.queued.clone(),
         })
     }
 }
@@ -128,6 +139,8 @@ impl Place {
             }
         };
         self.jobs.send(Box::new(job)).map_err(|_| Overloaded)?;
+        #[cfg(test)]
+        self.queued.fetch_add(1, Ordering::Relaxed);
         answered.await.map_err(|_| Overloaded)
     }
 }
@@ -166,7 +179,12 @@ impl Hasher {
         guard
     }
 
-    /// How many callers wait or run.
+    /// How many jobs callers have put into the queue since the start.
+    pub(crate) fn queued(&self) -> usize {
+        self.queued.load(Ordering::Relaxed)
+    }
+
+    /// How many callers have a place.
     pub(crate) fn in_line(&self) -> usize {
         self.threads * (1 + QUEUE_PER_THREAD) - self.places.available_permits()
     }

@@ -61,7 +61,7 @@ async fn a_login_in_flight_does_not_escape(place: &Place) {
         tests::eventually(
             "the login waits for its hash",
             Duration::from_secs(10),
-            async || hasher.in_line() == 1,
+            async || hasher.queued() == 1,
         )
         .await;
         revoke(&quick, user, what).await;

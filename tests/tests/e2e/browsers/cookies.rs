@@ -1,5 +1,5 @@
 //! Set with the right names and attributes, sent where they should be and nowhere else, invisible to
-//! scripts, gone after the log-out.
+//! scripts, gone after the log-out: but for the device's, which is for the time after it.
 
 use super::site::cookies_sent;
 use super::*;
@@ -22,7 +22,7 @@ fn expected(name: &str, path: &str, http_only: bool, same_site: &str) -> Cookie 
 }
 
 #[tokio::test]
-async fn a_login_sets_three_cookies_and_a_log_out_removes_them() {
+async fn a_login_sets_four_cookies_and_a_log_out_leaves_that_of_the_device() {
     let world = World::begins().await;
     let browser = world.browser_of("alice").await;
     let cookies = browser.cookies().await;
@@ -39,13 +39,15 @@ async fn a_login_sets_three_cookies_and_a_log_out_removes_them() {
         [
             expected(ACCESS, "/", true, "Lax"),
             expected(CSRF, "/", false, "Strict"),
+            expected(DEVICE, "/session", true, "Strict"),
             expected(SESSION, "/session", true, "Strict"),
         ]
     );
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
-    let lasts: [Range<f64>; 3] = [
+    let lasts: [Range<f64>; 4] = [
         14.0 * MINUTE..15.1 * MINUTE,
         6.9 * DAY..7.1 * DAY,
+        399.9 * DAY..400.1 * DAY,
         6.9 * DAY..7.1 * DAY,
     ];
     for (cookie, lasts) in cookies.iter().zip(lasts) {
@@ -60,9 +62,9 @@ async fn a_login_sets_three_cookies_and_a_log_out_removes_them() {
 
     let log_out = world.calls(&browser, "DELETE", "/session", None).await;
     assert_eq!(log_out.must_be(200)["revoked"], 1);
-    assert_eq!(browser.cookies().await, []);
+    assert_eq!(names(&browser.cookies().await), [DEVICE]);
     browser.visits(&world.app.url("/session")).await;
-    assert_eq!(cookies_sent(&browser).await, [""; 0]);
+    assert_eq!(cookies_sent(&browser).await, [DEVICE]);
 }
 
 #[tokio::test]
@@ -76,9 +78,9 @@ async fn each_cookie_goes_where_it_should_and_nowhere_else() {
         ("/sessionx/session", &[ACCESS, CSRF]),
         ("/Session", &[ACCESS, CSRF]),
         ("//session", &[ACCESS, CSRF]),
-        ("/session", &[ACCESS, CSRF, SESSION]),
-        ("/session?x=/", &[ACCESS, CSRF, SESSION]),
-        ("/session/refresh", &[ACCESS, CSRF, SESSION]),
+        ("/session", &[ACCESS, CSRF, DEVICE, SESSION]),
+        ("/session?x=/", &[ACCESS, CSRF, DEVICE, SESSION]),
+        ("/session/refresh", &[ACCESS, CSRF, DEVICE, SESSION]),
     ] {
         browser.visits(&world.app.url(path)).await;
         assert_eq!(cookies_sent(&browser).await, sent, "{path}");
@@ -166,7 +168,10 @@ async fn a_planted_session_is_never_the_users() {
     alices.visits(&world.app.url("/")).await;
     assert_eq!(world.user_in(&alices).await.as_deref(), Some("mallory"));
     world.logs_in(&alices, "alice").await;
-    assert_eq!(names(&alices.cookies().await), [ACCESS, CSRF, SESSION]);
+    assert_eq!(
+        names(&alices.cookies().await),
+        [ACCESS, CSRF, DEVICE, SESSION]
+    );
     assert_eq!(world.user_in(&alices).await.as_deref(), Some("alice"));
     for cookie in alices.cookies().await {
         assert!(
@@ -226,6 +231,9 @@ async fn a_browser_that_was_closed_is_still_logged_in() {
     let mut browser = world.browser_of("alice").await;
     browser.reopens().await;
     browser.visits(&world.app.url("/")).await;
-    assert_eq!(names(&browser.cookies().await), [ACCESS, CSRF, SESSION]);
+    assert_eq!(
+        names(&browser.cookies().await),
+        [ACCESS, CSRF, DEVICE, SESSION]
+    );
     assert_eq!(world.user_in(&browser).await.as_deref(), Some("alice"));
 }

@@ -16,6 +16,7 @@ use tests::{Browser, SessionApi};
 const ACCESS: &str = "__Host-Http-access";
 const SESSION: &str = "__Secure-session";
 const CSRF: &str = "__Host-csrf";
+const DEVICE: &str = "__Secure-device";
 
 const PASSWORD: &str = "correct horse battery staple";
 
