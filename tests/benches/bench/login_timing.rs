@@ -32,38 +32,35 @@ pub(crate) async fn measure(table: &mut Table, tries: usize) -> bool {
 }
 
 async fn on(service: &SessionApi, name: &str, table: &mut Table, tries: usize) -> bool {
-    // No account is tried so often that it closes.
-    let accounts: Vec<_> = (0..=tries / (CLOSED_FROM - 1))
-        .map(|number| format!("user-{number}"))
-        .collect();
-    for account in accounts.iter().map(String::as_str).chain(["closed"]) {
-        service.has_user(account, PASSWORD, None).await;
+    // No account is tried so often that it closes, and no kind has fewer names, rows and connections
+    // than another.
+    let accounts = tries / (CLOSED_FROM - 1) + 1;
+    let users = |kind: &str, password: &str| -> Vec<User> {
+        let name = |number| format!("{kind}-{number}");
+        (0..accounts)
+            .map(|number| User::on_phone(service, &name(number), password))
+            .collect()
+    };
+    for number in 0..accounts {
+        for kind in ["known", "closed"] {
+            let name = format!("{kind}-{number}");
+            service.has_user(&name, PASSWORD, None).await;
+        }
     }
-    let mut closed = User::on_phone(service, "closed", PASSWORD);
-    let mut knocks = User::on_phone(service, "closed", WRONG);
-    for _ in 0..CLOSED_FROM {
-        is_refused(&mut knocks).await;
+    for knocks in &mut users("closed", WRONG) {
+        for _ in 0..CLOSED_FROM {
+            is_refused(knocks).await;
+        }
     }
-    let mut wrong: Vec<_> = accounts
-        .iter()
-        .map(|account| User::on_phone(service, account, WRONG))
-        .collect();
-    // As many connections, names and rows.
-    let mut unknown: Vec<_> = (0..accounts.len())
-        .map(|number| User::on_phone(service, &format!("nobody-{number}"), WRONG))
-        .collect();
-    for user in wrong.iter_mut().chain(&mut unknown) {
-        is_refused(user).await;
-    }
-
+    let mut kinds = [
+        users("unknown", WRONG),
+        users("known", WRONG),
+        users("closed", PASSWORD),
+    ];
     let mut times: [Samples; 3] = Default::default();
     for number in 0..tries {
-        let at = number % accounts.len();
-        for (user, times) in [&mut unknown[at], &mut wrong[at], &mut closed]
-            .into_iter()
-            .zip(&mut times)
-        {
-            times.push(is_refused(user).await);
+        for (users, times) in kinds.iter_mut().zip(&mut times) {
+            times.push(is_refused(&mut users[number % accounts]).await);
         }
     }
     let [unknown, wrong, closed] = times.map(|times| times.median());
