@@ -66,6 +66,11 @@ pub struct Page {
     pub floor: Position,
     /// The revocations, in the order of their positions.
     pub revoked: Vec<Revocation>,
+    /// Keys whose revocation is not long ago, whatever its position. Their thief may have hidden
+    /// it: a page of his can say that nothing is missing, so that the one with its position is
+    /// not missed. Every page names them again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub revoked_keys: Vec<KeyId>,
     /// The cut goes on in the next page: this one proves nothing about `at`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
@@ -106,7 +111,8 @@ impl Page {
     /// all but the last with `more`. Without revocations it is one heartbeat, or one page that
     /// says that there are none.
     ///
-    /// `revoked` must be in the order of positions, all of them in `(from, to]`.
+    /// `revoked` must be in the order of positions, all of them in `(from, to]`. Which keys are to be
+    /// [named again](Self::revoked_keys) is for the caller to say.
     #[must_use]
     pub fn cut(
         issuer: &str,
@@ -124,6 +130,7 @@ impl Page {
             // go past its end.
             floor: floor.min(to),
             revoked: revoked.to_vec(),
+            revoked_keys: Vec::new(),
             more,
         };
         let mut pages = Vec::new();

@@ -140,21 +140,23 @@ impl View {
         }
         self.forget_impossible_proof(now.wall);
 
-        let named: Vec<_> = page
+        let told: Vec<_> = page
             .revoked
             .iter()
             .filter_map(|entry| entry.target.key())
             .collect();
-        if named.iter().any(|key| !self.keys.revoked.contains(*key)) {
+        let named = || told.iter().copied().chain(&page.revoked_keys);
+        if named().any(|key| !self.keys.revoked.contains(key)) {
             self.forget();
             self.keys.doubted.insert(kid.clone());
-            self.keys
-                .doubted
-                .extend(named.iter().map(|key| (*key).clone()));
-            self.keys.revoked.extend(named.into_iter().cloned());
+            self.keys.doubted.extend(named().cloned());
+            self.keys.revoked.extend(named().cloned());
             return Ok(Taken::KeyRevoked);
         }
-        if named.iter().any(|key| self.keys.doubted.contains(*key)) {
+        // (Whoever is named again in every page need not be waited for: if the answer under way is
+        // too old and says that the key lives, the next page says that it does not. And an answer
+        // that takes longer than the next page would never be the newest.)
+        if told.iter().any(|key| self.keys.doubted.contains(*key)) {
             // Named again before a key set has decided. The first time it may have been a thief,
             // and a key set that was asked for then may be older than the true revocation.
             self.keys.wanted += 1;

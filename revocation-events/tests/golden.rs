@@ -37,6 +37,7 @@ fn heartbeat() -> Page {
         to: position(1_764_000_000_100_000),
         floor: position(1_763_999_000_000_000),
         revoked: Vec::new(),
+        revoked_keys: Vec::new(),
         more: false,
     }
 }
@@ -74,6 +75,14 @@ fn every_kind() -> Page {
     }
 }
 
+fn keys_again() -> Page {
+    let key = "kid-of-a-key".parse().expect("printable");
+    Page {
+        revoked_keys: vec![key],
+        ..heartbeat()
+    }
+}
+
 fn more() -> Page {
     Page {
         to: position(1_764_000_000_000_005),
@@ -93,6 +102,7 @@ fn pages_are_written_as_ever() {
         ("heartbeat", heartbeat()),
         ("every-kind", every_kind()),
         ("more", more()),
+        ("keys-again", keys_again()),
     ] {
         assert_eq!(json(&page), golden(&format!("{name}.json")), "{name}");
         assert_eq!(
@@ -116,6 +126,7 @@ fn pages_are_read_as_ever() {
     assert_eq!(read("heartbeat"), heartbeat());
     assert_eq!(read("every-kind"), every_kind());
     assert_eq!(read("more"), more());
+    assert_eq!(read("keys-again"), keys_again());
 }
 
 #[test]

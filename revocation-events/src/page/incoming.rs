@@ -1,6 +1,7 @@
 //! A page as it is read: fields that nobody knows are skipped, entries that nobody knows are not.
 
 use super::{MAX_REVOCATIONS, Page, Revocation, Target};
+use crate::id::KeyId;
 use crate::position::Position;
 use crate::strict_json::{Int53, Members, ObjectSeed, Scalar, ScalarSeed, Text};
 use crate::time::UnixMillis;
@@ -14,6 +15,7 @@ pub(super) struct Incoming {
     to: Option<Position>,
     floor: Option<Position>,
     revoked: Option<Vec<Revocation>>,
+    revoked_keys: Vec<KeyId>,
     more: bool,
 }
 
@@ -26,6 +28,7 @@ impl Incoming {
             to: self.to?,
             floor: self.floor?,
             revoked: self.revoked?,
+            revoked_keys: self.revoked_keys,
             more: self.more,
         })
     }
@@ -40,6 +43,12 @@ impl<'de> Members<'de> for Incoming {
             "to" => self.to = Some(members.next_value()?),
             "floor" => self.floor = Some(members.next_value()?),
             "revoked" => self.revoked = Some(members.next_value_seed(Entries)?),
+            "revoked_keys" => {
+                self.revoked_keys = members.next_value()?;
+                if self.revoked_keys.len() > MAX_REVOCATIONS {
+                    return Err(A::Error::custom("too many keys"));
+                }
+            }
             "more" => self.more = members.next_value()?,
             _ => return Ok(false),
         }

@@ -29,6 +29,7 @@ fn page(from: u64, to: u64) -> SignedPage {
         to: pos(to),
         floor: pos(0),
         revoked: Vec::new(),
+        revoked_keys: Vec::new(),
         more: false,
     };
     SignedPage {
@@ -288,6 +289,29 @@ fn a_revoked_key_forgets_all_and_proves_nothing_until_a_later_key_set() {
     give_keys(&mut view, &["k2", "k3"]);
     assert!(view.is_complete());
     assert!(view.revoked_keys().eq([&kid("k1")]));
+}
+
+#[test]
+fn a_key_that_is_named_again_forgets_all_like_one_that_is_named_first() {
+    let again = |signer: &str, from, to| SignedPage {
+        kid: kid(signer),
+        ..with(page(from, to), |page| page.revoked_keys = vec![kid("k1")])
+    };
+    let mut view = fresh();
+    // The page with the position was lost, and a thief has said that there is none.
+    let heartbeat = again("k2", 10, 10);
+    assert_eq!(view.take(&heartbeat, at(1)), Ok(Taken::KeyRevoked));
+    assert_eq!((view.head(), view.proof()), (None, None));
+    let asked = view.needs().key_set.unwrap();
+    // It goes on being named, which makes no answer under way too old.
+    view.take(&heartbeat, at(2)).unwrap();
+    view.key_set_came(asked, &[kid("k2"), kid("k3")]);
+    let caught_up = view.take(&again("k3", 0, 10), at(3));
+    assert_eq!(caught_up, Ok(Taken::Advanced { proof: true }));
+    give_keys(&mut view, &["k2", "k3"]);
+    // And it is nothing new from then on.
+    view.take(&again("k2", 10, 10), at(4)).unwrap();
+    assert!(view.is_complete() && view.revoked_keys().eq([&kid("k1")]));
 }
 
 #[test]

@@ -75,6 +75,8 @@ pub(crate) enum Forgery {
     Floor(i32),
     /// "That key is revoked."
     Key(u8),
+    /// "That key was revoked not long ago."
+    KeyAgain(u8),
     /// "That session is revoked."
     Session(u8),
 }
@@ -120,6 +122,7 @@ fn forgery() -> impl Strategy<Value = Forgery> {
         3 => clock().prop_map(Forgery::Head),
         2 => clock().prop_map(Forgery::Floor),
         4 => any::<u8>().prop_map(Forgery::Key),
+        2 => any::<u8>().prop_map(Forgery::KeyAgain),
         1 => any::<u8>().prop_map(Forgery::Session),
     ]
 }

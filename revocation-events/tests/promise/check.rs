@@ -14,7 +14,8 @@ impl World {
             return;
         }
         let now = self.clocks();
-        if self.verifier.deceived || !self.verifier.is_fresh(now, self.max_staleness) {
+        if !self.verifier.deceived_by.is_empty() || !self.verifier.is_fresh(now, self.max_staleness)
+        {
             return;
         }
         let proof = self.proof.expect("fresh without a proof");

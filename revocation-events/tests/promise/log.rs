@@ -123,6 +123,12 @@ impl Log {
         live.map(|key| key.kid.clone()).collect()
     }
 
+    /// Those that the service names again in every page.
+    pub(crate) fn revoked_keys(&self) -> Vec<KeyId> {
+        let revoked = self.keys.iter().filter(|key| !key.live);
+        revoked.map(|key| key.kid.clone()).collect()
+    }
+
     /// Any key, dead ones too.
     pub(crate) fn key(&self, number: u8) -> KeyId {
         self.keys[usize::from(number) % self.keys.len()].kid.clone()

@@ -159,8 +159,16 @@ impl Script {
 fn is_well(world: &World) -> bool {
     let needs = world.verifier.view.needs();
     // A thief can send it after pages that do not exist.
-    let content = needs.key_set.is_none() && (!needs.catch_up || world.verifier.deceived);
-    content && world.verifier.is_fresh(world.clocks(), world.max_staleness)
+    let deceived = !world.verifier.deceived_by.is_empty();
+    let content = needs.key_set.is_none() && (!needs.catch_up || deceived);
+    // Whoever was told again of the thief's key has forgotten what the thief told.
+    let live = world.log.live_keys();
+    let undeceived = world
+        .verifier
+        .deceived_by
+        .iter()
+        .all(|kid| live.contains(kid));
+    content && undeceived && world.verifier.is_fresh(world.clocks(), world.max_staleness)
 }
 
 fn revoke(world: &mut World, whom: Whom) {
@@ -249,6 +257,7 @@ fn forge(world: &mut World, signer: u8, kind: Forgery, late: u16) {
             target,
         }]
     };
+    let mut revoked_keys = Vec::new();
     let (from, to, floor, revoked) = match kind {
         Forgery::Head(ms) => (Position::ZERO, there(ms), Position::ZERO, Vec::new()),
         Forgery::Floor(ms) => (Position::ZERO, there(ms), there(ms), Vec::new()),
@@ -258,6 +267,10 @@ fn forge(world: &mut World, signer: u8, kind: Forgery, late: u16) {
             Position::ZERO,
             one(Target::Key(world.log.key(number))),
         ),
+        Forgery::KeyAgain(number) => {
+            revoked_keys.push(world.log.key(number));
+            (head, head, Position::ZERO, Vec::new())
+        }
         Forgery::Session(number) => (
             head,
             after,
@@ -272,6 +285,7 @@ fn forge(world: &mut World, signer: u8, kind: Forgery, late: u16) {
         to,
         floor,
         revoked,
+        revoked_keys,
         more: false,
     };
     let kid = world.log.key(signer);

@@ -81,10 +81,14 @@ impl World {
         };
         let kid = self.log.live_keys().swap_remove(cut.signer % 2);
         let revoked = self.log.revocations(from, head);
+        let revoked_keys = self.log.revoked_keys();
         let pages: Vec<_> = pages(at, (from, head), floor, &revoked, cut.split)
             .map(|page| Sent {
                 page: Rc::new(SignedPage {
-                    page,
+                    page: Page {
+                        revoked_keys: revoked_keys.clone(),
+                        ..page
+                    },
                     kid: kid.clone(),
                 }),
                 forged: false,
@@ -182,6 +186,7 @@ fn pages(
             to,
             floor: floor.min(to),
             revoked: revoked[begin..end].to_vec(),
+            revoked_keys: Vec::new(),
             more,
         }
     })

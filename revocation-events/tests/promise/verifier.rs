@@ -22,9 +22,9 @@ pub(crate) struct Verifier {
     doubted: BTreeMap<KeyId, u64>,
     /// A page came from a key that it does not know.
     pub(crate) saw_unknown_key: bool,
-    /// It builds on a page that a thief signed, and has heard of no key's revocation since. Nothing
-    /// is promised then.
-    pub(crate) deceived: bool,
+    /// It builds on pages that thieves signed with these keys, and has heard of no key's revocation
+    /// since. Nothing is promised then.
+    pub(crate) deceived_by: BTreeSet<KeyId>,
     /// It took a thief's page at some time, so that it may refuse too much.
     slandered: bool,
 }
@@ -41,7 +41,7 @@ impl Verifier {
             heard_revoked: BTreeSet::new(),
             doubted: BTreeMap::new(),
             saw_unknown_key: false,
-            deceived: false,
+            deceived_by: BTreeSet::new(),
             slandered: false,
         }
     }
@@ -61,7 +61,9 @@ impl Verifier {
             Target::Key(kid) => Some(kid.clone()),
             _ => None,
         };
-        let named: BTreeSet<_> = signed.page.revoked.iter().filter_map(named).collect();
+        let told: BTreeSet<_> = signed.page.revoked.iter().filter_map(named).collect();
+        let again = signed.page.revoked_keys.iter().cloned();
+        let named: BTreeSet<_> = told.iter().cloned().chain(again).collect();
         let known: BTreeSet<_> = self.view.revoked_keys().cloned().collect();
         let Ok(taken) = self.view.take(signed, now) else {
             return false;
@@ -72,18 +74,18 @@ impl Verifier {
         self.drop_at(self.view.floor());
         if !named.is_subset(&known) {
             // It must have forgotten all that a thief told it.
-            self.deceived = false;
+            self.deceived_by.clear();
             let doubted = named.iter().chain([&signed.kid]);
             self.doubted.extend(doubted.map(|kid| (kid.clone(), order)));
         } else if forged
             && !matches!(taken, Taken::Distrusted)
             && !self.doubted.contains_key(&signed.kid)
         {
-            self.deceived = true;
+            self.deceived_by.insert(signed.kid.clone());
         }
         self.slandered |= forged;
         if !forged {
-            self.heard_revoked.extend(named);
+            self.heard_revoked.extend(told);
         }
         true
     }
@@ -178,7 +180,7 @@ impl Verifier {
                 "{heard} was revoked, and lives again"
             );
         }
-        if !self.deceived {
+        if self.deceived_by.is_empty() {
             let (head, floor) = (self.view.head().unwrap_or_default(), self.view.floor());
             assert!(log.had(head), "the head is no position of the log");
             assert!(log.had(floor), "the floor is no position of the log");

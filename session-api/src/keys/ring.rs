@@ -6,10 +6,11 @@ use ed25519_dalek::{SigningKey, VerifyingKey};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jsonwebtoken::EncodingKey;
 use revocation_events::jwk::{Jwk, JwkSet};
-use revocation_events::{KeyId, SessionId};
+use revocation_events::{KeyId, SessionId, UnixMillis};
 use sha2::Sha256;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -31,7 +32,13 @@ pub(crate) struct KeyRing {
     csrf: Zeroizing<Vec<u8>>,
     access_keys: HashMap<KeyId, VerifyingKey>,
     session_keys: HashMap<KeyId, VerifyingKey>,
+    /// Keys of access tokens and pages that were revoked, and when.
+    revoked: Vec<(KeyId, UnixMillis)>,
 }
+
+/// For so long every page names a revoked key. A verifier that can read nothing but what a thief
+/// sends believes its key set for a day; twice that, because clocks may be wrong.
+const NAMED_AGAIN_FOR: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 
 /// RFC 8410, section 7: an Ed25519 private key in PKCS #8 is this, then its 32 bytes.
 const PKCS8_PREFIX: [u8; 16] = [
@@ -73,6 +80,7 @@ impl KeyRing {
             csrf: sealer.open(&csrf.kid, &csrf.sealed)?,
             access_keys: verifying(rows, KeyPurpose::Access)?,
             session_keys: verifying(rows, KeyPurpose::Session)?,
+            revoked: revoked(rows),
         })
     }
 
@@ -84,6 +92,13 @@ impl KeyRing {
     /// The key that a session token may be signed with.
     pub(crate) fn session_key(&self, kid: &KeyId) -> Option<VerifyingKey> {
         self.session_keys.get(kid).copied()
+    }
+
+    /// The keys whose revocation every page of that time is to tell of.
+    pub(crate) fn revoked_lately(&self, at: UnixMillis) -> Vec<KeyId> {
+        let lately = |(_, since): &&(KeyId, UnixMillis)| at.since(*since) < NAMED_AGAIN_FOR;
+        let revoked = self.revoked.iter().filter(lately);
+        revoked.map(|(kid, _)| kid.clone()).collect()
     }
 
     /// The session's CSRF value: HMAC-SHA-256 over `csrf-v1:` and the session's id.
@@ -115,6 +130,15 @@ pub(crate) fn published(rows: &[KeyRow]) -> Result<JwkSet, Error> {
     Ok(JwkSet {
         keys: by_name.into_values().collect(),
     })
+}
+
+fn revoked(rows: &[KeyRow]) -> Vec<(KeyId, UnixMillis)> {
+    let revoked =
+        |row: &&KeyRow| row.purpose == KeyPurpose::Access && row.state == KeyState::Revoked;
+    let revoked = rows.iter().filter(revoked);
+    revoked
+        .map(|row| (row.kid.clone(), row.state_since))
+        .collect()
 }
 
 /// The keys of one purpose whose signatures count.

@@ -238,7 +238,7 @@ impl Relay {
         };
         let mut pages = Page::cut(&self.shared.issuer, at, (from, to), floor, &revoked);
         pages.truncate(most);
-        Ok(pages.iter().map(|page| self.sign(page)).collect())
+        Ok(pages.into_iter().map(|page| self.sign(page)).collect())
     }
 
     /// Reads the keys again: the revocation of a key must not be signed with that key.
@@ -257,9 +257,13 @@ impl Relay {
         }
     }
 
-    fn sign(&self, page: &Page) -> LivePage {
+    fn sign(&self, page: Page) -> LivePage {
         let ring = self.shared.keys.ring();
         let kid = &ring.access.kid;
+        let page = Page {
+            revoked_keys: ring.revoked_lately(page.at),
+            ..page
+        };
         let text = page.sign(kid, &ring.access.key).into();
         LivePage {
             from: page.from,

@@ -252,7 +252,10 @@ impl Worker {
         if let Some(last) = pages.last_mut() {
             last.more = more;
         }
-        let signed: Vec<_> = pages.iter().map(|page| self.relay.sign(page)).collect();
+        let signed: Vec<_> = pages
+            .into_iter()
+            .map(|page| self.relay.sign(page))
+            .collect();
         for live in &signed {
             let counter = if live.from == live.to {
                 &shared.counters.heartbeats

@@ -8,6 +8,7 @@
 //! | `hang_ups` | that clients which hang up take nothing from those who do not |
 //! | `harness` | that the harness does what the other tests rely on |
 //! | `hostile` | that no hostile token is taken anywhere |
+//! | `keys` | the life of signing keys, seen from verifiers |
 //! | `mixing` | that two users, and two sessions of one, never mix |
 //! | `permissions` | what each account of `deploy/nats.conf` may and may not do |
 //! | `revocation` | a revocation, from the call to the refusal at every verifier |
@@ -20,6 +21,7 @@ mod faults;
 mod hang_ups;
 mod harness;
 mod hostile;
+mod keys;
 mod mixing;
 mod permissions;
 mod revocation;
