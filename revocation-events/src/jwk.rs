@@ -156,8 +156,10 @@ impl Incoming {
             && jwk.usage.is_none_or(|usage| usage == "sig");
         let x: [u8; 32] = URL_SAFE_NO_PAD.decode(jwk.x).ok()?.try_into().ok()?;
         let key = VerifyingKey::from_bytes(&x).ok()?;
-        // Under a low-order key a signature that anyone can write verifies for any message.
-        (meant && !key.is_weak()).then_some((jwk.kid, key))
+        // Under a low-order key a signature that anyone can write verifies for any message. And a
+        // point that is not written in its one way is nobody's key (RFC 8032, section 5.1.3).
+        let canonical = key.to_edwards().compress().to_bytes() == x;
+        (meant && canonical && !key.is_weak()).then_some((jwk.kid, key))
     }
 }
 
@@ -225,6 +227,34 @@ mod tests {
                 Error::NoKey,
                 "{other}"
             );
+        }
+    }
+
+    #[test]
+    fn no_point_of_low_order_and_no_second_spelling_of_a_point_is_a_key() {
+        // Little-endian y, and the sign of x in the highest bit.
+        let mut points = Vec::new();
+        for sign in [0, 0x80] {
+            let low = |y| {
+                let mut point = [0; 32];
+                (point[0], point[31]) = (y, sign);
+                point
+            };
+            // From p - 1, which is of low order, to p + 18, beyond which there are no 255 bits.
+            let high = |y| {
+                let mut point = [0xff; 32];
+                (point[0], point[31]) = (y, 0x7f | sign);
+                point
+            };
+            points.extend([0, 1].map(low));
+            points.extend((0xec..=0xff).map(high));
+        }
+        let known = |point: &[u8; 32]| VerifyingKey::from_bytes(point).is_ok();
+        let lenient = points.iter().filter(|point| known(point)).count();
+        assert!(lenient >= 20, "the library itself takes {lenient} of them");
+        for point in points {
+            let jwk = jwk("k", &URL_SAFE_NO_PAD.encode(point));
+            assert_eq!(set(&jwk).unwrap_err(), Error::NoKey, "{point:x?}");
         }
     }
 

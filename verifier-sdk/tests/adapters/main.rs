@@ -8,6 +8,9 @@ mod gate;
 #[path = "../feed/issuer.rs"]
 #[expect(dead_code, reason = "the tests of the feed use more of it")]
 mod issuer;
+#[path = "../feed/key_sets.rs"]
+#[expect(dead_code, reason = "the tests of the feed use more of it")]
+mod key_sets;
 #[path = "../../../revocation-events/tests/nats/server.rs"]
 #[expect(dead_code, reason = "the tests of the bus use more of it")]
 mod nats_server;

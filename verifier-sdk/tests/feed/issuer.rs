@@ -1,6 +1,7 @@
 //! A small issuer on a real socket: it signs real pages and tokens, serves its keys, the stream,
 //! introspection and the place for reports, and misbehaves when told to.
 
+use crate::key_sets::{self, Answer};
 use actix_web::dev::ServerHandle;
 use actix_web::web::{Bytes, Data, Form, Json, Query};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
@@ -47,7 +48,7 @@ pub(crate) struct Log {
     /// Live pages and heartbeats are cut but not sent.
     pub(crate) silent: bool,
     /// Answered instead of the key set.
-    pub(crate) jwks: Option<(u16, String)>,
+    pub(crate) jwks: Option<Answer>,
     /// Answered at `/revocations` and `/revocations/stream`.
     pub(crate) feed_code: u16,
     pub(crate) status_code: u16,
@@ -97,7 +98,7 @@ impl Log {
         after.unwrap_or_default().clamp(self.floor, self.head)
     }
 
-    fn jwks(&self) -> String {
+    pub(crate) fn jwks(&self) -> String {
         let keys = self
             .keys
             .iter()
@@ -108,7 +109,7 @@ impl Log {
 }
 
 impl State {
-    fn log(&self) -> MutexGuard<'_, Log> {
+    pub(crate) fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap()
     }
 
@@ -300,21 +301,12 @@ async fn heartbeats(state: Data<State>) {
 }
 
 fn routes(app: &mut web::ServiceConfig) {
-    app.route("/.well-known/jwks.json", web::get().to(jwks))
+    app.route("/.well-known/jwks.json", web::get().to(key_sets::jwks))
+        .route("/elsewhere", web::get().to(key_sets::elsewhere))
         .route("/revocations/stream", web::get().to(stream))
         .route("/revocations", web::get().to(pages))
         .route("/revocations/status", web::post().to(status))
         .route("/introspect", web::post().to(introspect));
-}
-
-async fn jwks(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    assert_eq!(request.headers().get("cache-control").unwrap(), "no-cache");
-    let mut log = state.log();
-    log.jwks_reads += 1;
-    let (code, body) = log.jwks.clone().unwrap_or_else(|| (200, log.jwks()));
-    HttpResponse::build(code.try_into().unwrap())
-        .insert_header(("location", "/elsewhere"))
-        .body(body)
 }
 
 /// `orders`, `secret`.

@@ -1,10 +1,13 @@
 //! Key sets: unknown keys, floods, bad answers.
 
 use crate::issuer::{Issuer, key};
+use crate::key_sets::Answer;
 use crate::{eventually, is_starting, refused, start};
 use revocation_events::jwk::Jwk;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use verifier_sdk::Reason;
+use verifier_sdk::{Reason, Verifier};
 
 #[tokio::test]
 async fn a_new_key_is_learned_from_its_first_token() {
@@ -95,35 +98,108 @@ async fn a_token_that_is_refused_anyway_causes_no_read() {
 #[tokio::test]
 async fn a_bad_key_set_leaves_the_good_one() {
     let jwk = |seed| serde_json::to_string(&Jwk::new(&key(seed).verifying_key())).unwrap();
-    // If it were taken, the token of an unknown key would be accepted.
-    let with_unknown = format!(r#"{{"keys":[{},{}]}}"#, jwk(1), jwk(9));
-    let good = jwk(1);
+    let (good, unknown) = (jwk(1), jwk(9));
+    // If one of these were taken, the token of an unknown key would be accepted.
+    let both = format!(r#"{{"keys":[{good},{unknown}]}}"#);
+    let x = x_of(&unknown);
+    let spoilt = |what: &str| format!(r#"{{"keys":[{good},{}]}}"#, unknown.replace(&x, what));
+    let text = |code, body: &str| Answer::Text(code, body.to_owned());
+    let huge = Arc::new(AtomicUsize::new(0));
     let cases = [
-        (500, with_unknown.clone()),
-        (302, with_unknown),
-        (200, "<html></html>".to_owned()),
-        (200, r#"{"keys":[]}"#.to_owned()),
-        (200, format!(r#"{{"keys":[{good},{good}]}}"#)),
+        ("an error", text(500, &both)),
+        ("a redirect", text(302, &both)),
+        ("a redirect for good", text(308, &both)),
+        ("HTML", text(200, "<html></html>")),
+        ("nothing", text(200, "")),
+        ("no keys", text(200, r#"{"keys":[]}"#)),
+        ("a list", text(200, &format!("[{good},{unknown}]"))),
         (
-            200,
-            format!(r#"{{"keys":[{good}],"x":"{}"}}"#, "x".repeat(64 * 1024)),
+            "a key twice",
+            text(200, &format!(r#"{{"keys":[{good},{unknown},{unknown}]}}"#)),
+        ),
+        (
+            "keys twice",
+            text(200, &format!(r#"{{"keys":[{good}],"keys":[{unknown}]}}"#)),
+        ),
+        (
+            "deep",
+            text(
+                200,
+                &format!(
+                    r#"{{"keys":[{unknown}],"x":{}1{}}}"#,
+                    "[".repeat(99),
+                    "]".repeat(99)
+                ),
+            ),
+        ),
+        (
+            "too long",
+            text(
+                200,
+                &format!(
+                    r#"{{"keys":[{good},{unknown}],"x":"{}"}}"#,
+                    "x".repeat(64 * 1024)
+                ),
+            ),
+        ),
+        ("a hundred megabytes", Answer::Huge(Arc::clone(&huge))),
+        ("no end", Answer::Drip),
+    ];
+    let bad = cases.map(|(what, answer)| read_in_vain(what, answer));
+    // Sets that are good but for the key that is asked for: they are taken, without it.
+    let partly = [
+        ("a short key", text(200, &spoilt(&x[..42]))),
+        ("a long key", text(200, &spoilt(&format!("{x}AA")))),
+        ("a padded key", text(200, &spoilt(&format!("{x}=")))),
+        (
+            "a key of low order",
+            text(200, &spoilt("AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")),
+        ),
+        (
+            "another curve",
+            text(
+                200,
+                &both
+                    .replacen("Ed25519", "X25519", 2)
+                    .replacen("X25519", "Ed25519", 1),
+            ),
+        ),
+        (
+            "a symmetric key",
+            text(
+                200,
+                &format!(r#"{{"keys":[{good},{{"kty":"oct","kid":"k","k":"AA"}}]}}"#),
+            ),
         ),
     ];
-    futures::future::join_all(cases.map(|(code, body)| read_in_vain(code, body))).await;
+    let partly = partly.map(|(what, answer)| read_without(what, answer));
+    let partly = futures::future::join_all(partly);
+    tokio::join!(futures::future::join_all(bad), partly);
+    let sent = huge.load(Ordering::Relaxed);
+    assert!(sent < 8_000_000, "{sent} bytes went out before it hung up");
 }
 
-async fn read_in_vain(code: u16, body: String) {
-    let what = format!("{code} {}", &body[..body.len().min(20)]);
+fn x_of(jwk: &str) -> String {
+    let jwk: serde_json::Value = serde_json::from_str(jwk).unwrap();
+    jwk["x"].as_str().unwrap().to_owned()
+}
+
+/// A verifier with a good set, a good token and one whose key is not in the set.
+async fn with_two_tokens() -> (Issuer, Verifier, [String; 2]) {
     let issuer = Issuer::start().await;
     let verifier = start(&issuer).await;
     let good = issuer.mint().token();
     let mut unknown = issuer.mint();
     unknown.key = key(9);
-    let unknown = unknown.token();
+    (issuer, verifier, [good, unknown.token()])
+}
+
+async fn read_in_vain(what: &str, answer: Answer) {
+    let (issuer, verifier, [good, unknown]) = with_two_tokens().await;
     let before = issuer.log().jwks_reads;
-    issuer.log().jwks = Some((code, body));
+    issuer.log().jwks = Some(answer);
     // The second read begins when the first has been judged.
-    eventually("the bad set was read", || {
+    eventually(&format!("it was read twice: {what}"), || {
         assert!(
             is_starting(&verifier, &unknown),
             "{what}: no read has answered"
@@ -133,9 +209,19 @@ async fn read_in_vain(code: u16, body: String) {
     .await;
     assert!(verifier.verify(&good).is_ok(), "{what}");
     issuer.log().jwks = None;
-    eventually("a good read answers", || {
-        refused(&verifier, &unknown) == Some(Reason::UnknownKey)
+    read_without_it(what, &verifier, &good, &unknown).await;
+}
+
+async fn read_without(what: &str, answer: Answer) {
+    let (issuer, verifier, [good, unknown]) = with_two_tokens().await;
+    issuer.log().jwks = Some(answer);
+    read_without_it(what, &verifier, &good, &unknown).await;
+}
+
+async fn read_without_it(what: &str, verifier: &Verifier, good: &str, unknown: &str) {
+    eventually(&format!("a good read answers: {what}"), || {
+        refused(verifier, unknown) == Some(Reason::UnknownKey)
     })
     .await;
-    assert!(verifier.verify(&good).is_ok(), "{what}");
+    assert!(verifier.verify(good).is_ok(), "{what}");
 }

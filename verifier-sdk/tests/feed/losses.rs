@@ -1,6 +1,7 @@
 //! Pages, connections and the issuer are lost.
 
 use crate::issuer::{ISSUER, Issuer, key};
+use crate::key_sets::Answer;
 use crate::{builder, eventually, is_stale, is_starting, refused, soon, start};
 use revocation_events::Target;
 use std::time::Duration;
@@ -170,7 +171,7 @@ async fn a_start_in_vain_says_why() {
     );
     issuer.log().ahead = Duration::ZERO;
 
-    issuer.log().jwks = Some((404, String::new()));
+    issuer.log().jwks = Some(Answer::Text(404, String::new()));
     let why = fails_to_start(builder(&issuer)).await;
     assert!(why.contains("jwks.json") && why.contains("404"), "{why}");
     issuer.log().jwks = None;

@@ -6,6 +6,7 @@
 )]
 
 mod issuer;
+mod key_sets;
 mod keys;
 mod losses;
 mod nats;
