@@ -49,7 +49,7 @@ pub(super) async fn run(args: Args) -> Outcome {
     let orders_listener = listen_next(address)?;
     let orders_address = orders_listener.local_addr()?;
 
-    std::fs::create_dir_all(&args.data)
+    private_folder(&args.data)
         .map_err(|error| Failure::setting(format!("--data {}: {error}", args.data.display())))?;
     let store = Database::sqlite(&args.data.join("portcullis.db"))
         .create()
@@ -110,6 +110,15 @@ async fn until_one_ends(
         .err()
         .map_or_else(String::new, |failure| format!(": {}", failure.message));
     Err(Failure::failed(format!("the protected service ended{why}")))
+}
+
+/// Passwords and keys lie there.
+fn private_folder(path: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
 }
 
 /// The port after the session service's; any free one where that is taken or port 0 was asked for.

@@ -29,6 +29,7 @@ impl Pools {
             IfMissing::Fail if !file.exists() => return Err(SchemaError::Missing.into()),
             IfMissing::Fail => {}
         }
+        warn_of_readers(file);
         // A pool does not say why it could not connect.
         let mut first = options.connect().await?;
         check_settings(&mut first).await?;
@@ -96,6 +97,24 @@ fn create_private(path: &Path) -> Result<()> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let opened = options.open(path).map(drop);
     opened.map_err(|error| Error::Unavailable(error.into()))
+}
+
+/// Such as a backup that was copied back. Nothing is changed: who may read a file is its owner's
+/// business.
+fn warn_of_readers(path: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(path).map(|metadata| metadata.permissions().mode());
+        if mode.is_ok_and(|mode| mode & 0o077 != 0) {
+            let file = path.display();
+            tracing::warn!(
+                "others on this machine may read password hashes and keys: chmod 600 {file}"
+            );
+        }
+    }
+    #[cfg(not(unix))]
+    let _nothing_to_look_at = path;
 }
 
 #[cfg(test)]

@@ -79,6 +79,23 @@ async fn check_follows_a_service_from_nothing_to_well() {
 }
 
 #[tokio::test]
+async fn a_database_file_that_others_may_read_is_told_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    const WARNING: &str = "others on this machine may read password hashes and keys: chmod 600";
+    let folder = Folder::new("check-");
+    let settings = sqlite(&folder);
+    let mut service = SessionApi::start(&settings).await;
+    let log = |service: &SessionApi| service.program().server().running().log().clone();
+    assert_eq!(log(&service).line_with(WARNING), None);
+
+    service.kill();
+    let everyone = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(folder.path().join("x.db"), everyone).unwrap();
+    service.restart().await;
+    assert!(log(&service).line_with(WARNING).is_some());
+}
+
+#[tokio::test]
 async fn a_server_without_jetstream_and_a_wrong_password_are_told_apart() {
     let folder = Folder::new("check-");
     let plain = Nats::with().config("# no jetstream").start().await;

@@ -66,6 +66,22 @@ async fn what_dev_prints_works_whatever_is_set_for_serve() {
     works_as_printed(&starts(spec).await).await;
 }
 
+/// Not into the folder, and not into any file in it.
+fn nobody_else_may_look(data: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(data), 0o700);
+    let files: Vec<_> = std::fs::read_dir(data)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    // The database with its log and its index, and the passwords.
+    assert!(files.len() >= 4, "{files:?}");
+    for file in files {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+}
+
 #[tokio::test]
 async fn no_command_is_dev_with_its_variables() {
     let folder = Folder::new("dev-");
@@ -76,6 +92,7 @@ async fn no_command_is_dev_with_its_variables() {
         .env("SESSION_API_LOG_FORMAT", "");
     works_as_printed(&starts(spec).await).await;
     assert!(data.join("portcullis.db").exists());
+    nobody_else_may_look(&data);
 }
 
 #[tokio::test]

@@ -2,5 +2,6 @@
 
 mod accounts;
 mod check;
+mod database_role;
 mod dev;
 mod settings;
