@@ -121,6 +121,24 @@ impl Page {
         floor: Position,
         revoked: &[Revocation],
     ) -> Vec<Self> {
+        Self::cut_by(MAX_REVOCATIONS, issuer, at, (from, to), floor, revoked)
+    }
+
+    /// [`Page::cut`] with at most `most` revocations in a page. Tests need no thousands of
+    /// revocations for a second page; nobody else has a reason to call it.
+    ///
+    /// # Panics
+    /// Where `most` is 0.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn cut_by(
+        most: usize,
+        issuer: &str,
+        at: UnixMillis,
+        (from, to): (Position, Position),
+        floor: Position,
+        revoked: &[Revocation],
+    ) -> Vec<Self> {
         let page = |from, to, revoked: &[Revocation], more| Self {
             issuer: issuer.to_owned(),
             at,
@@ -135,7 +153,7 @@ impl Page {
         };
         let mut pages = Vec::new();
         let mut start = from;
-        let mut chunks = revoked.chunks(MAX_REVOCATIONS).peekable();
+        let mut chunks = revoked.chunks(most).peekable();
         while let Some(chunk) = chunks.next() {
             let more = chunks.peek().is_some();
             let end = if more {

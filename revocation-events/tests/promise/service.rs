@@ -82,7 +82,8 @@ impl World {
         let kid = self.log.live_keys().swap_remove(cut.signer % 2);
         let revoked = self.log.revocations(from, head);
         let revoked_keys = self.log.revoked_keys();
-        let pages: Vec<_> = pages(at, (from, head), floor, &revoked, cut.split)
+        let pages: Vec<_> = Page::cut_by(cut.split, "", at, (from, head), floor, &revoked)
+            .into_iter()
             .map(|page| Sent {
                 page: Rc::new(SignedPage {
                     page: Page {
@@ -159,35 +160,4 @@ impl World {
             self.arrange(held, Event::Arrive(self.stream.clone()));
         }
     }
-}
-
-/// [`Page::cut`] with pages as small as one likes.
-fn pages(
-    at: UnixMillis,
-    (from, to): (Position, Position),
-    floor: Position,
-    revoked: &[Revocation],
-    split: usize,
-) -> impl Iterator<Item = Page> {
-    let count = revoked.len().div_ceil(split).max(1);
-    (0..count).map(move |number| {
-        let begin = number * split;
-        let end = (begin + split).min(revoked.len());
-        let more = number + 1 < count;
-        let to = if more { revoked[end - 1].position } else { to };
-        Page {
-            issuer: String::new(),
-            at,
-            from: if begin == 0 {
-                from
-            } else {
-                revoked[begin - 1].position
-            },
-            to,
-            floor: floor.min(to),
-            revoked: revoked[begin..end].to_vec(),
-            revoked_keys: Vec::new(),
-            more,
-        }
-    })
 }
