@@ -29,7 +29,7 @@ pub const MAX_AHEAD: Duration = Duration::from_secs(1);
 const MAX_HEAD_AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One verifier's knowledge of the log.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct View {
     /// Everything in (floor, head] is known. None: nothing is known yet.
     head: Option<Position>,
@@ -43,7 +43,7 @@ pub struct View {
 }
 
 /// "At time `at` the log held no revocation that this verifier does not know."
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Proof {
     /// The page's `at`.
     pub at: UnixMillis,
@@ -52,7 +52,7 @@ pub struct Proof {
 }
 
 /// Which key sets were wanted and have come, and which keys are not to be believed.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Keys {
     wanted: u64,
     answered: u64,
@@ -83,7 +83,7 @@ pub enum Taken {
 pub struct FarAhead;
 
 /// A receipt for a key set that was asked for; see [`View::needs`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeySetTicket(u64);
 
 /// What the feed should fetch.
