@@ -143,10 +143,9 @@ pub(super) async fn show(call: Call) -> Result<HttpResponse, Error> {
 /// `DELETE /session`.
 pub(super) async fn log_out(call: Call) -> Result<HttpResponse, Error> {
     let caller = credential::session_caller(&call, Purpose::End).await?;
-    let user = Some(caller.user_id);
     let ended = call
         .service()
-        .end_session(caller.session_id, user, EndReason::Logout)
+        .end_own_session(&caller, EndReason::Logout)
         .await?;
     Ok(answer::ended(&call, &caller, &ended, Own::Ended).await)
 }

@@ -80,17 +80,14 @@ pub(super) async fn end_all(call: Call) -> Result<HttpResponse, Error> {
 pub(super) async fn end_one(call: Call) -> Result<HttpResponse, Error> {
     let caller = credential::caller(&call).await?;
     let session = call.id()?;
-    let ended = call
-        .service()
-        .end_session(session, Some(caller.user_id), EndReason::User)
-        .await?;
-    Ok(answer::ended(
-        &call,
-        &caller,
-        &ended,
-        Own::ended_if(session == caller.session_id),
-    )
-    .await)
+    let (service, own) = (call.service(), session == caller.session_id);
+    let ended = if own {
+        service.end_own_session(&caller, EndReason::User).await?
+    } else {
+        let owner = Some(caller.user_id);
+        service.end_session(session, owner, EndReason::User).await?
+    };
+    Ok(answer::ended(&call, &caller, &ended, Own::ended_if(own)).await)
 }
 
 /// `GET /sessions/{id}/events`.

@@ -50,6 +50,8 @@ pub(crate) struct Committed {
     pub(crate) at: UnixMillis,
     /// The head before.
     pub(crate) previous: Position,
+    /// The head after.
+    pub(crate) to: Position,
     /// In order.
     pub(crate) revoked: Vec<Revocation>,
 }

@@ -36,9 +36,7 @@ impl Tail {
 
     /// Adds what this process just committed.
     pub(super) fn add_committed(&mut self, committed: &Committed) -> Result<(), Gap> {
-        let last = committed.revoked.last();
-        let to = last.map_or(committed.previous, |last| last.position);
-        self.add(committed.previous, to, &committed.revoked)
+        self.add(committed.previous, committed.to, &committed.revoked)
     }
 
     /// Adds what was read from the store.
@@ -110,6 +108,7 @@ mod tests {
         Committed {
             at: UnixMillis::new(0),
             previous: pos(previous),
+            to: pos(positions.last().copied().unwrap_or(previous)),
             revoked,
         }
     }

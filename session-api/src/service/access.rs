@@ -28,10 +28,13 @@ pub(crate) struct Caller {
     pub(crate) roles: Vec<String>,
     /// The database's time of the check.
     pub(crate) now: UnixMillis,
+    /// What all that was read from.
+    pub(super) found: FoundSession,
 }
 
 impl Caller {
-    fn new(found: &FoundSession, session: &OpenSession) -> Self {
+    fn new(found: FoundSession) -> Self {
+        let session = found.row.session.details();
         Self {
             session_id: found.row.id,
             session: session.clone(),
@@ -39,6 +42,7 @@ impl Caller {
             user_name: found.user_name.clone(),
             roles: found.user.roles.names().to_vec(),
             now: found.head.now,
+            found,
         }
     }
 
@@ -87,7 +91,7 @@ impl Service {
         let cut_off = found.user.token_cut_off.max(found.head.everyone);
         match alive(&found) {
             Some(session) if session.user == token.user_id() && token.position() >= cut_off => {
-                Ok(Caller::new(&found, session))
+                Ok(Caller::new(found))
             }
             _ => Err(Error::TokenInvalid),
         }
@@ -112,10 +116,10 @@ impl Service {
                     Purpose::End => token.generation <= session.generation,
                 }
         };
-        alive(&found)
-            .filter(speaks)
-            .map(|session| Caller::new(&found, session))
-            .ok_or(Error::SessionEnded)
+        if alive(&found).filter(speaks).is_none() {
+            return Err(Error::SessionEnded);
+        }
+        Ok(Caller::new(found))
     }
 
     /// Which session a session token names, whatever became of that one. Asks no database.

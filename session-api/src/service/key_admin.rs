@@ -1,14 +1,14 @@
 //! The life of keys: made as a standby, published, put to use, retired, forgotten; or revoked.
 
 use super::revoke::Ended;
-use super::revoking::Revoking;
 use super::{Error, Inner, Result, Service};
 use crate::keys::{self, Keys, Sealer};
+use crate::relay::Committed;
 use crate::session::{Event, Fact, Stream};
-use crate::store::{KeyPurpose, KeyRow, KeyState, Store, Tx};
+use crate::store::{KeyPurpose, KeyRow, KeyState, Store, TakenPosition, Tx};
 use ed25519_dalek::SigningKey;
 use revocation_events::jwk::JwkSet;
-use revocation_events::{KeyId, UnixMillis, jwk};
+use revocation_events::{KeyId, Revocation, Target, UnixMillis, jwk};
 use zeroize::Zeroizing;
 
 /// What one key needs to come into being: random bytes, drawn at the edge.
@@ -164,17 +164,21 @@ impl Service {
     /// Everything that the key signed is dead at once; the standby signs.
     pub(crate) async fn revoke_key(&self, kid: KeyId) -> Result<Ended> {
         self.detached(|this| async move {
-            let mut revoking = Revoking::begin(&this).await?;
-            let position = revoking.position();
-            let now = revoking.tx.head().await?.now;
-            let rows = revoking.tx.keys().await?;
+            let mut tx = this.store.begin().await?;
+            let TakenPosition {
+                position,
+                previous,
+                now,
+                ..
+            } = tx.take_position(this.relay.seen()).await?;
+            let rows = tx.keys().await?;
             let revocable = |row: &&KeyRow| row.kid == kid && row.purpose == KeyPurpose::Access;
             let row = rows.iter().find(revocable).ok_or(Error::NotFound)?.clone();
             match row.state {
-                KeyState::Active => this.promote_standby(&mut *revoking.tx, now).await?,
+                KeyState::Active => this.promote_standby(&mut *tx, now).await?,
                 KeyState::Standby => {
                     add_key(
-                        &mut *revoking.tx,
+                        &mut *tx,
                         this.keys.sealer(),
                         KeyPurpose::Access,
                         KeyState::Standby,
@@ -185,17 +189,30 @@ impl Service {
                 KeyState::Retired | KeyState::Forgotten => {}
                 KeyState::Revoked => return Err(Error::Conflict),
             }
-            set_state(&mut *revoking.tx, row, KeyState::Revoked, now).await?;
-            revoking
-                .record(Stream::of_key(&kid), Fact::KeyRevoked { kid, position })
-                .await?;
+            set_state(&mut *tx, row, KeyState::Revoked, now).await?;
+            let fact = Fact::KeyRevoked {
+                kid: kid.clone(),
+                position,
+            };
+            append_key_event(&mut *tx, &kid, now, fact).await?;
+            tx.commit().await?;
             // Before the page goes out: it must not be signed with the key that it revokes.
-            let told = revoking.commit_quietly().await?;
             this.reload_keys().await?;
-            if let Some(told) = told {
-                this.relay.committed(told);
-            }
-            this.ended(Some(0), position).await
+            this.relay.committed(Committed {
+                at: now,
+                previous,
+                to: position,
+                revoked: vec![Revocation {
+                    position,
+                    target: Target::Key(kid),
+                }],
+            });
+            Ok(Ended {
+                revoked: Some(0),
+                position,
+                published: this.relay.published(position).await,
+                kept: None,
+            })
         })
         .await
     }

@@ -6,13 +6,13 @@
 //! | [`tries`], [`device`] | how many passwords may be tried, and from where |
 //! | [`refresh`] | refreshes, committed in groups |
 //! | [`revoke`] | everything that takes a position: end sessions, change roles, passwords, disable |
-//! | [`revoking`] | the transaction of such a use case |
+//! | [`revoking`] | how such use cases are committed, in groups |
 //! | [`access`] | who is calling: tokens checked against the database |
 //! | [`query`] | lists and histories |
 //! | [`key_admin`] | the life of keys |
 //! | [`housekeeping`] | expiry and pruning |
 //!
-//! Every use that writes runs in a task of its own ([`Service::detached`]): a client that disconnects
+//! Every use that writes runs in a task of its own ([`Service::detached`], or a writer's): a client that disconnects
 //! cancels its handler, and a database call that is cut off half-way can leave a transaction open
 //! on a connection that others will use (see [`crate::store`]).
 
@@ -122,6 +122,7 @@ struct Inner {
     hasher: Hasher,
     relay: Relay,
     settings: Settings,
+    revocations: revoking::Queue,
 }
 
 /// A session and the tokens for it.
@@ -150,13 +151,16 @@ impl Service {
         relay: Relay,
         settings: Settings,
     ) -> Self {
+        let (revocations, commands) = revoking::Queue::new();
         let inner = Arc::new(Inner {
             store,
             keys,
             hasher,
             relay,
             settings,
+            revocations,
         });
+        tokio::spawn(revoking::write(Arc::downgrade(&inner), commands));
         let refreshes = refresh::Queue::start(&inner);
         Self { inner, refreshes }
     }

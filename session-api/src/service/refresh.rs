@@ -3,6 +3,7 @@
 //! One commit then carries many refreshes, and a lone refresh waits for nobody. Sessions are locked
 //! in the order of their ids, so that two writers cannot wait for each other.
 
+use super::revoking::command::Command;
 use super::{Error, Granted, Inner, Result, Service, Snapshot};
 use crate::audit;
 use crate::session::{
@@ -204,7 +205,12 @@ impl Inner {
     /// Two hold the same session token and it cannot be known which is the thief: neither keeps it.
     async fn end_stolen(self: Arc<Self>, job: Job) {
         let session = job.token.session;
-        let ended = self.end_session(session, None, EndReason::Reuse).await;
+        let command = Command::EndSession {
+            session,
+            owner: None,
+            reason: EndReason::Reuse,
+        };
+        let ended = self.revoke(command, None).await;
         if ended.is_ok() {
             audit::session_stolen(job.token.user, session);
         }

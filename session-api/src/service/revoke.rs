@@ -1,11 +1,13 @@
-//! Everything that takes a position: sessions, users, roles and passwords.
+//! What ends sessions or tokens: sessions, users, roles and passwords. Each takes a position.
 
-use super::revoking::{Revoking, ended_at, user_event};
+use super::access::Caller;
+use super::revoking::command::{Command, Decided, Kept, NewPassword};
+use super::revoking::draft::user_event;
 use super::{Error, Granted, Inner, Result, Service, Snapshot};
 use crate::audit;
 use crate::password::Password;
-use crate::session::{EndReason, Fact, Roles, Stream, UserFact, user};
-use crate::store::{FoundUser, SessionRow, TrySource};
+use crate::session::{EndReason, Roles, user};
+use crate::store::{FoundSession, TrySource};
 use revocation_events::{Position, SessionId, UserId};
 use zeroize::Zeroizing;
 
@@ -36,8 +38,26 @@ impl Service {
         owner: Option<UserId>,
         reason: EndReason,
     ) -> Result<Ended> {
-        self.detached(|this| async move { this.end_session(session, owner, reason).await })
-            .await
+        let command = Command::EndSession {
+            session,
+            owner,
+            reason,
+        };
+        self.inner.revoke(command, None).await
+    }
+
+    /// Ends the caller's own session, which was read when the caller was.
+    pub(crate) async fn end_own_session(
+        &self,
+        caller: &Caller,
+        reason: EndReason,
+    ) -> Result<Ended> {
+        let command = Command::EndSession {
+            session: caller.session_id,
+            owner: None,
+            reason,
+        };
+        self.inner.revoke(command, Some(caller.found.clone())).await
     }
 
     /// Ends all sessions of a user, or all but one, which then gets fresh tokens.
@@ -46,32 +66,32 @@ impl Service {
         user: UserId,
         keep: Option<SessionId>,
     ) -> Result<Ended> {
-        self.detached(|this| async move { this.end_sessions(user, keep, None).await })
-            .await
+        self.inner.end_sessions(user, keep, None).await
     }
 
     /// Ends everyone's sessions: one event, whatever their number.
     pub(crate) async fn end_everyone(&self) -> Result<Ended> {
-        self.detached(|this| async move { this.end_everyone().await })
-            .await
+        self.inner.revoke(Command::EndEveryone, None).await
     }
 
     /// After a backup was restored: no position is given out again, and as nobody knows what was
     /// revoked since the backup, everyone's sessions end.
     pub(crate) async fn restored(&self) -> Result<Ended> {
         self.detached(|this| async move {
-            let mut tx = this.store.begin_revoking().await?;
+            let mut tx = this.store.begin().await?;
             tx.raise_head().await?;
             tx.commit().await?;
-            this.end_everyone().await
+            this.revoke(Command::EndEveryone, None).await
         })
         .await
     }
 
     /// What an operator does to a user.
     pub(crate) async fn change_user(&self, user: UserId, change: UserChange) -> Result<Ended> {
-        self.detached(|this| async move { this.change_user(user, change).await })
-            .await
+        match change {
+            UserChange::EndSessions => self.end_sessions(user, None).await,
+            UserChange::Disable => self.inner.revoke(Command::Disable { user }, None).await,
+        }
     }
 
     /// Gives a user other roles: the sessions live on, and tokens with the old roles do not. Where
@@ -82,8 +102,8 @@ impl Service {
         roles: Roles,
         own: Option<SessionId>,
     ) -> Result<Ended> {
-        self.detached(move |this| async move { this.change_roles(user, roles, own).await })
-            .await
+        let command = Command::ChangeRoles { user, roles, own };
+        self.inner.revoke(command, None).await
     }
 
     /// Lets a disabled user log in again; whether anything changed.
@@ -155,151 +175,58 @@ impl Service {
     }
 }
 
-struct NewPassword {
-    /// The hash that the old password was checked against.
-    old: Option<String>,
-    new_hash: String,
-}
-
 impl Inner {
-    pub(super) async fn end_session(
-        &self,
-        session: SessionId,
-        owner: Option<UserId>,
-        reason: EndReason,
-    ) -> Result<Ended> {
-        // Looked at first without the head's lock, which everyone would wait for.
-        let found = self.store.session(session).await?.ok_or(Error::NotFound)?;
-        if owner.is_some_and(|owner| owner != found.row.session.details().user) {
-            return Err(Error::NotFound);
-        }
-        if let Some(position) = ended_at(&found.row.session, found.head.position) {
-            return self.ended(Some(0), position).await;
-        }
-        let mut revoking = Revoking::begin(self).await?;
-        let (revoked, position) = revoking.end_session(session, reason).await?;
-        revoking.commit().await?;
-        self.ended(Some(revoked), position).await
-    }
-
     async fn end_sessions(
         &self,
         user: UserId,
         keep: Option<SessionId>,
         password: Option<NewPassword>,
     ) -> Result<Ended> {
-        let mut revoking = Revoking::begin(self).await?;
-        let position = revoking.position();
-        let mut found = revoking.lock_user(user).await?;
-        let unlocks = password.is_some();
-        if let Some(NewPassword { old, new_hash }) = password {
-            if old.is_some_and(|old| old != found.row.password_hash) {
-                return Err(Error::Conflict);
-            }
-            revoking.record_user(&mut found.row, UserFact::PasswordChanged {});
-            found.row.password_hash = new_hash;
-        }
-        let kept = match keep {
-            None => None,
-            Some(session) => Some(revoking.keep_session(session, &found, position).await?),
+        let command = Command::EndSessions {
+            user,
+            keep,
+            password,
         };
-        revoking.record_user(
-            &mut found.row,
-            UserFact::SessionsRevoked {
-                position,
-                except: keep,
-            },
-        );
-        revoking.tx.save_user(&found.row).await?;
-        if unlocks {
-            revoking.tx.forget_tries(user).await?;
-        }
-        revoking.commit().await?;
+        self.revoke(command, None).await
+    }
+
+    /// Commits, and waits until it is published. There is nothing that a caller who goes away could
+    /// cut off.
+    pub(super) async fn revoke(
+        &self,
+        command: Command,
+        seen: Option<FoundSession>,
+    ) -> Result<Ended> {
+        let decided = self.revocations.commit(command, seen).await?;
+        let Decided {
+            revoked,
+            position,
+            kept,
+        } = decided;
         Ok(Ended {
-            kept: kept.map(|session| self.grant_again(&session, &found, position)),
-            ..self.ended(None, position).await?
+            revoked,
+            position,
+            kept: kept.map(|kept| Box::new(self.grant_again(&kept, position))),
+            published: self.relay.published(position).await,
         })
     }
 
-    /// `position` is the caller's own: nobody else can have taken a later one before the commit.
-    fn grant_again(
-        &self,
-        session: &SessionRow,
-        user: &FoundUser,
-        position: Position,
-    ) -> Box<Granted> {
-        Box::new(self.grant(&Snapshot {
-            id: session.id,
-            session: session.session.details(),
-            user_name: &user.row.name,
-            roles: user.row.user.roles.names(),
+    /// `position` is the caller's own: the session was found alive while the head was locked.
+    fn grant_again(&self, kept: &Kept, position: Position) -> Granted {
+        self.grant(&Snapshot {
+            id: kept.session.id,
+            session: kept.session.session.details(),
+            user_name: &kept.user.name,
+            roles: kept.user.user.roles.names(),
             position,
-            now: user.head.now,
-        }))
-    }
-
-    async fn end_everyone(&self) -> Result<Ended> {
-        let mut revoking = Revoking::begin(self).await?;
-        let position = revoking.position();
-        revoking.tx.set_everyone(position).await?;
-        revoking
-            .record(Stream::Everyone, Fact::EveryoneRevoked { position })
-            .await?;
-        revoking.commit().await?;
-        self.ended(None, position).await
-    }
-
-    async fn change_user(&self, user: UserId, change: UserChange) -> Result<Ended> {
-        let mut revoking = Revoking::begin(self).await?;
-        let position = revoking.position();
-        let mut found = revoking.lock_user(user).await?;
-        let fact = match change {
-            UserChange::EndSessions => Some(UserFact::SessionsRevoked {
-                position,
-                except: None,
-            }),
-            UserChange::Disable => user::disable(&found.row.user, position),
-        };
-        let Some(fact) = fact else {
-            // Nobody should wait for the head while this waits for the bus.
-            drop(revoking);
-            return self.ended(Some(0), found.row.user.cut_off).await;
-        };
-        revoking.record_user(&mut found.row, fact);
-        revoking.tx.save_user(&found.row).await?;
-        revoking.commit().await?;
-        self.ended(None, position).await
-    }
-
-    async fn change_roles(
-        &self,
-        user: UserId,
-        roles: Roles,
-        own: Option<SessionId>,
-    ) -> Result<Ended> {
-        let mut revoking = Revoking::begin(self).await?;
-        let position = revoking.position();
-        let mut found = revoking.lock_user(user).await?;
-        let Some(fact) = user::change_roles(&found.row.user, roles, position) else {
-            drop(revoking);
-            return self.ended(Some(0), found.row.user.token_cut_off).await;
-        };
-        revoking.record_user(&mut found.row, fact);
-        revoking.tx.save_user(&found.row).await?;
-        let own = match own {
-            None => None,
-            Some(session) => revoking.living_session(session, &found).await?,
-        };
-        revoking.commit().await?;
-        Ok(Ended {
-            kept: own.map(|session| self.grant_again(&session, &found, position)),
-            ..self.ended(Some(0), position).await?
+            now: kept.now,
         })
     }
 
     async fn enable_user(&self, user: UserId) -> Result<bool> {
         let mut tx = self.store.begin().await?;
-        let mut found = tx.lock_user(user).await?.ok_or(Error::NotFound)?;
+        let found = tx.lock_users(&[user]).await?.pop();
+        let mut found = found.ok_or(Error::NotFound)?;
         let Some(fact) = user::enable(&found.row.user) else {
             return Ok(false);
         };
@@ -308,15 +235,5 @@ impl Inner {
         tx.save_user(&found.row).await?;
         tx.commit().await?;
         Ok(true)
-    }
-
-    pub(super) async fn ended(&self, revoked: Option<u64>, position: Position) -> Result<Ended> {
-        let published = self.relay.published(position).await;
-        Ok(Ended {
-            revoked,
-            position,
-            published,
-            kept: None,
-        })
     }
 }

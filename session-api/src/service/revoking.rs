@@ -1,211 +1,271 @@
-//! The transaction of everything that takes a position: the head is locked first, then the user, then
-//! sessions.
+//! Everything that takes a position, committed in groups: this process has one writer, which takes
+//! what is queued, without waiting for more. One commit then carries many revocations and one page
+//! does, and a lone revocation waits for nobody.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | this one | the queue and its writer |
+//! | [`command`] | what is asked of a group, and what comes back |
+//! | [`draft`] | what a group comes to (pure) |
+//!
+//! There are two ways to commit. Where it can be, rows are read and decided on without a lock, and
+//! one statement locks the head, makes sure that all is as it was, writes and commits. Where that
+//! finds something changed (another replica revoked, a session was refreshed), or a command needs it,
+//! the group is decided in a transaction that has locked the head and then the rows, for which others
+//! wait during all its questions.
+
+pub(super) mod command;
+pub(super) mod draft;
 
 use super::{Error, Inner, Result};
 use crate::relay::Committed;
-use crate::session::{
-    CutOffs, EndReason, Event, Fact, Session, SessionFact, Stream, UserFact, decide, state, user,
-};
-use crate::store::{FoundSession, FoundUser, SessionRow, Tx, UserRow};
-use revocation_events::{Position, Revocation, SessionId, UnixMillis, UserId};
+use crate::session::{Event, Stream};
+use crate::store::{self, Changes, FoundSession, Head};
+use command::{Command, Decided};
+use draft::Draft;
+use futures::future::BoxFuture;
+use revocation_events::{Position, UnixMillis, page};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
-/// One transaction that has taken a position, and what the relay is told of it after the commit.
-///
-/// Dropped without a commit, it has done nothing: not even the position is used up.
-pub(super) struct Revoking<'a> {
-    pub(super) tx: Box<dyn Tx>,
-    inner: &'a Inner,
-    events: Vec<Event>,
-    /// The head before the first position.
-    previous: Position,
-    /// The clock before that.
-    now: UnixMillis,
-    position: Position,
+/// As many as one page holds.
+const MAX_GROUP: usize = page::MAX_REVOCATIONS;
+
+/// Commands that may wait; more are told to come back later.
+const QUEUE: usize = 4096;
+
+/// For how long one may wait, where the database is slow; then it is told the same.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// One command on its way to the writer.
+struct Job {
+    command: Command,
+    /// The session of the command, where it was just read.
+    seen: Option<FoundSession>,
+    since: Instant,
+    answer: oneshot::Sender<Result<Decided>>,
 }
 
-impl<'a> Revoking<'a> {
-    /// Locks the head of the log and takes a position.
-    pub(super) async fn begin(inner: &'a Inner) -> Result<Self> {
-        let mut tx = inner.store.begin_revoking().await?;
-        let taken = tx.take_position(inner.relay.seen()).await?;
-        Ok(Self {
-            tx,
-            inner,
-            events: Vec::new(),
-            previous: taken.previous,
-            now: taken.now,
-            position: taken.position,
+/// The way to the writer. Whoever goes away while waiting changes nothing: what was asked for is done.
+#[derive(Clone)]
+pub(super) struct Queue(mpsc::Sender<Job>);
+
+/// The other end.
+pub(super) struct Jobs(mpsc::Receiver<Job>);
+
+impl Queue {
+    pub(super) fn new() -> (Self, Jobs) {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        (Self(sender), Jobs(receiver))
+    }
+
+    /// Waits until the command is committed, and handed to the relay.
+    pub(super) async fn commit(
+        &self,
+        command: Command,
+        seen: Option<FoundSession>,
+    ) -> Result<Decided> {
+        let (answer, answered) = oneshot::channel();
+        let job = Job {
+            command,
+            seen,
+            since: Instant::now(),
+            answer,
+        };
+        self.0.try_send(job).map_err(|_| Error::Overloaded)?;
+        answered.await.map_err(|_| Error::ShuttingDown)?
+    }
+}
+
+#[cfg(test)]
+impl Queue {
+    /// How many commands wait for the writer.
+    pub(super) fn waiting(&self) -> usize {
+        QUEUE - self.0.capacity()
+    }
+}
+
+/// Takes groups from the queue until the service is gone.
+pub(super) async fn write(inner: Weak<Inner>, mut jobs: Jobs) {
+    let mut newest = Head {
+        position: Position::ZERO,
+        everyone: Position::ZERO,
+        now: UnixMillis::new(0),
+    };
+    loop {
+        let mut group = Vec::new();
+        if jobs.0.recv_many(&mut group, MAX_GROUP).await == 0 {
+            return;
+        }
+        let Some(inner) = inner.upgrade() else { return };
+        let in_time = |job: &Job| job.since.elapsed() < PATIENCE;
+        let (group, late): (Vec<_>, Vec<_>) = group.into_iter().partition(in_time);
+        for job in late {
+            let _gone = job.answer.send(Err(Error::Overloaded));
+        }
+        // In a task of its own, so that a group that panics takes no other along.
+        let written = tokio::spawn(async move { inner.revoke_group(group, newest).await });
+        newest = written.await.unwrap_or(newest);
+    }
+}
+
+/// A group that was committed, if there was anything to commit.
+struct Written {
+    decided: Vec<Result<Decided>>,
+    head: Head,
+}
+
+impl Inner {
+    /// Commits the group and answers it; the newest head that is known afterwards.
+    fn revoke_group(self: Arc<Self>, jobs: Vec<Job>, newest: Head) -> BoxFuture<'static, Head> {
+        Box::pin(async move {
+            match self.revoke_together(&jobs, newest).await {
+                Ok(Written { decided, head }) => {
+                    for (job, decided) in jobs.into_iter().zip(decided) {
+                        let _gone = job.answer.send(decided);
+                    }
+                    head
+                }
+                // A row that cannot be read, or a stream that takes no event, is the trouble of one
+                // of them.
+                Err(Error::Store(error))
+                    if jobs.len() > 1 && !matches!(*error, store::Error::Unavailable(_)) =>
+                {
+                    let mut first = jobs;
+                    let second = first.split_off(first.len() / 2);
+                    let newest = self.clone().revoke_group(first, newest).await;
+                    self.revoke_group(second, newest).await
+                }
+                Err(error) => {
+                    for job in jobs {
+                        let _gone = job.answer.send(Err(error.clone()));
+                    }
+                    newest
+                }
+            }
         })
     }
 
-    /// The position that was taken last.
-    pub(super) const fn position(&self) -> Position {
-        self.position
-    }
-
-    pub(super) async fn lock_user(&mut self, user: UserId) -> Result<FoundUser> {
-        self.tx.lock_user(user).await?.ok_or(Error::NotFound)
-    }
-
-    pub(super) async fn lock_session(&mut self, session: SessionId) -> Result<FoundSession> {
-        self.tx
-            .lock_sessions(&[session])
-            .await?
-            .pop()
-            .ok_or(Error::NotFound)
-    }
-
-    /// Ends a session; how many live ones that were, and the position of its end. Each session that is
-    /// ended in one transaction has a position of its own.
-    pub(super) async fn end_session(
-        &mut self,
-        session: SessionId,
-        reason: EndReason,
-    ) -> Result<(u64, Position)> {
-        if !self.events.is_empty() {
-            self.position = self
-                .tx
-                .take_position(self.inner.relay.seen())
-                .await?
-                .position;
+    async fn revoke_together(&self, jobs: &[Job], newest: Head) -> Result<Written> {
+        if jobs.iter().all(|job| job.command.needs_no_lock()) {
+            let (mut draft, head) = self.read(jobs, newest).await?;
+            let decided = decide(&mut draft, jobs);
+            let Some(changes) = draft.changes() else {
+                return Ok(Written { decided, head });
+            };
+            if let Ok(at) = self.store.write(&changes).await? {
+                let head = self.committed(head.position, at, &changes, head.everyone);
+                // Beside what follows: nobody waits for it.
+                let store = self.store.clone();
+                tokio::spawn(async move { store.wake_others(head.position).await });
+                return Ok(Written { decided, head });
+            }
         }
-        let position = self.position;
-        let found = self.lock_session(session).await?;
-        let cut_offs = CutOffs {
-            user: found.user.cut_off,
-            everyone: found.head.everyone,
-        };
-        let alive = found.row.session.alive(cut_offs, found.head.now).is_some();
-        let Some(fact) = decide::revoke(&found.row.session, position, reason) else {
-            return Ok((
-                0,
-                ended_at(&found.row.session, self.previous).unwrap_or(position),
-            ));
-        };
-        self.save_session(found.row, fact).await?;
-        Ok((u64::from(alive), position))
+        self.revoke_locked(jobs).await
     }
 
-    /// A session of this user, unless it has ended meanwhile.
-    pub(super) async fn living_session(
-        &mut self,
-        session: SessionId,
-        user: &FoundUser,
-    ) -> Result<Option<SessionRow>> {
-        let found = self.lock_session(session).await?;
-        let cut_offs = CutOffs {
-            user: user.row.user.cut_off,
-            everyone: user.head.everyone,
-        };
-        let alive = found.row.session.alive(cut_offs, user.head.now).is_some();
-        let owned = found.row.session.details().user == user.row.id;
-        Ok(Some(found.row).filter(|_| alive && owned))
-    }
-
-    pub(super) async fn keep_session(
-        &mut self,
-        session: SessionId,
-        user: &FoundUser,
-        position: Position,
-    ) -> Result<SessionRow> {
-        let found = self.lock_session(session).await?;
-        if found.row.session.details().user != user.row.id {
-            return Err(Error::NotFound);
+    /// Reads without a lock what is not known yet.
+    async fn read(&self, jobs: &[Job], newest: Head) -> Result<(Draft, Head)> {
+        let unseen = jobs.iter().filter(|job| job.seen.is_none());
+        let unseen: BTreeSet<_> = unseen.filter_map(|job| job.command.session()).collect();
+        let users: BTreeSet<_> = jobs.iter().filter_map(|job| job.command.user()).collect();
+        let mut sessions: Vec<_> = jobs.iter().filter_map(|job| job.seen.clone()).collect();
+        if !unseen.is_empty() {
+            sessions.extend(self.store.sessions(&Vec::from_iter(unseen)).await?);
         }
-        let cut_offs = CutOffs {
-            user: user.row.user.cut_off,
-            everyone: user.head.everyone,
-        };
-        // The caller's token was good a moment ago, and is not now.
-        let fact = decide::reanchor(&found.row.session, cut_offs, position, user.head.now)
-            .map_err(|_| Error::TokenInvalid)?;
-        self.save_session(found.row, fact).await
+        let mut found = Vec::new();
+        if !users.is_empty() {
+            found = self.store.users_by_id(&Vec::from_iter(users)).await?;
+        }
+        // What was read with an older head has changed since or has not: its stream will tell.
+        let heads = sessions.iter().map(|found| found.head);
+        let heads = heads.chain(found.iter().map(|found| found.head));
+        let head = heads.fold(newest, later);
+        let mut draft = Draft::after(head);
+        draft.add_sessions(sessions);
+        draft.add_users(found);
+        Ok((draft, head))
     }
 
-    async fn save_session(&mut self, row: SessionRow, fact: SessionFact) -> Result<SessionRow> {
-        let at = self.now;
-        let session = state::apply(Some(row.session), at, &fact)
-            .unwrap_or_else(|_| unreachable!("the decision was made on this state"));
-        let row = SessionRow {
-            id: row.id,
-            version: row.version + 1,
-            session,
+    async fn revoke_locked(&self, jobs: &[Job]) -> Result<Written> {
+        let users: BTreeSet<_> = jobs.iter().filter_map(|job| job.command.user()).collect();
+        let sessions: BTreeSet<_> = jobs
+            .iter()
+            .filter_map(|job| job.command.session())
+            .collect();
+        let mut tx = self.store.begin().await?;
+        let taken = tx.take_position(self.relay.seen()).await?;
+        // Others wait meanwhile, so nothing is asked that is not needed.
+        let mut everyone_version = 0;
+        if jobs.iter().any(|job| job.command == Command::EndEveryone) {
+            everyone_version = tx.stream_version(Stream::Everyone.uuid()).await?;
+        }
+        let mut draft = Draft::at(taken, everyone_version);
+        if !users.is_empty() {
+            draft.add_users(tx.lock_users(&Vec::from_iter(users)).await?);
+        }
+        if !sessions.is_empty() {
+            draft.add_sessions(tx.lock_sessions(&Vec::from_iter(sessions)).await?);
+        }
+        let decided = decide(&mut draft, jobs);
+        let unlocked = draft.unlocked();
+        let Some(changes) = draft.changes() else {
+            // The position was not taken after all.
+            let head = Head {
+                position: taken.previous,
+                everyone: taken.everyone,
+                now: taken.now,
+            };
+            return Ok(Written { decided, head });
         };
-        self.tx.save_sessions(std::slice::from_ref(&row)).await?;
-        let stream = Stream::Session(row.id);
-        self.events.push(Event {
-            stream,
-            version: row.version,
+        tx.write(&changes).await?;
+        for user in unlocked {
+            tx.forget_tries(user).await?;
+        }
+        tx.commit().await?;
+        let head = self.committed(taken.previous, taken.now, &changes, taken.everyone);
+        Ok(Written { decided, head })
+    }
+
+    /// Tells the relay, which publishes at once; the head from now on.
+    fn committed(
+        &self,
+        previous: Position,
+        at: UnixMillis,
+        changes: &Changes,
+        everyone: Position,
+    ) -> Head {
+        let head = Head {
+            position: changes.to,
+            everyone: changes.everyone.unwrap_or(everyone),
+            now: at,
+        };
+        self.relay.committed(Committed {
             at,
-            fact: Fact::Session(fact),
+            previous,
+            to: changes.to,
+            revoked: changes
+                .events
+                .iter()
+                .filter_map(Event::revocation)
+                .collect(),
         });
-        Ok(row)
-    }
-
-    pub(super) fn record_user(&mut self, row: &mut UserRow, fact: UserFact) {
-        let event = user_event(row, self.now, fact);
-        self.events.push(event);
-    }
-
-    /// For streams that have no row.
-    pub(super) async fn record(&mut self, stream: Stream, fact: Fact) -> Result<()> {
-        let version = self.tx.stream_version(stream.uuid()).await? + 1;
-        let event = Event {
-            stream,
-            version,
-            at: self.now,
-            fact,
-        };
-        self.events.push(event);
-        Ok(())
-    }
-
-    /// Appends, commits, and tells the relay, which publishes at once.
-    pub(super) async fn commit(self) -> Result<()> {
-        let inner = self.inner;
-        if let Some(committed) = self.commit_quietly().await? {
-            inner.relay.committed(committed);
-        }
-        Ok(())
-    }
-
-    /// Appends and commits; the caller tells the relay what comes back. Where nothing was recorded,
-    /// nothing is committed: a position without an event would say "nothing happened up to here" in
-    /// the name of a transaction that need not be the newest.
-    pub(super) async fn commit_quietly(mut self) -> Result<Option<Committed>> {
-        if self.events.is_empty() {
-            return Ok(None);
-        }
-        self.tx.append(&self.events).await?;
-        self.tx.commit().await?;
-        let revoked: Vec<Revocation> = self.events.iter().filter_map(Event::revocation).collect();
-        Ok(Some(Committed {
-            at: self.now,
-            previous: self.previous,
-            revoked,
-        }))
+        head
     }
 }
 
-/// The position of the end of a session that has ended already. An end by time has none, so the head
-/// stands for it.
-pub(super) const fn ended_at(session: &Session, head: Position) -> Option<Position> {
-    match session {
-        Session::Open(_) => None,
-        Session::Revoked { position, .. } => Some(*position),
-        Session::Expired { .. } => Some(head),
-    }
+fn decide(draft: &mut Draft, jobs: &[Job]) -> Vec<Result<Decided>> {
+    jobs.iter().map(|job| draft.decide(&job.command)).collect()
 }
 
-/// Folds what happened to a user into the row; the event of it.
-pub(super) fn user_event(row: &mut UserRow, at: UnixMillis, fact: UserFact) -> Event {
-    row.version += 1;
-    row.user = user::apply(Some(row.user.clone()), &fact)
-        .unwrap_or_else(|_| unreachable!("only a registration cannot follow"));
-    Event {
-        stream: Stream::User(row.id),
-        version: row.version,
-        at,
-        fact: Fact::User(fact),
+/// The later of two readings.
+fn later(one: Head, other: Head) -> Head {
+    Head {
+        position: one.position.max(other.position),
+        everyone: one.everyone.max(other.everyone),
+        now: one.now.max(other.now),
     }
 }

@@ -40,6 +40,20 @@ pub(crate) enum SchemaError {
 
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
+impl Error {
+    /// There is a row with this key already.
+    pub(super) fn is_taken(&self) -> bool {
+        let Self::Database(error) = self else {
+            return false;
+        };
+        error.as_database_error().is_some_and(|refusal| {
+            // In SQLite the triggers that keep the log as it is come before the key.
+            let kept = refusal.code().is_some_and(|code| code == "1811");
+            refusal.is_unique_violation() || kept
+        })
+    }
+}
+
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         use sqlx::Error as E;

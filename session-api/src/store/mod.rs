@@ -15,8 +15,9 @@
 //! A backend stores and reads; it decides nothing. What a command does is decided by
 //! [`crate::session`], and put together by [`crate::service`].
 //!
-//! **Locks are taken in one order**: the head ([`Tx::take_position`]), then a user, then sessions by
-//! ascending id, then tries by ascending source. Refreshes and logins never take the head.
+//! **Locks are taken in one order**: the head ([`Tx::take_position`], [`Store::write`]), then users and
+//! then sessions, each by ascending id, then tries by ascending source. Refreshes and logins never
+//! take the head.
 //!
 //! **Futures of this module should not be dropped half-way.** A caller that is cut off does not know
 //! what became of its commit. [`crate::service`] runs every use in a task of its own for that reason.
@@ -72,9 +73,15 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// it keeps all others that write waiting, those of the caller included.
     async fn begin(&self) -> Result<Box<dyn Tx>>;
 
-    /// Begins a transaction that will take a position. Those wait for each other anyway, so a few at a
-    /// time are enough; more would each keep a connection from logins and refreshes.
-    async fn begin_revoking(&self) -> Result<Box<dyn Tx>>;
+    /// Writes `changes`, in a transaction of their own, if the head and all streams that they add to
+    /// are still as they were when the changes were decided; the clock from before the head was
+    /// locked. For whoever would else hold the head's lock from one question to the next. It wakes
+    /// nobody: see [`Store::wake_others`].
+    async fn write(&self, changes: &Changes) -> Result<std::result::Result<UnixMillis, Stale>>;
+
+    /// Tells other processes that the head has moved to `head`, if they can be told and this one can
+    /// tell: else they find it by themselves.
+    async fn wake_others(&self, head: Position);
 
     /// Refuses a schema that this program does not know.
     async fn check_schema(&self) -> Result<()>;
@@ -91,11 +98,20 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// A user by id, likewise.
     async fn user(&self, id: UserId) -> Result<Option<FoundUser>>;
 
+    /// Users by id, without a lock, each with a head that is no newer. Unknown ids are left out.
+    async fn users_by_id(&self, ids: &[UserId]) -> Result<Vec<FoundUser>>;
+
     /// Users by name, from the one after `after` on.
     async fn users(&self, after: Option<&str>, limit: u32) -> Result<Vec<UserRow>>;
 
     /// A session with its user and the head in one statement, without a lock.
     async fn session(&self, id: SessionId) -> Result<Option<FoundSession>>;
+
+    /// Sessions, likewise, each with a head that is no newer. Unknown ids are left out.
+    async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<FoundSession>>;
+
+    /// The user's alive sessions beyond the `keep` newest ones, the oldest first.
+    async fn sessions_beyond(&self, user: UserId, keep: u32) -> Result<Vec<SessionId>>;
 
     /// The sessions of a user that are alive, the newest first (ids are ordered by time), from the
     /// one after `after` on.
@@ -200,8 +216,8 @@ pub(crate) trait Tx: Send {
     /// The head, without a lock.
     async fn head(&mut self) -> Result<Head>;
 
-    /// Locks a user's row.
-    async fn lock_user(&mut self, id: UserId) -> Result<Option<FoundUser>>;
+    /// Locks the rows of `ids` in ascending order. Unknown ids are left out.
+    async fn lock_users(&mut self, ids: &[UserId]) -> Result<Vec<FoundUser>>;
 
     /// Locks the rows of `ids` in ascending order, and reads with them, in the same statement, their
     /// users and the head. Unknown ids are left out.
@@ -213,9 +229,6 @@ pub(crate) trait Tx: Send {
         user: UserId,
         user_agent: Option<&str>,
     ) -> Result<(bool, Head)>;
-
-    /// The user's alive sessions beyond the `keep` newest ones, the oldest first.
-    async fn sessions_beyond(&mut self, user: UserId, keep: u32) -> Result<Vec<SessionId>>;
 
     /// Appends events, and with them the rows of the revocations that they hold. A version that is
     /// taken is an error.
@@ -243,8 +256,8 @@ pub(crate) trait Tx: Send {
     /// Forgets the tries at an account, wherever they came from; whether there were any.
     async fn forget_tries(&mut self, account: UserId) -> Result<bool>;
 
-    /// Raises the cut-off of everyone.
-    async fn set_everyone(&mut self, position: Position) -> Result<()>;
+    /// Writes what was decided after [`Tx::take_position`], which is what it comes after.
+    async fn write(&mut self, changes: &Changes) -> Result<()>;
 
     async fn keys(&mut self) -> Result<Vec<KeyRow>>;
     async fn save_key(&mut self, key: &KeyRow) -> Result<()>;

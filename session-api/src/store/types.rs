@@ -1,6 +1,6 @@
 //! What goes through the store.
 
-use crate::session::{Session, User};
+use crate::session::{Event, Session, User};
 use revocation_events::{KeyId, Position, Revocation, SessionId, UnixMillis, UserId};
 use std::time::Duration;
 use uuid::Uuid;
@@ -94,8 +94,28 @@ pub(crate) struct TakenPosition {
     pub(crate) position: Position,
     /// The head before.
     pub(crate) previous: Position,
+    /// The cut-off of everyone.
+    pub(crate) everyone: Position,
     pub(crate) now: UnixMillis,
 }
+
+/// Events that hold positions and the rows that come of them: written as a whole or not at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    /// The head that they were decided on.
+    pub(crate) after: Position,
+    /// The head from then on: the greatest of their positions.
+    pub(crate) to: Position,
+    pub(crate) events: Vec<Event>,
+    pub(crate) sessions: Vec<SessionRow>,
+    pub(crate) users: Vec<UserRow>,
+    /// A new cut-off of everyone.
+    pub(crate) everyone: Option<Position>,
+}
+
+/// Something that was decided on has changed since it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stale;
 
 /// A replica of the service, as it makes itself known when it cuts.
 #[derive(Clone, Copy, Debug)]

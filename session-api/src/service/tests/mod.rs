@@ -1,5 +1,6 @@
 //! Use cases on real databases: what holds when many things happen at once.
 
+mod groups;
 mod guesses;
 mod in_flight;
 mod keys;
@@ -12,7 +13,7 @@ use super::login::Login;
 use super::{Granted, Service, Settings};
 use crate::keys::Sealer;
 use crate::password::{Hasher, user_name};
-use crate::relay::Relay;
+use crate::relay::{Committed, Relay};
 use crate::session::{Delivery, Roles};
 use crate::store::{self, ClientInfo, IfMissing, Store};
 use crate::token::Issuer;
@@ -20,6 +21,7 @@ use revocation_events::UserId;
 use std::sync::Arc;
 use std::time::Duration;
 use tests::{Database, Postgres};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
@@ -66,9 +68,20 @@ pub(crate) async fn service_with_limit(
     hasher: Hasher,
     max_sessions_per_user: u32,
 ) -> Service {
+    service_and_commits(store, hasher, max_sessions_per_user)
+        .await
+        .0
+}
+
+/// The same with what its relay is told.
+async fn service_and_commits(
+    store: Arc<dyn Store>,
+    hasher: Hasher,
+    max_sessions_per_user: u32,
+) -> (Service, UnboundedReceiver<Committed>) {
     let keys = Arc::new(open_keys(&*store, Sealer::none()).await.unwrap());
     let issuer = "http://127.0.0.1:8080".to_owned();
-    let (relay, _) = Relay::new(issuer.clone(), store.clone(), keys.clone(), false);
+    let (relay, commits) = Relay::new(issuer.clone(), store.clone(), keys.clone(), false);
     let settings = Settings {
         issuer: Issuer {
             issuer,
@@ -79,7 +92,8 @@ pub(crate) async fn service_with_limit(
         session_max_age: Duration::from_secs(30 * 86_400),
         max_sessions_per_user,
     };
-    Service::new(store, keys, hasher, relay, settings)
+    let service = Service::new(store, keys, hasher, relay, settings);
+    (service, commits)
 }
 
 pub(crate) async fn add_user(service: &Service, name: &str) -> UserId {

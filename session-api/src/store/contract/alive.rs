@@ -76,10 +76,7 @@ pub(super) async fn alive_sessions_are_listed(db: &Db) {
         assert_eq!(lives, alive.contains(&row), "{row:?}");
     }
 
-    let mut tx = db.store.begin().await.unwrap();
-    let position = revoke_in(&mut *tx, &everyone(), clock::now()).await;
-    tx.set_everyone(position).await.unwrap();
-    tx.commit().await.unwrap();
+    end_everyone(&*db.store).await;
     assert_eq!(listed(&*db.store, user).await, []);
 }
 
@@ -91,9 +88,7 @@ pub(super) async fn a_login_in_flight_does_not_survive_a_revocation(db: &Db) {
     let late = new_session(Session::Open(open_session(user.id, found.head.position)));
     save(&*db.store, std::slice::from_ref(&late)).await;
     assert_eq!(listed(&*db.store, user.id).await, []);
-    let mut tx = db.store.begin().await.unwrap();
-    assert_eq!(tx.sessions_beyond(user.id, 0).await.unwrap(), []);
-    drop(tx);
+    assert_eq!(db.store.sessions_beyond(user.id, 0).await.unwrap(), []);
     let after = log_in(&*db.store, &user).await;
     assert_eq!(listed(&*db.store, user.id).await, [after]);
 }
@@ -131,11 +126,13 @@ pub(super) async fn alive_sessions_come_in_pages(db: &Db) {
 
 pub(super) async fn sessions_beyond_a_number_are_the_oldest(db: &Db) {
     let (user, alive) = dead_and_alive(db).await;
-    let mut tx = db.store.begin().await.unwrap();
-    assert_eq!(tx.sessions_beyond(user, 2).await.unwrap(), []);
-    assert_eq!(tx.sessions_beyond(user, 1).await.unwrap(), [alive[1].id]);
+    assert_eq!(db.store.sessions_beyond(user, 2).await.unwrap(), []);
     assert_eq!(
-        tx.sessions_beyond(user, 0).await.unwrap(),
+        db.store.sessions_beyond(user, 1).await.unwrap(),
+        [alive[1].id]
+    );
+    assert_eq!(
+        db.store.sessions_beyond(user, 0).await.unwrap(),
         [alive[1].id, alive[0].id]
     );
 }

@@ -5,7 +5,7 @@ use crate::session::{
     Delivery, EndReason, Event, Fact, OpenSession, RetryKey, Roles, Session, SessionFact, Stream,
     User, UserFact, state, user,
 };
-use crate::store::{ClientInfo, Cut, Replica, SessionRow, Store, Tx, UserRow};
+use crate::store::{Changes, ClientInfo, Cut, Replica, SessionRow, Store, Tx, UserRow};
 use revocation_events::{KeyId, Position, Revocation, SessionId, Target, UnixMillis, UserId};
 use std::time::Duration;
 use uuid::Uuid;
@@ -162,7 +162,7 @@ pub(super) async fn revoke(store: &dyn Store, target: Target, ago: Duration) -> 
 pub(super) async fn end_sessions(store: &dyn Store, id: UserId) -> Position {
     let mut tx = store.begin().await.unwrap();
     let position = tx.take_position(Position::ZERO).await.unwrap().position;
-    let mut row = tx.lock_user(id).await.unwrap().unwrap().row;
+    let mut row = tx.lock_users(&[id]).await.unwrap().pop().unwrap().row;
     let fact = UserFact::SessionsRevoked {
         position,
         except: None,
@@ -181,6 +181,30 @@ pub(super) async fn end_sessions(store: &dyn Store, id: UserId) -> Position {
     tx.save_user(&row).await.unwrap();
     tx.commit().await.unwrap();
     position
+}
+
+/// Ends everyone's sessions as the service does.
+pub(super) async fn end_everyone(store: &dyn Store) -> Position {
+    let mut tx = store.begin().await.unwrap();
+    let after = tx.take_position(Position::ZERO).await.unwrap().position;
+    let to = pos(after.get() + 1);
+    let version = tx.stream_version(Uuid::nil()).await.unwrap() + 1;
+    let event = Event {
+        stream: Stream::Everyone,
+        version,
+        at: clock::now(),
+        fact: Fact::EveryoneRevoked { position: to },
+    };
+    let changes = Changes {
+        after,
+        to,
+        events: vec![event],
+        everyone: Some(to),
+        ..Changes::default()
+    };
+    tx.write(&changes).await.unwrap();
+    tx.commit().await.unwrap();
+    to
 }
 
 /// The next generation of a session.

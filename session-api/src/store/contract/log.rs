@@ -123,7 +123,7 @@ pub(super) async fn what_is_not_committed_never_was(db: &Db) {
     tx.save_sessions(std::slice::from_ref(&session))
         .await
         .unwrap();
-    assert!(tx.lock_user(user.id).await.unwrap().is_some());
+    assert_eq!(tx.lock_users(&[user.id]).await.unwrap().len(), 1);
     drop(tx);
 
     assert_eq!(db.store.head().await.unwrap().position, before);
@@ -286,7 +286,7 @@ pub(super) async fn the_head_can_be_locked_without_moving_it(db: &Db) {
 pub(super) async fn a_raised_head_is_above_all_that_was_given_out(db: &Db) {
     let before = revoke(&*db.store, everyone(), Duration::ZERO).await;
     for least in [before.get(), clock::now().get() * 1_000] {
-        let mut tx = db.store.begin_revoking().await.unwrap();
+        let mut tx = db.store.begin().await.unwrap();
         tx.raise_head().await.unwrap();
         tx.commit().await.unwrap();
         let head = db.store.head().await.unwrap().position;

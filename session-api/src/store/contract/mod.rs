@@ -5,6 +5,7 @@
 //! | this one | the list of tests, and the databases that they run on |
 //! | `fixture` | users, sessions and revocations to work with |
 //! | `log` | positions, events, transactions |
+//! | `writes` | what is written with a position, in a transaction or as one |
 //! | `pages` | cuts, floor, pruning, wake-ups |
 //! | `sessions`, `users` | rows, locks, snapshots |
 //! | `tries` | tries at passwords |
@@ -26,6 +27,7 @@ mod sessions;
 mod silence;
 mod tries;
 mod users;
+mod writes;
 
 use super::{IfMissing, Store, connect};
 use sqlx::Connection as _;
@@ -69,6 +71,16 @@ contract! {
         the_log_is_only_ever_appended_to,
         the_head_can_be_locked_without_moving_it,
     }
+    writes {
+        a_write_is_there_as_a_whole,
+        nothing_is_written_after_another_head,
+        nothing_is_written_to_a_stream_that_has_grown,
+        what_is_written_in_a_transaction_is_there_after_its_commit,
+        everyones_cut_off_only_rises,
+        positions_are_in_the_order_of_commits_however_they_are_written,
+        a_write_waits_for_a_refresh_and_finds_it,
+        a_write_wakes_others,
+    }
     pages {
         a_cut_of_nothing_is_a_heartbeat,
         a_cut_holds_all_after_its_start,
@@ -106,7 +118,6 @@ contract! {
         a_name_is_taken_once,
         users_come_in_pages_by_name,
         a_locked_user_is_waited_for,
-        everyones_cut_off_only_rises,
         a_hash_is_replaced_where_it_is_still_the_same,
     }
     tries {

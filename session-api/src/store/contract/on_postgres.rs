@@ -304,34 +304,6 @@ async fn an_idle_transaction_does_not_hold_the_head_for_long() {
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
 }
 
-/// However many wait for the head, there are connections for those who do not.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn revocations_leave_room_for_logins() {
-    let db = Db::postgres().await;
-    add_user(&*db.store, "ann").await;
-    let mut holder = db.store.begin_revoking().await.unwrap();
-    holder.take_position(Position::ZERO).await.unwrap();
-    let waiting: Vec<_> = (0..100)
-        .map(|_| {
-            let store = db.store.clone();
-            tokio::spawn(async move {
-                let mut tx = store.begin_revoking().await?;
-                tx.take_position(Position::ZERO).await?;
-                tx.commit().await
-            })
-        })
-        .collect();
-    db.somebody_waits().await;
-    for _ in 0..20 {
-        assert!(db.store.user_by_name("ann").await.unwrap().is_some());
-        db.store.begin().await.unwrap().head().await.unwrap();
-    }
-    holder.commit().await.unwrap();
-    for revocation in waiting {
-        revocation.await.unwrap().unwrap();
-    }
-}
-
 /// A statement that waits too long ends, and says that the database is away.
 #[tokio::test]
 async fn a_wait_for_a_lock_has_an_end() {

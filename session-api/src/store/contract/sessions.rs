@@ -139,13 +139,13 @@ pub(super) async fn a_session_comes_with_its_user_and_the_head(db: &Db) {
     let user = add_user(&*db.store, "ann").await;
     let session = log_in(&*db.store, &user).await;
     let cut_off = end_sessions(&*db.store, user.id).await;
-    let everyone = revoke(&*db.store, everyone(), Duration::ZERO).await;
-    let mut tx = db.store.begin().await.unwrap();
-    tx.set_everyone(everyone).await.unwrap();
-    tx.commit().await.unwrap();
+    let everyone = end_everyone(&*db.store).await;
 
     let before = clock::now();
     let found = db.store.session(session.id).await.unwrap().unwrap();
+    let unknown = SessionId::new(Uuid::new_v4());
+    let of_many = db.store.sessions(&[session.id, unknown]).await.unwrap();
+    assert_eq!(of_many.len(), 1);
     let mut tx = db.store.begin().await.unwrap();
     let locked = tx
         .lock_sessions(&[session.id])
@@ -158,7 +158,7 @@ pub(super) async fn a_session_comes_with_its_user_and_the_head(db: &Db) {
         user_name,
         user: state,
         head,
-    } in [found, locked]
+    } in [found, locked].into_iter().chain(of_many)
     {
         assert_eq!((&row, user_name.as_str()), (&session, "ann"));
         assert_eq!((state.cut_off, state.token_cut_off), (cut_off, cut_off));

@@ -25,12 +25,16 @@ pub(super) async fn a_user_comes_back_as_it_went(db: &Db) {
     let before = clock::now();
     let by_name = db.store.user_by_name("ann").await.unwrap().unwrap();
     let by_id = db.store.user(row.id).await.unwrap().unwrap();
+    let unknown = UserId::new(Uuid::new_v4());
+    let of_many = db.store.users_by_id(&[unknown, row.id]).await.unwrap();
+    assert_eq!(of_many.len(), 1);
     let mut tx = db.store.begin().await.unwrap();
-    let locked = tx.lock_user(row.id).await.unwrap().unwrap();
+    let locked = tx.lock_users(&[row.id, unknown, row.id]).await.unwrap();
+    assert_eq!(locked.len(), 1);
     for FoundUser {
         row: found,
         head: at,
-    } in [by_name, by_id, locked]
+    } in [by_name, by_id].into_iter().chain(of_many).chain(locked)
     {
         assert_eq!(found, row);
         assert_eq!((at.position, at.everyone), (head, Position::ZERO));
@@ -84,11 +88,11 @@ pub(super) async fn users_come_in_pages_by_name(db: &Db) {
 pub(super) async fn a_locked_user_is_waited_for(db: &Db) {
     let user = add_user(&*db.store, "ann").await;
     let mut tx = db.store.begin().await.unwrap();
-    let mut row = tx.lock_user(user.id).await.unwrap().unwrap().row;
+    let mut row = tx.lock_users(&[user.id]).await.unwrap().pop().unwrap().row;
     let (other, id) = (db.connect().await, user.id);
     let mut waiting = tokio::spawn(async move {
         let mut tx = other.begin().await.unwrap();
-        tx.lock_user(id).await.unwrap().unwrap().row
+        tx.lock_users(&[id]).await.unwrap().pop().unwrap().row
     });
     db.somebody_waits().await;
     assert!(futures::poll!(&mut waiting).is_pending());
@@ -100,15 +104,6 @@ pub(super) async fn a_locked_user_is_waited_for(db: &Db) {
         tokio::time::timeout(BOUND, waiting).await.unwrap().unwrap(),
         row
     );
-}
-
-pub(super) async fn everyones_cut_off_only_rises(db: &Db) {
-    for (set, expected) in [(5, 5), (9, 9), (7, 9)] {
-        let mut tx = db.store.begin().await.unwrap();
-        tx.set_everyone(pos(set)).await.unwrap();
-        tx.commit().await.unwrap();
-        assert_eq!(db.store.head().await.unwrap().everyone, pos(expected));
-    }
 }
 
 pub(super) async fn a_hash_is_replaced_where_it_is_still_the_same(db: &Db) {

@@ -6,6 +6,7 @@
 //! | `link` | connections, and what becomes of them when nobody answers |
 //! | `sql` | the statements of this one |
 //! | `tx` | transactions that write |
+//! | `write` | events and rows, in a transaction or as one |
 //! | `cut` | what pages are made of |
 //! | `identity` | whether the database is the one that the head was written by |
 //! | `listen` | hearing of other replicas' commits |
@@ -21,32 +22,28 @@ mod link;
 mod listen;
 mod sql;
 mod tx;
+mod write;
 
 use super::statements::statements;
 use super::wakeups::Wakeups;
 use super::{
-    ClientRow, Cut, Excerpt, FoundSession, FoundUser, Head, KeyRow, ListedSession, Replica, Result,
-    StatusRow, Store, StoredSession, Taken, Tx, UserRow, rows, schema,
+    Changes, ClientRow, Cut, Excerpt, FoundSession, FoundUser, Head, KeyRow, ListedSession,
+    Replica, Result, Stale, StatusRow, Store, StoredSession, Taken, Tx, UserRow, rows, schema,
 };
 use crate::session::Event;
 use async_trait::async_trait;
 use link::{Link, WAIT};
-use revocation_events::{Position, SessionId, UserId};
+use revocation_events::{Position, SessionId, UnixMillis, UserId};
 use rows::{FoundSessionColumns, FoundUserColumns, HeadColumns, ListedSessionColumns};
 use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::PgPoolOptions;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 use uuid::Uuid;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
-
-/// Connections that may wait for the head at a time. While one commits, the next is already at the lock.
-const REVOKING: usize = 4;
 
 /// Revocations deleted by one statement, so that none takes long.
 const PRUNE_BATCH: u32 = 10_000;
@@ -58,7 +55,6 @@ mod plain {
 /// A Postgres database.
 pub(super) struct PostgresStore {
     link: Arc<Link>,
-    revoking: Arc<Semaphore>,
     wakeups: Wakeups,
     /// They end with the store.
     _tasks: JoinSet<()>,
@@ -74,16 +70,9 @@ impl PostgresStore {
         tasks.spawn(wakeups.clone().poll(move || head_position(polled.clone())));
         Ok(Self {
             link,
-            revoking: Arc::new(Semaphore::new(REVOKING)),
             wakeups,
             _tasks: tasks,
         })
-    }
-
-    async fn begin_with(&self, permit: Option<OwnedSemaphorePermit>) -> Result<Box<dyn Tx>> {
-        let tx = self.link.begin().await?;
-        let (link, wakeups) = (self.link.clone(), self.wakeups.clone());
-        Ok(Box::new(tx::PostgresTx::new(tx, permit, link, wakeups)))
     }
 
     async fn applied(connection: &mut PgConnection) -> Result<Vec<schema::Applied>> {
@@ -108,15 +97,26 @@ async fn head_position(link: Arc<Link>) -> Result<Position> {
 #[async_trait]
 impl Store for PostgresStore {
     async fn begin(&self) -> Result<Box<dyn Tx>> {
-        self.begin_with(None).await
+        let tx = self.link.begin().await?;
+        let (link, wakeups) = (self.link.clone(), self.wakeups.clone());
+        Ok(Box::new(tx::PostgresTx::new(tx, link, wakeups)))
     }
 
-    async fn begin_revoking(&self) -> Result<Box<dyn Tx>> {
-        let permit = timeout(WAIT, self.revoking.clone().acquire_owned()).await;
-        let permit = permit.map_err(|_| sqlx::Error::PoolTimedOut)?;
-        // The semaphore is never closed.
-        let permit = permit.map_err(|_| sqlx::Error::PoolClosed)?;
-        self.begin_with(Some(permit)).await
+    async fn write(&self, changes: &Changes) -> Result<std::result::Result<UnixMillis, Stale>> {
+        let pool = self.link.pool();
+        match self.link.answers(write::write(&pool, changes)).await {
+            Ok(written) => Ok(written.ok_or(Stale)),
+            Err(error) if error.is_taken() => Ok(Err(Stale)),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn wake_others(&self, head: Position) {
+        let notify = sqlx::query(sql::NOTIFY).bind(head.to_string());
+        let pool = self.link.pool();
+        if let Err(error) = self.link.answers(notify.execute(&pool)).await {
+            tracing::debug!(%error, "no other replica was woken");
+        }
     }
 
     async fn check_schema(&self) -> Result<()> {
@@ -171,6 +171,13 @@ impl Store for PostgresStore {
         found.map(TryInto::try_into).transpose()
     }
 
+    async fn users_by_id(&self, ids: &[UserId]) -> Result<Vec<FoundUser>> {
+        let query = sqlx::query_as::<_, FoundUserColumns>(sql::USERS)
+            .bind(write::column(ids, |id| id.uuid()));
+        let pool = self.link.pool();
+        rows::all(self.link.answers(query.fetch_all(&pool)).await?)
+    }
+
     async fn users(&self, after: Option<&str>, limit: u32) -> Result<Vec<UserRow>> {
         self.link
             .answers(plain::users(&self.link.pool(), after, limit))
@@ -184,6 +191,22 @@ impl Store for PostgresStore {
             .answers(query.fetch_optional(&self.link.pool()))
             .await?;
         found.map(TryInto::try_into).transpose()
+    }
+
+    async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<FoundSession>> {
+        let query = sqlx::query_as::<_, FoundSessionColumns>(sql::SESSIONS)
+            .bind(write::column(ids, |id| id.uuid()));
+        let pool = self.link.pool();
+        rows::all(self.link.answers(query.fetch_all(&pool)).await?)
+    }
+
+    async fn sessions_beyond(&self, user: UserId, keep: u32) -> Result<Vec<SessionId>> {
+        let query = sqlx::query_scalar(sql::SESSIONS_BEYOND)
+            .bind(user.uuid())
+            .bind(i64::from(keep));
+        let pool = self.link.pool();
+        let ids: Vec<Uuid> = self.link.answers(query.fetch_all(&pool)).await?;
+        Ok(ids.into_iter().rev().map(SessionId::new).collect())
     }
 
     async fn alive_sessions(

@@ -1,5 +1,6 @@
 //! The statements that read.
 
+use super::listen::channel;
 use crate::store::statements::{alive, found_session_columns, session_columns, user_columns};
 
 /// Milliseconds since 1970, rounded down: never later than it is.
@@ -17,42 +18,62 @@ pub(super) const HEAD: &str = concat!(
     " as now from log_head"
 );
 
-/// A user by id, and the head in the same snapshot.
-macro_rules! find_user {
-    () => {
+pub(super) const NOTIFY: &str = concat!("select pg_notify('", channel!(), "', $1)");
+
+/// Users by `$1`, and the head in the same snapshot.
+macro_rules! find_users {
+    ($by:literal) => {
         concat!(
             "select ",
             user_columns!(),
             ", h.position, h.everyone, ",
             now!(),
-            " as now from users u cross join log_head h where u.id = $1"
+            " as now from users u cross join log_head h where ",
+            $by
         )
     };
 }
 
-pub(super) const USER: &str = find_user!();
+pub(super) const USER_BY_NAME: &str = find_users!("u.name = $1");
 
-/// The same, and locks the user.
-pub(super) const LOCK_USER: &str = concat!(find_user!(), " for update of u");
+pub(super) const USERS: &str = find_users!("u.id = any($1)");
 
-/// A user, and the head in the same snapshot.
-pub(super) const USER_BY_NAME: &str = concat!(
-    "select ",
-    user_columns!(),
-    ", h.position, h.everyone, ",
-    now!(),
-    " as now \
-     from users u cross join log_head h where u.name = $1"
-);
+/// The same, and locks the users in the order of the answer.
+pub(super) const LOCK_USERS: &str = find_users!("u.id = any($1) order by u.id for update of u");
 
-/// A session, its user, and the head in the same snapshot.
-pub(super) const SESSION: &str = concat!(
-    "select ",
-    found_session_columns!(),
-    ", ",
-    now!(),
-    " as now \
-     from session s join users u on u.id = s.user_id cross join log_head h where s.id = $1"
+pub(super) const USER: &str = find_users!("u.id = $1");
+
+/// Sessions by `$1`, their users, and the head in the same snapshot.
+macro_rules! find_sessions {
+    ($by:literal) => {
+        concat!(
+            "select ",
+            found_session_columns!(),
+            ", ",
+            now!(),
+            " as now \
+             from session s join users u on u.id = s.user_id cross join log_head h where ",
+            $by
+        )
+    };
+}
+
+pub(super) const SESSION: &str = find_sessions!("s.id = $1");
+
+pub(super) const SESSIONS: &str = find_sessions!("s.id = any($1)");
+
+/// The same, and locks the sessions in the order of the answer. Where a row has to be waited for, it
+/// alone is read again: user and head stay those of the snapshot, which is right, for a `pos` may be
+/// too old and never too new.
+pub(super) const LOCK_SESSIONS: &str =
+    find_sessions!("s.id = any($1) order by s.id for update of s");
+
+/// A user's sessions beyond the newest ones.
+pub(super) const SESSIONS_BEYOND: &str = concat!(
+    "select s.id from session s join users u on u.id = s.user_id cross join log_head h \
+     where s.user_id = $1 and ",
+    alive!(now!()),
+    " order by s.id desc offset $2"
 );
 
 /// A user's sessions, with what is known of their clients, the newest first.

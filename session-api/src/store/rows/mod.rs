@@ -65,6 +65,7 @@ impl TryFrom<HeadColumns> for Head {
 pub(super) struct TakenColumns {
     previous: i64,
     position: i64,
+    everyone: i64,
     now: i64,
 }
 
@@ -75,6 +76,7 @@ impl TryFrom<TakenColumns> for TakenPosition {
         Ok(Self {
             position: position(columns.position)?,
             previous: position(columns.previous)?,
+            everyone: position(columns.everyone)?,
             now: millis(columns.now)?,
         })
     }

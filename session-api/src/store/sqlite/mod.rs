@@ -16,8 +16,9 @@ use super::statements::{
 };
 use super::wakeups::Wakeups;
 use super::{
-    ClientRow, Cut, Excerpt, FoundSession, FoundUser, Head, IfMissing, KeyRow, ListedSession,
-    Replica, Result, StatusRow, Store, StoredSession, Taken, Tx, UserRow, rows, schema,
+    Changes, ClientRow, Cut, Excerpt, FoundSession, FoundUser, Head, IfMissing, KeyRow,
+    ListedSession, Replica, Result, Stale, StatusRow, Store, StoredSession, Taken, Tx, UserRow,
+    rows, schema,
 };
 use crate::clock;
 use crate::session::Event;
@@ -102,10 +103,21 @@ impl Store for SqliteStore {
         Ok(Box::new(tx::SqliteTx::new(tx, now, self.wakeups.clone())))
     }
 
-    /// Here all that write wait for each other.
-    async fn begin_revoking(&self) -> Result<Box<dyn Tx>> {
-        self.begin().await
+    async fn write(&self, changes: &Changes) -> Result<std::result::Result<UnixMillis, Stale>> {
+        let (tx, now) = self.begin_immediate().await?;
+        let mut tx = Box::new(tx::SqliteTx::new(tx, now, self.wakeups.clone()));
+        if tx.head().await?.position != changes.after {
+            return Ok(Err(Stale));
+        }
+        match tx.write(changes).await {
+            Ok(()) => tx.commit().await.map(|()| Ok(now)),
+            Err(error) if error.is_taken() => Ok(Err(Stale)),
+            Err(error) => Err(error),
+        }
     }
+
+    /// They poll.
+    async fn wake_others(&self, _head: Position) {}
 
     async fn check_schema(&self) -> Result<()> {
         let mut connection = self.readers.acquire().await?;
@@ -155,6 +167,14 @@ impl Store for SqliteStore {
             .transpose()
     }
 
+    async fn users_by_id(&self, ids: &[UserId]) -> Result<Vec<FoundUser>> {
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            found.extend(self.user(*id).await?);
+        }
+        Ok(found)
+    }
+
     async fn users(&self, after: Option<&str>, limit: u32) -> Result<Vec<UserRow>> {
         plain::users(&self.readers, after, limit).await
     }
@@ -168,6 +188,29 @@ impl Store for SqliteStore {
             .await?
             .map(TryInto::try_into)
             .transpose()
+    }
+
+    async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<FoundSession>> {
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            found.extend(self.session(*id).await?);
+        }
+        Ok(found)
+    }
+
+    async fn sessions_beyond(&self, user: UserId, keep: u32) -> Result<Vec<SessionId>> {
+        const SQL: &str = concat!(
+            "select s.id from session s join users u on u.id = s.user_id cross join log_head h \
+             where s.user_id = $1 and ",
+            alive!("$2"),
+            " order by s.id desc limit -1 offset $3"
+        );
+        let query = sqlx::query_scalar(SQL)
+            .bind(user.uuid())
+            .bind(rows::stored(clock::now()))
+            .bind(i64::from(keep));
+        let ids: Vec<Uuid> = query.fetch_all(&self.readers).await?;
+        Ok(ids.into_iter().rev().map(SessionId::new).collect())
     }
 
     async fn alive_sessions(

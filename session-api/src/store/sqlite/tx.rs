@@ -6,11 +6,10 @@ use crate::session::{Event, Tries};
 use crate::store::rows::{
     FoundSessionColumns, FoundUserColumns, HeadColumns, RevocationColumns, SessionColumns,
 };
-use crate::store::statements::alive;
 use crate::store::wakeups::Wakeups;
 use crate::store::{
-    ClientInfo, FoundSession, FoundUser, Head, KeyRow, Result, SessionRow, Taken, TakenPosition,
-    TrySource, Tx, UserRow, rows,
+    Changes, ClientInfo, FoundSession, FoundUser, Head, KeyRow, Result, SessionRow, Taken,
+    TakenPosition, TrySource, Tx, UserRow, rows,
 };
 use async_trait::async_trait;
 use revocation_events::{Position, SessionId, UnixMillis, UserId};
@@ -50,13 +49,14 @@ impl Tx for SqliteTx {
     async fn take_position(&mut self, _seen: Position) -> Result<TakenPosition> {
         const TAKE: &str =
             "update log_head set position = max(position + 1, $1) returning position";
-        let previous = self.head().await?.position;
+        let head = self.head().await?;
         let take = sqlx::query_scalar(TAKE).bind(self.now().saturating_mul(1_000));
         let position = rows::position(take.fetch_one(&mut *self.tx).await?)?;
         self.taken = Some(position);
         Ok(TakenPosition {
             position,
-            previous,
+            previous: head.position,
+            everyone: head.everyone,
             now: self.now,
         })
     }
@@ -78,15 +78,20 @@ impl Tx for SqliteTx {
         query.fetch_one(&mut *self.tx).await?.try_into()
     }
 
-    async fn lock_user(&mut self, id: UserId) -> Result<Option<FoundUser>> {
-        let query = sqlx::query_as::<_, FoundUserColumns>(USER)
-            .bind(id.uuid())
-            .bind(self.now());
-        query
-            .fetch_optional(&mut *self.tx)
-            .await?
-            .map(TryInto::try_into)
-            .transpose()
+    async fn lock_users(&mut self, ids: &[UserId]) -> Result<Vec<FoundUser>> {
+        let mut ids = ids.to_vec();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            let query = sqlx::query_as::<_, FoundUserColumns>(USER)
+                .bind(id.uuid())
+                .bind(self.now());
+            if let Some(columns) = query.fetch_optional(&mut *self.tx).await? {
+                found.push(columns.try_into()?);
+            }
+        }
+        Ok(found)
     }
 
     async fn lock_sessions(&mut self, ids: &[SessionId]) -> Result<Vec<FoundSession>> {
@@ -116,21 +121,6 @@ impl Tx for SqliteTx {
         let query = sqlx::query_scalar(SQL).bind(user.uuid()).bind(user_agent);
         let known = query.fetch_one(&mut *self.tx).await?;
         Ok((known, self.head().await?))
-    }
-
-    async fn sessions_beyond(&mut self, user: UserId, keep: u32) -> Result<Vec<SessionId>> {
-        const SQL: &str = concat!(
-            "select s.id from session s join users u on u.id = s.user_id cross join log_head h \
-             where s.user_id = $1 and ",
-            alive!("$2"),
-            " order by s.id desc limit -1 offset $3"
-        );
-        let query = sqlx::query_scalar(SQL)
-            .bind(user.uuid())
-            .bind(self.now())
-            .bind(i64::from(keep));
-        let ids: Vec<Uuid> = query.fetch_all(&mut *self.tx).await?;
-        Ok(ids.into_iter().rev().map(SessionId::new).collect())
     }
 
     async fn append(&mut self, events: &[Event]) -> Result<()> {
@@ -220,12 +210,19 @@ impl Tx for SqliteTx {
         Ok(query.execute(&mut *self.tx).await?.rows_affected() > 0)
     }
 
-    async fn set_everyone(&mut self, position: Position) -> Result<()> {
-        const SQL: &str = "update log_head set everyone = max(everyone, $1)";
-        sqlx::query(SQL)
-            .bind(i64::from(position))
-            .execute(&mut *self.tx)
-            .await?;
+    async fn write(&mut self, changes: &Changes) -> Result<()> {
+        const MOVE: &str = "update log_head set position = $1, everyone = max(everyone, $2)";
+        let everyone = changes.everyone.unwrap_or_default();
+        let moved = sqlx::query(MOVE)
+            .bind(i64::from(changes.to))
+            .bind(i64::from(everyone));
+        moved.execute(&mut *self.tx).await?;
+        self.append(&changes.events).await?;
+        self.save_sessions(&changes.sessions).await?;
+        for user in &changes.users {
+            plain::save_user(&mut *self.tx, user).await?;
+        }
+        self.taken = Some(changes.to);
         Ok(())
     }
 
