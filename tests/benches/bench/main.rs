@@ -6,11 +6,15 @@
 //! | `verify` | one token, first and again |
 //! | `refresh` | refreshes per second |
 //! | `flood` | what a flood of logins does to all others |
+//! | `fanout` | the same at the last of thousands, and what each of those costs; only where asked for |
+//! | `floor` | what a message costs whoever does not trust the bus |
 //! | `login_timing` | whether the time of a refused login tells why it was refused |
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails says where")]
 
+mod fanout;
 mod flood;
+mod floor;
 mod login_timing;
 mod refresh;
 mod revoke;
@@ -25,7 +29,9 @@ struct Asked {
     json: Option<String>,
     /// Of each kind, for `login-timing`.
     tries: usize,
-    /// All modules where it is empty.
+    /// For `fanout`.
+    verifiers: usize,
+    /// All modules but `fanout` where it is empty.
     modules: Vec<String>,
 }
 
@@ -34,13 +40,15 @@ impl Asked {
         let mut asked = Self {
             json: None,
             tries: 1_000,
+            verifiers: fanout::VERIFIERS,
             modules: Vec::new(),
         };
         while let Some(arg) = args.next() {
             match arg.as_str() {
                 "--json" => asked.json = Some(args.next()?),
                 "--tries" => asked.tries = args.next()?.parse().ok().filter(|tries| *tries > 0)?,
-                "verify" | "revoke" | "refresh" | "flood" | "login-timing" => {
+                "--verifiers" => asked.verifiers = args.next()?.parse().ok().filter(|n| *n > 0)?,
+                "verify" | "revoke" | "refresh" | "flood" | "login-timing" | "fanout" => {
                     asked.modules.push(arg);
                 }
                 _ => return None,
@@ -56,11 +64,15 @@ impl Asked {
 
 #[tokio::main]
 async fn main() {
+    if fanout::member().await {
+        return;
+    }
     // Cargo adds `--bench`.
     let args = std::env::args().skip(1).filter(|arg| arg != "--bench");
     let Some(asked) = Asked::parse(args) else {
         eprintln!(
-            "usage: tests/bench [--json FILE] [--tries N] [verify] [revoke] [refresh] [flood] [login-timing]"
+            "usage: tests/bench [--json FILE] [--tries N] [--verifiers N] \
+             [verify] [revoke] [refresh] [flood] [login-timing] [fanout]"
         );
         std::process::exit(2);
     };
@@ -80,6 +92,10 @@ async fn main() {
     let mut tells_nothing = true;
     if asked.wants("login-timing") {
         tells_nothing = login_timing::measure(&mut table, asked.tries).await;
+    }
+    // It takes every core that there is for some minutes.
+    if asked.modules.iter().any(|module| module == "fanout") {
+        fanout::measure(&mut table, asked.verifiers).await;
     }
     table.print();
     if let Some(file) = asked.json {

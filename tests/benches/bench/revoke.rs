@@ -1,6 +1,8 @@
-//! From the revoking call to the refusal at the last of ten verifiers, beside what any design with
-//! a database and a bus pays: one commit on Postgres and one hop over NATS to ten subscribers.
+//! From the revoking call to the refusal at the last of ten verifiers, beside what any design with a
+//! database and a bus pays: one commit on Postgres and one hop over NATS to ten subscribers. Whoever
+//! does not trust the bus pays for a signature at each of them, too.
 
+use crate::floor::SignedMessage;
 use crate::samples::Samples;
 use crate::table::Table;
 use futures::StreamExt as _;
@@ -9,6 +11,7 @@ use reqwest::Method;
 use std::time::{Duration, Instant};
 use tests::session_api::{SessionApi, Settings};
 use tests::{Nats, Postgres, User};
+use tokio::sync::mpsc;
 use verifier_sdk::Verifier;
 
 const VERIFIERS: usize = 10;
@@ -34,24 +37,29 @@ pub(crate) async fn measure(table: &mut Table) {
             .unwrap()
     };
     let verifiers = join_all((0..VERIFIERS).map(|_| start())).await;
-    let floor = Floor::start(database.url(), &nats.url()).await;
+    let mut floor = Floor::start(database.url(), &nats.url()).await;
 
-    let (mut ours, mut theirs) = (Samples::default(), Samples::default());
+    let mut times: [Samples; 3] = Default::default();
     for round in 0..ROUNDS + WARM_UP {
         let revoked = revoke_once(&service, &verifiers).await;
-        let commit_and_hop = floor.once().await;
+        let bare = floor.once(Delivery::Bare).await;
+        let signed = floor.once(Delivery::Signed).await;
         if round >= WARM_UP {
-            ours.push(revoked);
-            theirs.push(commit_and_hop);
+            for (samples, time) in times.iter_mut().zip([revoked, bare, signed]) {
+                samples.push(time);
+            }
         }
     }
+    let [ours, bare, signed] = &mut times;
     for percent in [50, 99] {
-        table.micros(
-            &format!("revoke call to refusal at the last of {VERIFIERS}, p{percent}"),
-            ours.percentile(percent),
-            "one commit and one NATS hop",
-            theirs.percentile(percent),
-        );
+        let what = format!("revoke call to refusal at the last of {VERIFIERS}, p{percent}");
+        let revoked = ours.percentile(percent);
+        for (beside, floor) in [
+            ("one commit and one NATS hop", &mut *bare),
+            ("the same with a signature checked by each", &mut *signed),
+        ] {
+            table.micros(&what, revoked, beside, floor.percentile(percent));
+        }
     }
     for verifier in verifiers {
         verifier.shutdown().await;
@@ -82,11 +90,19 @@ async fn revoke_once(service: &SessionApi, verifiers: &[Verifier]) -> Duration {
     refused
 }
 
+/// What a subscriber of the floor does with a message.
+#[derive(Clone, Copy)]
+enum Delivery {
+    Bare,
+    Signed,
+}
+
 /// One row committed, then one message to ten subscribers, all in this process.
 struct Floor {
     pool: sqlx::PgPool,
     publisher: async_nats::Client,
-    subscribers: Vec<tokio::sync::Mutex<async_nats::Subscriber>>,
+    message: SignedMessage,
+    delivered: mpsc::UnboundedReceiver<()>,
 }
 
 impl Floor {
@@ -96,36 +112,45 @@ impl Floor {
             .execute(&pool)
             .await
             .unwrap();
-        let publisher = async_nats::connect(nats).await.unwrap();
-        let mut subscribers = Vec::new();
+        let (done, delivered) = mpsc::unbounded_channel();
         for _ in 0..VERIFIERS {
             let client = async_nats::connect(nats).await.unwrap();
-            subscribers.push(tokio::sync::Mutex::new(
-                client.subscribe("floor").await.unwrap(),
-            ));
+            let messages = client.subscribe("floor.*").await.unwrap();
             client.flush().await.unwrap();
+            tokio::spawn(subscribe(messages, done.clone()));
         }
         Self {
             pool,
-            publisher,
-            subscribers,
+            publisher: async_nats::connect(nats).await.unwrap(),
+            message: SignedMessage::new(),
+            delivered,
         }
     }
 
-    async fn once(&self) -> Duration {
+    async fn once(&mut self, delivery: Delivery) -> Duration {
+        let subject = match delivery {
+            Delivery::Bare => "floor.bare",
+            Delivery::Signed => "floor.signed",
+        };
         let began = Instant::now();
         sqlx::query("insert into floor values (1)")
             .execute(&self.pool)
             .await
             .unwrap();
-        self.publisher
-            .publish("floor", vec![0_u8; 600].into())
-            .await
-            .unwrap();
-        join_all(self.subscribers.iter().map(|subscriber| async {
-            subscriber.lock().await.next().await.unwrap();
-        }))
-        .await;
+        let published = self.publisher.publish(subject, self.message.bytes());
+        published.await.unwrap();
+        for _ in 0..VERIFIERS {
+            self.delivered.recv().await.unwrap();
+        }
         began.elapsed()
+    }
+}
+
+async fn subscribe(mut messages: async_nats::Subscriber, done: mpsc::UnboundedSender<()>) {
+    while let Some(message) = messages.next().await {
+        if message.subject.ends_with("signed") {
+            SignedMessage::check(&message.payload);
+        }
+        let _over = done.send(());
     }
 }
