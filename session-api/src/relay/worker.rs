@@ -5,7 +5,7 @@ use super::tail::{Gap, Tail};
 use super::{Committed, HEARTBEAT, Latest, LivePage, PUBLISH_WAIT, Relay};
 use crate::store::{self, Cut, Replica};
 use futures::future::BoxFuture;
-use revocation_events::{Page, Position, Target, UnixMillis};
+use revocation_events::{Page, Position, Revocation, Target, UnixMillis};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -201,15 +201,14 @@ impl Worker {
             tracing::info!("pages are cut again");
         }
         // What lay between was pruned where this replica could not cut for longer than tokens live.
-        if !std::mem::replace(&mut self.begun, true) || cut.from > self.tail.to() {
+        let begins = !std::mem::replace(&mut self.begun, true) || cut.from > self.tail.to();
+        if begins {
             self.tail = Tail::starting_at(cut.from);
             self.relay.shared.sent.send_replace(cut.from);
         }
-        if cut
-            .revoked
-            .iter()
-            .any(|entry| matches!(entry.target, Target::Key(_)))
-        {
+        // Where the tail begins anew, a key may have been revoked that no cut will tell of.
+        let revokes_key = |entry: &Revocation| matches!(entry.target, Target::Key(_));
+        if begins || cut.revoked.iter().any(revokes_key) {
             self.relay.reload_keys().await;
         }
         if self.tail.add_cut(&cut) == Err(Gap) {

@@ -4,8 +4,10 @@
 use super::*;
 use crate::clock;
 use crate::keys::Sealer;
+use crate::password::Hasher;
 use crate::relay::MAX_PAGES;
 use crate::service::key_admin::open_keys;
+use crate::service::tests::service;
 use crate::session::{Event, Fact, Stream};
 use crate::store::{IfMissing, Store};
 use revocation_events::Revocation;
@@ -102,6 +104,23 @@ async fn a_first_cut_that_goes_on_is_no_statement() {
     let page = world.read(&live.try_recv().unwrap());
     assert_eq!((page.from, page.to, page.more), (second, third, false));
     assert_eq!(world.relay.latest_now(), Some(latest));
+}
+
+/// It reads its keys before the head, from which on cuts tell it of keys that are revoked.
+#[tokio::test]
+async fn a_key_that_was_revoked_while_a_replica_started_signs_no_page_of_it() {
+    let mut world = World::begins().await;
+    let kid = world.relay.shared.keys.ring().access.kid.clone();
+    let other = service(world.store.clone(), Hasher::new(1)).await;
+    other.revoke_key(kid.clone()).await.unwrap();
+
+    let mut live = world.relay.live();
+    world.worker.cut();
+    let cut = world.worker.cutting.take().unwrap().await;
+    assert!(cut.as_ref().unwrap().revoked.is_empty());
+    world.worker.cut_came(cut).await;
+    let page = world.read(&live.try_recv().unwrap());
+    assert_eq!(page.revoked_keys, [kid]);
 }
 
 /// A replica may have cut last before another one pruned.
