@@ -59,13 +59,17 @@ static ROOT: LazyLock<Root> = LazyLock::new(|| {
     }
 });
 
-/// Waits for the end of its input, then removes `path`. Servers that were killed in the same moment
-/// may still be writing, hence the second and the third try. A session of its own keeps it from a
-/// terminal's Ctrl-C and from a signal to the group.
+/// Waits for the end of its input, then removes `path` until it has stayed away for three seconds:
+/// what was killed in the same moment may still be writing, and a browser makes folders again that it
+/// misses. A session of its own keeps it from a terminal's Ctrl-C and from a signal to the group.
 fn janitor(path: &Path) -> io::Result<Child> {
+    const REMOVE: &str = r#"cat; away=0; for i in $(seq 30); do
+        if [ -e "$0" ]; then rm -rf "$0"; away=0; else away=$((away + 1)); fi
+        [ $away -lt 3 ] || exit; sleep 1
+    done"#;
     Command::new("setsid")
         .args(["sh", "-c"])
-        .arg("cat; for i in 1 2 3 4 5 6 7 8 9; do rm -rf \"$0\" && exit; sleep 1; done")
+        .arg(REMOVE)
         .arg(path)
         .current_dir("/")
         .stdin(Stdio::piped())

@@ -4,7 +4,7 @@ use std::time::Duration;
 use tests::process::{Process, Spec};
 use tests::{Browser, Nats, Postgres, eventually};
 
-const BOUND: Duration = Duration::from_secs(20);
+const BOUND: Duration = Duration::from_secs(60);
 
 /// Set in the run that is to be killed, which is this test once more.
 const VICTIM: &str = "PORTCULLIS_TEST_VICTIM";
