@@ -34,7 +34,7 @@ pub use feed::{FeedItem, PageFeed, Why};
 pub use publisher::{Ack, Incarnation, Publisher, Replicas, Stored};
 pub use replay::Replay;
 pub use settings::Settings;
-pub use status::{Reported, StatusFeed};
+pub use status::{NoReport, Reported, StatusFeed};
 
 use std::time::Duration;
 

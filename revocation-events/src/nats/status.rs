@@ -18,6 +18,11 @@ pub struct Reported {
     pub status: Status,
 }
 
+/// What came is no valid report, or one of another instance than its subject says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a report")]
+pub struct NoReport;
+
 /// Every verifier's reports.
 #[derive(Debug)]
 pub struct StatusFeed(Subscriber);
@@ -54,27 +59,28 @@ impl StatusFeed {
         subscribed.map(Self).map_err(|_| Error::Closed)
     }
 
-    /// Waits for the next report; `None` once the bus was closed. Whatever is no valid report, or
-    /// one of another instance than its subject says, is passed over.
-    pub async fn next(&mut self) -> Option<Reported> {
-        loop {
-            let message = self.0.next().await?;
-            if let Some(reported) = read(&message.subject, &message.payload) {
-                return Some(reported);
-            }
-        }
+    /// Waits for the next report; `None` once the bus was closed.
+    ///
+    /// # Errors
+    /// [`NoReport`]: count it, and go on.
+    pub async fn next(&mut self) -> Option<Result<Reported, NoReport>> {
+        let message = self.0.next().await?;
+        Some(read(&message.subject, &message.payload))
     }
 }
 
-fn read(subject: &str, payload: &[u8]) -> Option<Reported> {
+fn read(subject: &str, payload: &[u8]) -> Result<Reported, NoReport> {
     if payload.len() > MAX_LEN {
-        return None;
+        return Err(NoReport);
     }
     let mut tokens = subject.rsplit('.');
-    let (instance, client) = (tokens.next()?, tokens.next()?);
-    let status: Status = serde_json::from_slice(payload).ok()?;
-    let valid = status.is_valid() && status.instance == instance && is_token(client);
-    valid.then(|| Reported {
+    let mut token = || tokens.next().ok_or(NoReport);
+    let (instance, client) = (token()?, token()?);
+    let status: Status = serde_json::from_slice(payload).map_err(|_| NoReport)?;
+    if !status.is_valid() || status.instance != instance || !is_token(client) {
+        return Err(NoReport);
+    }
+    Ok(Reported {
         client: client.to_owned(),
         status,
     })

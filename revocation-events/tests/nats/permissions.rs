@@ -49,7 +49,10 @@ async fn a_verifier_needs_its_own_subjects_only() {
         .publish_status("orders", &status("i1"))
         .await
         .unwrap();
-    assert_eq!(soon(statuses.next()).await.unwrap().client, "orders");
+    assert_eq!(
+        soon(statuses.next()).await.unwrap().unwrap().client,
+        "orders"
+    );
     assert_eq!(verifier.health().borrow().errors, 0);
 
     let stranger_to_pages = Publisher::new(&verifier)

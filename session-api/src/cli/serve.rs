@@ -347,6 +347,9 @@ impl Running {
 
 async fn hear_statuses(mut feed: StatusFeed, fleet: Fleet) {
     while let Some(reported) = feed.next().await {
-        fleet.heard(reported.client, reported.status, crate::clock::now());
+        match reported {
+            Ok(reported) => fleet.heard(reported.client, reported.status, crate::clock::now()),
+            Err(_) => fleet.heard_nonsense(),
+        }
     }
 }

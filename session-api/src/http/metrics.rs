@@ -104,6 +104,12 @@ fn figures(state: &State) -> Vec<Figure> {
             load(&counters.foreign_pages_refused),
         ),
         (
+            "portcullis_reports_refused_total",
+            "counter",
+            "What came over the bus in the place of a verifier's report.",
+            float(state.app.fleet.nonsense()),
+        ),
+        (
             "portcullis_bus_connected",
             "gauge",
             "1 while the bus is connected.",

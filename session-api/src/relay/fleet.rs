@@ -6,6 +6,7 @@ use crate::store::{self, Store};
 use revocation_events::status::Status;
 use revocation_events::{Position, UnixMillis};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -46,6 +47,8 @@ pub(crate) struct Fleet {
     heard: Arc<Mutex<HashMap<(String, String), Verifier>>>,
     /// Changes with every report that comes to this replica.
     reports: Arc<watch::Sender<()>>,
+    /// What came over NATS in the place of a report.
+    nonsense: Arc<AtomicU64>,
 }
 
 /// Who has applied a revocation.
@@ -63,6 +66,7 @@ impl Fleet {
             store,
             heard: Arc::default(),
             reports: Arc::new(watch::Sender::new(())),
+            nonsense: Arc::default(),
         }
     }
 
@@ -70,6 +74,16 @@ impl Fleet {
     pub(crate) fn heard(&self, client: String, status: Status, now: UnixMillis) {
         self.remember(client, status, now);
         self.reports.send_replace(());
+    }
+
+    /// What came over NATS was no report.
+    pub(crate) fn heard_nonsense(&self) {
+        self.nonsense.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often that was so.
+    pub(crate) fn nonsense(&self) -> u64 {
+        self.nonsense.load(Ordering::Relaxed)
     }
 
     fn remember(&self, client: String, status: Status, now: UnixMillis) {

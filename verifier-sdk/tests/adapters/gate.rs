@@ -334,7 +334,7 @@ async fn it_follows_the_bus_that_is_named() {
     let flags = ["--nats-url", &nats.url(), "--nats-prefix", "edge"];
     let mut server = servers::gate(&issuer, &flags);
     let report = tokio::time::timeout(Duration::from_secs(20), reports.next());
-    let report = report.await.unwrap().unwrap();
+    let report = report.await.unwrap().unwrap().unwrap();
     assert_eq!(
         (&*report.client, &*report.status.service),
         ("orders", "gate")
@@ -343,7 +343,7 @@ async fn it_follows_the_bus_that_is_named() {
     is_ready(&server).await;
     let left = tokio::task::spawn_blocking(move || server.terminate());
     assert!(left.await.unwrap().success());
-    let goodbye = async { while !reports.next().await.unwrap().status.goodbye {} };
+    let goodbye = async { while !reports.next().await.unwrap().unwrap().status.goodbye {} };
     let goodbye = tokio::time::timeout(Duration::from_secs(20), goodbye);
     goodbye.await.expect("it says goodbye where it reported");
 }

@@ -137,12 +137,12 @@ async fn it_reports_over_nats() {
     let mut reports = StatusFeed::subscribe(&relay.bus).await.unwrap();
     let verifier = on_nats(&issuer, &server).start().await.unwrap();
     // The first may go over HTTP: that is there before the connection to NATS is.
-    soon("a report", reports.next()).await.unwrap();
+    soon("a report", reports.next()).await.unwrap().unwrap();
     let over_http = issuer.log().reports.len();
     let head = issuer.revoke(Target::Everyone);
     let moved = async {
         loop {
-            let report = reports.next().await.unwrap();
+            let report = reports.next().await.unwrap().unwrap();
             assert_eq!(
                 (report.client.as_str(), report.status.goodbye),
                 ("orders", false)
@@ -154,7 +154,7 @@ async fn it_reports_over_nats() {
     };
     soon("the new head is reported", moved).await;
     verifier.shutdown().await;
-    let goodbye = async { while !reports.next().await.unwrap().status.goodbye {} };
+    let goodbye = async { while !reports.next().await.unwrap().unwrap().status.goodbye {} };
     soon("a goodbye", goodbye).await;
     assert_eq!(issuer.log().reports.len(), over_http);
 }

@@ -137,6 +137,8 @@ async fn metrics_count_answers_by_route() {
         r#"portcullis_http_request_duration_seconds_count{method="other",path="/session",status="405"} 1"#,
         "portcullis_stream_clients 0",
         "portcullis_bus_connected 0",
+        "portcullis_foreign_pages_refused_total 0",
+        "portcullis_reports_refused_total 0",
         "# TYPE portcullis_pages_total counter",
     ] {
         assert!(

@@ -57,7 +57,7 @@ async fn the_library_works_within_the_file() {
     };
     verifier.publish_status("orders", &status).await.unwrap();
     let reported = tokio::time::timeout(BOUND, statuses.next()).await;
-    assert_eq!(reported.unwrap().unwrap().client, "orders");
+    assert_eq!(reported.unwrap().unwrap().unwrap().client, "orders");
 
     // The status came after the subscriptions on the same connection, so they stand.
     publisher
