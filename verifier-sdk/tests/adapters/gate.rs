@@ -218,6 +218,7 @@ async fn other_paths_are_problems_too() {
         (Method::GET, "/healthz", 200, ""),
         (Method::HEAD, "/healthz", 200, ""),
         (Method::HEAD, "/readyz", 200, ""),
+        (Method::POST, "/metrics", 405, "method"),
         (Method::POST, "/readyz", 405, "method"),
         (Method::GET, "/", 404, "not-found"),
         (Method::GET, "/verifyx", 404, "not-found"),
@@ -231,6 +232,48 @@ async fn other_paths_are_problems_too() {
             let body = answer.text().await.unwrap();
             assert!(body.contains(&format!("urn:portcullis:{slug}\"")), "{body}");
         }
+    }
+}
+
+#[tokio::test]
+async fn it_tells_its_figures() {
+    let issuer = Issuer::start().await;
+    let server = servers::gate(&issuer, &["--method-from", "request"]);
+    is_ready(&server).await;
+    let token = app(&issuer.mint(), &[]);
+    let client = Client::new();
+    for (token, status) in [(&*token, 200), (&*token, 200), ("rubbish", 401)] {
+        let answer = client.get(&server.url).bearer_auth(token);
+        assert_eq!(answer.send().await.unwrap().status(), status);
+    }
+    issuer.send("no page");
+    let read = async || {
+        let url = server.url.replace("/verify", "/metrics");
+        let answer = client.get(url).send().await.unwrap();
+        let kind = &answer.headers()["content-type"];
+        assert_eq!(kind, "text/plain; version=0.0.4; charset=utf-8");
+        answer.text().await.unwrap()
+    };
+    let refused = "portcullis_verifier_pages_total{outcome=\"refused\"} 1";
+    until("the page is counted", async || {
+        read().await.lines().any(|line| line == refused)
+    })
+    .await;
+    let text = read().await;
+    for line in [
+        "portcullis_verifier_tokens_total{verdict=\"accepted\"} 2",
+        "portcullis_verifier_tokens_total{verdict=\"refused\"} 1",
+        "portcullis_verifier_tokens_total{verdict=\"unavailable\"} 0",
+        "portcullis_verifier_fresh 1",
+        &format!("portcullis_verifier_head_position {}", issuer.head()),
+        "# TYPE portcullis_verifier_pages_total counter",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}:\n{text}");
+    }
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (name, value) = line.rsplit_once(' ').unwrap();
+        assert!(name.starts_with("portcullis_verifier_"), "{line}");
+        assert!(value.parse::<f64>().is_ok(), "{line}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! The routes.
 
+use crate::metrics;
 use actix_web::http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS,
 };
@@ -98,6 +99,7 @@ fn routes(config: &mut ServiceConfig) {
     config
         .service(web::resource(["/verify", "/verify/{rest:.*}"]).to(verify))
         .service(read_only("/readyz", web::to(ready)))
+        .service(read_only("/metrics", web::to(figures)))
         .service(read_only("/healthz", web::to(HttpResponse::Ok)))
         .default_service(web::to(not_found));
 }
@@ -179,6 +181,12 @@ async fn ready(gate: Data<Gate>) -> HttpResponse {
         "cutoffs": status.cutoffs,
         "counts": status.counts,
     }))
+}
+
+async fn figures(gate: Data<Gate>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type(metrics::CONTENT_TYPE)
+        .body(metrics::text(&gate.verifier.status()))
 }
 
 async fn not_found() -> HttpResponse {

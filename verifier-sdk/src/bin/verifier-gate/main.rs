@@ -2,6 +2,7 @@
 //! `auth_request`, Traefik's `forwardAuth`, Caddy's `forward_auth`, Envoy's `ext_authz`.
 
 mod http;
+mod metrics;
 mod settings;
 
 use http::Gate;

@@ -165,7 +165,7 @@ Examples:
   Envoy (ext_authz over HTTP, path_prefix /verify): --method-from request
 
 Also: GET /readyz is 200 while tokens can be checked, with the reason in the body; GET /healthz is
-200 while the program runs.";
+200 while the program runs; GET /metrics is for Prometheus.";
 
 /// [`OnStale`], as it is written in a setting.
 #[derive(Clone, Copy, ValueEnum)]
