@@ -13,6 +13,7 @@
 //! | [`session_api`], [`gate`] | the session service and `verifier-gate`, with their settings |
 //! | [`browser`] | a real Chromium with a profile of its own |
 //! | [`user`], [`cookies`] | a person with a browser or a phone |
+//! | [`figures`] | what a server has counted |
 //! | [`hostile`] | tokens that must be refused, made for whoever has to refuse them |
 //!
 //! Nothing here knows our crates, so each of them may use the harness in its own tests. What goes
@@ -25,6 +26,7 @@ pub mod browser;
 pub mod clock;
 pub mod cookies;
 pub mod eventually;
+pub mod figures;
 pub mod folder;
 pub mod gate;
 pub mod hostile;

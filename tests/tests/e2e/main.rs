@@ -3,6 +3,7 @@
 //! | module | what it shows |
 //! | --- | --- |
 //! | `browsers` | what Chromium does with our cookies, and what foreign pages can make it do |
+//! | `bus` | that what strangers publish is refused and counted |
 //! | `command_line` | that what operators and newcomers type does what is printed |
 //! | `faults` | the promise of a revocation while something fails |
 //! | `hang_ups` | that clients which hang up take nothing from those who do not |
@@ -16,6 +17,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod browsers;
+mod bus;
 mod command_line;
 mod faults;
 mod hang_ups;

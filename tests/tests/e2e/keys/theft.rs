@@ -1,9 +1,8 @@
 //! A key is stolen, used, and revoked.
 
-use super::{World, kid_of};
+use super::{World, kid_of, stolen_key};
 use crate::revocation::SOON;
 use revocation_events::{Page, Position, UnixMillis};
-use sqlx::{Connection as _, PgConnection};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tests::eventually;
 use tests::gate::Gate;
@@ -19,20 +18,9 @@ struct Thief {
 impl Thief {
     /// Steals the key that signed `token`.
     async fn of(world: &World, token: &str) -> Self {
-        let mut database = PgConnection::connect(world.database.url()).await.unwrap();
-        let stored = sqlx::query_scalar("select sealed from signing_key where kid = $1");
-        let sealed: Vec<u8> = stored
-            .bind(kid_of(token))
-            .fetch_one(&mut database)
-            .await
-            .unwrap();
-        let (form, key) = sealed.split_first().unwrap();
-        assert_eq!(
-            *form, 0,
-            "without a key encryption key it is stored as it is"
-        );
+        let secret = stolen_key(world, token).await.secret.to_bytes();
         Self {
-            forge: Forge::like(token, Kind::Access, key.try_into().unwrap(), "unused:"),
+            forge: Forge::like(token, Kind::Access, secret, "unused:"),
             bus: async_nats::connect(world.nats.url()).await.unwrap(),
         }
     }
