@@ -142,7 +142,7 @@ async fn the_service_neither_deletes_nor_purges_its_streams_nor_invents_a_status
 
 /// The second wall: a user of the verifiers' account whom somebody forgot to limit.
 #[tokio::test]
-async fn without_permissions_the_account_still_keeps_a_verifier_from_the_stream() {
+async fn without_permissions_the_account_still_keeps_a_verifier_from_the_others() {
     let config = CONFIG.replacen(
         "        user: orders",
         "        user: careless, password: careless-password\n      }\n      {\n        user: orders",
@@ -166,6 +166,23 @@ async fn without_permissions_the_account_still_keeps_a_verifier_from_the_stream(
     }
     assert_eq!(store(&service, PAGES, "a page").await, 1);
     assert_eq!(next_text(&mut heard).await, "a page");
+
+    let mut overheard = careless.hears(">").await;
+    let operator = Peer::connect(&nats, "operator").await;
+    for subject in [
+        "sessions.v1.events.session.opened",
+        "_INBOX_session-api.x",
+        "anything",
+    ] {
+        operator.publishes(subject, "for others").await;
+    }
+    operator.publishes(HEARTBEATS, "a heartbeat").await;
+    loop {
+        match next_text(&mut overheard).await {
+            text if text == "a heartbeat" => break,
+            text => assert_ne!(text, "for others"),
+        }
+    }
 }
 
 /// Who may ask for a stored page names the subject of the answer. Across accounts that subject is

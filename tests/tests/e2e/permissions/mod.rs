@@ -4,6 +4,7 @@ mod crossing;
 mod denied;
 mod events;
 mod library;
+mod programs;
 
 use async_nats::jetstream::{self, stream::Stream};
 use async_nats::{Client, ConnectOptions, Event, Message, Subscriber};
