@@ -325,21 +325,7 @@ async fn a_wait_for_a_lock_has_an_end() {
 #[tokio::test]
 async fn the_isolation_is_ours() {
     let db = Db::postgres().await;
-    let name = db
-        .url
-        .rsplit('/')
-        .next()
-        .unwrap()
-        .split('?')
-        .next()
-        .unwrap();
-    let statement =
-        format!("alter database {name} set default_transaction_isolation = 'serializable'");
-    raw(&db)
-        .await
-        .execute(sqlx::AssertSqlSafe(statement))
-        .await
-        .unwrap();
+    set_default(&db, "default_transaction_isolation", "serializable").await;
     let store: Arc<dyn Store> = db.connect().await;
     let mut tx = store.begin().await.unwrap();
     let before = tx.head().await.unwrap().position;
@@ -350,4 +336,36 @@ async fn the_isolation_is_ours() {
         after,
         "a statement has a snapshot of its own"
     );
+}
+
+/// Else what was acknowledged in the last half second would be gone after a crash of Postgres.
+#[tokio::test]
+async fn a_commit_waits_for_the_disk_whatever_the_default() {
+    let db = Db::postgres().await;
+    set_default(&db, "synchronous_commit", "off").await;
+    let mut admin = raw(&db).await;
+    for statement in [
+        "create table seen (setting text)",
+        "create function note_setting() returns trigger language plpgsql as \
+         'begin insert into seen values (current_setting(''synchronous_commit'')); return new; end'",
+        "create trigger note_setting before insert on event \
+         for each row execute function note_setting()",
+    ] {
+        admin.execute(statement).await.unwrap();
+    }
+    revoke(&*db.connect().await, everyone(), Duration::ZERO).await;
+    let seen: Vec<String> = sqlx::query_scalar("select setting from seen")
+        .fetch_all(&mut admin)
+        .await
+        .unwrap();
+    assert_eq!(seen, ["on"]);
+}
+
+/// For connections that are made from now on.
+async fn set_default(db: &Db, setting: &str, value: &str) {
+    let name = db.url.rsplit('/').next().unwrap();
+    let name = name.split('?').next().unwrap();
+    let statement = format!("alter database {name} set {setting} = '{value}'");
+    let statement = sqlx::AssertSqlSafe(statement);
+    raw(db).await.execute(statement).await.unwrap();
 }

@@ -30,11 +30,12 @@ const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
 /// A replica that is stopped or cut off in the middle of a transaction must not hold the head for
 /// long; and what a database or a role has been given as its default must not change what a
-/// statement sees.
-const SETTINGS: [(&str, &str); 3] = [
+/// statement sees, nor whether a commit is there after a crash.
+const SETTINGS: [(&str, &str); 4] = [
     ("statement_timeout", "5s"),
     ("idle_in_transaction_session_timeout", "5s"),
     ("default_transaction_isolation", "read committed"),
+    ("synchronous_commit", "on"),
 ];
 
 pub(super) struct Link {
