@@ -221,7 +221,7 @@ fn of_service(error: &service::Error) -> Problem {
         // Another replica answers, or this one after its start.
         Error::ShuttingDown => overloaded(),
         // It may be back with the next request, and nothing is known to have happened.
-        Error::Store(error) if matches!(**error, store::Error::Unavailable(_)) => overloaded(),
+        Error::Store(error) if error.is_away() => overloaded(),
         // Nothing of the cause: it could tell how the service is built.
         Error::Store(_) | Error::Keys(_) => internal(),
     }

@@ -231,6 +231,10 @@ impl Relay {
         // `latest` may be older than the last prune: of what lies below that mark nothing is said.
         let revoked = loop {
             let read = self.shared.store.revocations(from, to, limit).await?;
+            // Not the database that was cut: it must not say that nothing lies before its own end.
+            if read.head < to {
+                return Err(store::Error::Behind);
+            }
             let mark = read.pruned.min(to);
             if mark <= from {
                 break read.revoked;

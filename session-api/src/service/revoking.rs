@@ -20,7 +20,7 @@ pub(super) mod draft;
 use super::{Error, Inner, Result};
 use crate::relay::Committed;
 use crate::session::{Event, Stream};
-use crate::store::{self, Changes, FoundSession, Head};
+use crate::store::{Changes, FoundSession, Head};
 use command::{Command, Decided};
 use draft::Draft;
 use futures::future::BoxFuture;
@@ -131,9 +131,7 @@ impl Inner {
                 }
                 // A row that cannot be read, or a stream that takes no event, is the trouble of one
                 // of them.
-                Err(Error::Store(error))
-                    if jobs.len() > 1 && !matches!(*error, store::Error::Unavailable(_)) =>
-                {
+                Err(Error::Store(error)) if jobs.len() > 1 && !error.is_away() => {
                     let mut first = jobs;
                     let second = first.split_off(first.len() / 2);
                     let newest = self.clone().revoke_group(first, newest).await;

@@ -11,6 +11,12 @@ pub(crate) enum Error {
     /// A statement failed for a reason of its own.
     #[error("the database refused a statement")]
     Database(#[source] sqlx::Error),
+    /// What was published is not there: a standby, or a backup.
+    #[error(
+        "the database is behind what was published: DATABASE_URL must lead to the primary; after a \
+         backup was restored, run `session-api log restored`"
+    )]
+    Behind,
     /// A row or an event does not read as this program would have written it.
     #[error("the database holds what this program cannot read: {0}")]
     Corrupt(String),
@@ -41,6 +47,11 @@ pub(crate) enum SchemaError {
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
+    /// The database that holds the log does not answer.
+    pub(crate) const fn is_away(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Behind)
+    }
+
     /// There is a row with this key already.
     pub(super) fn is_taken(&self) -> bool {
         let Self::Database(error) = self else {

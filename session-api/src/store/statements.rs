@@ -152,7 +152,7 @@ macro_rules! statements {
             to: Position,
             limit: u32,
         ) -> Result<Excerpt> {
-            const SQL: &str = "select h.pruned, r.position, r.kind, r.subject \
+            const SQL: &str = "select h.position as head, h.pruned, r.position, r.kind, r.subject \
                                from log_head h left join \
                                (select position, kind, subject from revocation \
                                 where position > $1 and position <= $2 \

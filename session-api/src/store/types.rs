@@ -172,6 +172,8 @@ impl Cut {
 /// Revocations as they lie in the log, read without a cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Excerpt {
+    /// The head in the same snapshot: nothing is known of what lies above.
+    pub(crate) head: Position,
     /// The mark of the last prune in the same snapshot: at or below it some may be gone.
     pub(crate) pruned: Position,
     pub(crate) revoked: Vec<Revocation>,

@@ -72,6 +72,7 @@ impl JoinedRevocationColumns {
 /// Revocations, and the mark of the last prune beside each.
 #[derive(FromRow)]
 pub(in crate::store) struct ExcerptColumns {
+    head: i64,
     pruned: i64,
     #[sqlx(flatten)]
     revocation: JoinedRevocationColumns,
@@ -80,12 +81,16 @@ pub(in crate::store) struct ExcerptColumns {
 impl ExcerptColumns {
     pub(in crate::store) fn excerpt(columns: Vec<Self>) -> Result<Excerpt> {
         let first = columns.first().ok_or_else(|| corrupt("no head"))?;
-        let pruned = position(first.pruned)?;
+        let (head, pruned) = (position(first.head)?, position(first.pruned)?);
         let revoked = columns
             .into_iter()
             .filter_map(|columns| columns.revocation.revocation())
             .collect::<Result<_>>()?;
-        Ok(Excerpt { pruned, revoked })
+        Ok(Excerpt {
+            head,
+            pruned,
+            revoked,
+        })
     }
 }
 
