@@ -37,6 +37,9 @@ pub(crate) const HEARTBEAT: Duration = Duration::from_millis(500);
 /// The most pages of one answer of `GET /revocations`.
 pub(crate) const MAX_PAGES: usize = 64;
 
+/// Groups of revocations that may wait for the worker. It reads the rest from the store.
+const COMMITS: usize = 1024;
+
 /// For so long a revoking call waits for the bus.
 const PUBLISH_WAIT: Duration = Duration::from_secs(1);
 
@@ -94,7 +97,7 @@ struct Shared {
     issuer: String,
     store: Arc<dyn Store>,
     keys: Arc<Keys>,
-    commits: mpsc::UnboundedSender<Committed>,
+    commits: mpsc::Sender<Committed>,
     /// The greatest `to` seen in anyone's page.
     seen: AtomicU64,
     /// The greatest `to` that was sent to SSE clients.
@@ -115,8 +118,8 @@ impl Relay {
         store: Arc<dyn Store>,
         keys: Arc<Keys>,
         has_bus: bool,
-    ) -> (Self, mpsc::UnboundedReceiver<Committed>) {
-        let (commits, committed) = mpsc::unbounded_channel();
+    ) -> (Self, mpsc::Receiver<Committed>) {
+        let (commits, committed) = mpsc::channel(COMMITS);
         let shared = Shared {
             issuer,
             store,
@@ -142,7 +145,8 @@ impl Relay {
     /// Tells the worker what was committed; it publishes at once.
     pub(crate) fn committed(&self, committed: Committed) {
         // Without a worker the process is ending, and another replica or the next start publishes.
-        let _ending = self.shared.commits.send(committed);
+        // One that is that far behind finds a gap after what it has, and reads it from the store.
+        let _ending_or_full = self.shared.commits.try_send(committed);
     }
 
     /// Waits, a second at most, until everything up to `position` is published: acknowledged by the

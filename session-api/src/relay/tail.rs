@@ -64,15 +64,15 @@ impl Tail {
         Ok(())
     }
 
-    /// All revocations in `(from, to]`; nothing where the tail does not reach back so far.
-    pub(super) fn since(&self, from: Position) -> Option<Vec<Revocation>> {
-        (from >= self.from).then(|| {
-            self.revoked
-                .iter()
-                .filter(|entry| entry.position > from)
-                .cloned()
-                .collect()
-        })
+    /// All revocations in `(from, to]`, and `from`; nothing where the tail does not reach back so far.
+    pub(super) fn since(&self, from: Position) -> Option<(Position, Vec<Revocation>)> {
+        let after = |entry: &&Revocation| entry.position > from;
+        (from >= self.from).then(|| (from, self.revoked.iter().filter(after).cloned().collect()))
+    }
+
+    /// All that it holds, and after which position that begins.
+    pub(super) fn all(&self) -> (Position, Vec<Revocation>) {
+        (self.from, self.revoked.iter().cloned().collect())
     }
 
     /// Forgets what nobody will ask for again.
@@ -116,6 +116,7 @@ mod tests {
     fn positions(tail: &Tail, from: u64) -> Option<Vec<u64>> {
         Some(
             tail.since(pos(from))?
+                .1
                 .iter()
                 .map(|entry| entry.position.get())
                 .collect(),
@@ -166,7 +167,7 @@ mod tests {
         }
         assert_eq!(tail.since(pos(4)), None);
         assert_eq!(
-            tail.since(pos(5)).map(|entries| entries.len()),
+            tail.since(pos(5)).map(|(_, entries)| entries.len()),
             Some(CAPACITY)
         );
     }

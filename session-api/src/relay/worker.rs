@@ -9,6 +9,7 @@ use revocation_events::{Page, Position, Revocation, Target, UnixMillis};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Revocations that are read in one cut.
@@ -24,7 +25,7 @@ const MAX_SKIPPED: u32 = 60;
 pub(crate) struct Worker {
     relay: Relay,
     replica: Replica,
-    commits: mpsc::UnboundedReceiver<Committed>,
+    commits: mpsc::Receiver<Committed>,
     /// The greatest position that is known to be committed, by whomever.
     wakeups: watch::Receiver<Position>,
     bus: Option<BusSide>,
@@ -35,8 +36,8 @@ pub(crate) struct Worker {
     cutting: Option<BoxFuture<'static, store::Result<Cut>>>,
     /// Something happened while a cut was on its way: it may not hold it.
     cut_again: bool,
-    /// The time of another replica's newest heartbeat.
-    relieved: Option<UnixMillis>,
+    /// Until when another replica's newest heartbeat stands in for ours.
+    relieved: Option<Instant>,
     /// Our own heartbeats that were left out, in a row.
     skipped: u32,
     failing: bool,
@@ -45,7 +46,7 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn new(
         relay: Relay,
-        commits: mpsc::UnboundedReceiver<Committed>,
+        commits: mpsc::Receiver<Committed>,
         replica: Replica,
         bus: Option<BusSide>,
     ) -> Self {
@@ -127,9 +128,8 @@ impl Worker {
     /// Another replica's heartbeat is as good as ours; but now and then the database must hear of
     /// this replica too, for the floor depends on who mints tokens.
     fn beat(&mut self) {
-        let now = crate::clock::now();
-        let young = |at: UnixMillis| now.since(at) < YOUNG;
-        if self.relieved.is_some_and(young) && self.skipped < MAX_SKIPPED {
+        let relieved = self.relieved.is_some_and(|until| Instant::now() < until);
+        if relieved && self.skipped < MAX_SKIPPED {
             self.skipped += 1;
         } else {
             self.skipped = 0;
@@ -239,13 +239,14 @@ impl Worker {
         let sent = *shared.sent.borrow();
         let stored = self.bus.as_ref().and_then(BusSide::stored);
         let from = stored.map_or(sent, |stored| stored.min(sent)).min(to);
-        let Some(revoked) = self.tail.since(from) else {
-            // So much went out without an acknowledgment that the tail dropped its beginning.
+        let (from, revoked) = self.tail.since(from).unwrap_or_else(|| {
+            // So much came at once, or went out without an acknowledgment, that the tail dropped its
+            // beginning. What it holds goes out: whoever misses the rest finds a gap, and asks.
             if let Some(bus) = &mut self.bus {
                 bus.fill_again();
             }
-            return;
-        };
+            self.tail.all()
+        });
         let floor = floor.min(to);
         let mut pages = Page::cut(&shared.issuer, at, (from, to), floor, &revoked);
         if let Some(last) = pages.last_mut() {
@@ -321,8 +322,11 @@ impl Worker {
             .latest_now()
             .is_some_and(|latest| page.at > latest.at);
         let complete = page.to == self.tail.to() && !page.more;
-        if newer && complete && now.since(page.at) < YOUNG && page.from <= *shared.sent.borrow() {
-            self.relieved = Some(page.at);
+        // Its age is reckoned from here on by a clock that only goes forward: a database ahead of this
+        // machine would else relieve it for as long as the two differ.
+        let young_for = YOUNG.saturating_sub(now.since(page.at));
+        if newer && complete && !young_for.is_zero() && page.from <= *shared.sent.borrow() {
+            self.relieved = Some(Instant::now() + young_for);
             shared.latest.send_modify(|latest| {
                 if let Some(latest) = latest {
                     latest.at = page.at;

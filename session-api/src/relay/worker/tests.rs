@@ -1,5 +1,5 @@
-//! What a replica says when a cut or a prune comes between. A search of the page protocol as a whole
-//! found both.
+//! What a replica says at its start, when much comes at once, and when a prune, another replica or
+//! another database comes between.
 
 use super::*;
 use crate::clock;
@@ -10,7 +10,6 @@ use crate::service::key_admin::open_keys;
 use crate::service::tests::service;
 use crate::session::{Event, Fact, Stream};
 use crate::store::{IfMissing, Store};
-use revocation_events::Revocation;
 use revocation_events::page::SignedPage;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -180,4 +179,89 @@ async fn nothing_is_said_of_what_was_pruned_since_the_last_cut() {
         .unwrap();
     let page = world.read(&pages[0]);
     assert_eq!((page.from, page.to, page.floor), (first, first, first));
+}
+
+fn everyone(position: u64) -> Revocation {
+    Revocation {
+        position: Position::new(position).unwrap(),
+        target: Target::Everyone,
+    }
+}
+
+/// More than the tail holds: it must not fall silent for want of the beginning.
+#[tokio::test]
+async fn what_is_too_much_at_once_leaves_a_gap_and_no_silence() {
+    let mut world = World::begins().await;
+    let first = world.revoke_long_ago(1).await;
+    world.worker.cut();
+    let cut = world.worker.cutting.take().unwrap().await;
+    world.worker.cut_came(cut).await;
+    let (from, many) = (first.get(), u64::from(CUT_LIMIT) + 5);
+    let much = Cut {
+        at: clock::now(),
+        from: first,
+        to: Position::new(from + many).unwrap(),
+        floor: Position::ZERO,
+        revoked: (1..=many).map(|n| everyone(from + n)).collect(),
+        more: false,
+    };
+    let (mut live, to) = (world.relay.live(), much.to);
+    world.worker.cut_came(Ok(much)).await;
+    let mut end = Position::new(from + 5).unwrap();
+    while let Ok(page) = live.try_recv() {
+        let page = world.read(&page);
+        assert_eq!(page.from, end);
+        assert_eq!(page.revoked.len(), 1_000);
+        end = page.to;
+    }
+    assert_eq!(end, to);
+
+    let next = Committed {
+        at: clock::now(),
+        previous: to,
+        to: Position::new(to.get() + 1).unwrap(),
+        revoked: vec![everyone(to.get() + 1)],
+    };
+    world.worker.publish_committed(next).await;
+    let page = world.read(&live.try_recv().unwrap());
+    assert_eq!((page.from, page.revoked.len()), (to, 1));
+}
+
+/// The clock of the database is five minutes ahead of this machine's.
+#[tokio::test]
+async fn a_heartbeat_from_the_future_relieves_for_no_longer_than_another() {
+    let mut world = World::begins().await;
+    world.worker.cut();
+    let cut = world.worker.cutting.take().unwrap().await;
+    world.worker.cut_came(cut).await;
+    let Latest { to, floor, .. } = world.relay.latest_now().unwrap();
+    let ahead = clock::now().plus(Duration::from_mins(5));
+    let page = Page::cut(ISSUER, ahead, (to, to), floor, &[]).remove(0);
+    let ring = world.relay.shared.keys.ring();
+    world
+        .worker
+        .others_page(&page.sign(&ring.access.kid, &ring.access.key));
+    assert_eq!(world.relay.latest_now().unwrap().at, ahead);
+    let until = world.worker.relieved.unwrap();
+    assert!(until <= Instant::now() + YOUNG);
+}
+
+/// A connection of the pool leads to a standby, or to a backup.
+#[tokio::test]
+async fn a_database_that_is_behind_is_not_asked_what_there_is() {
+    let world = World::begins().await;
+    let head = world.revoke_long_ago(1).await;
+    let there = Latest {
+        at: clock::now(),
+        to: head,
+        floor: Position::ZERO,
+    };
+    let beyond = Latest {
+        to: Position::new(head.get() + 1).unwrap(),
+        ..there
+    };
+    let pages = world.relay.pages_after(None, there, MAX_PAGES).await;
+    assert_eq!(world.read(&pages.unwrap()[0]).revoked.len(), 1);
+    let refused = world.relay.pages_after(None, beyond, MAX_PAGES).await;
+    assert!(matches!(refused, Err(store::Error::Behind)));
 }

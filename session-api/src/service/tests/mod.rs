@@ -21,7 +21,7 @@ use revocation_events::UserId;
 use std::sync::Arc;
 use std::time::Duration;
 use tests::{Database, Postgres};
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::Receiver;
 
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
@@ -78,7 +78,7 @@ async fn service_and_commits(
     store: Arc<dyn Store>,
     hasher: Hasher,
     max_sessions_per_user: u32,
-) -> (Service, UnboundedReceiver<Committed>) {
+) -> (Service, Receiver<Committed>) {
     let keys = Arc::new(open_keys(&*store, Sealer::none()).await.unwrap());
     let issuer = "http://127.0.0.1:8080".to_owned();
     let (relay, commits) = Relay::new(issuer.clone(), store.clone(), keys.clone(), false);

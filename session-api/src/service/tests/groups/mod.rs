@@ -18,7 +18,7 @@ use revocation_events::{Position, Revocation, SessionId, Target, UserId};
 use sqlx::Connection as _;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::Receiver;
 use uuid::Uuid;
 
 const BOUND: Duration = Duration::from_secs(20);
@@ -27,7 +27,7 @@ struct World {
     place: Place,
     store: Arc<dyn Store>,
     service: Service,
-    commits: UnboundedReceiver<Committed>,
+    commits: Receiver<Committed>,
     alice: UserId,
 }
 
