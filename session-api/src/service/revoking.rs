@@ -28,7 +28,7 @@ use revocation_events::{Position, UnixMillis, page};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 /// As many as one page holds.
@@ -50,16 +50,27 @@ struct Job {
 }
 
 /// The way to the writer. Whoever goes away while waiting changes nothing: what was asked for is done.
-#[derive(Clone)]
-pub(super) struct Queue(mpsc::Sender<Job>);
+pub(super) struct Queue {
+    jobs: mpsc::Sender<Job>,
+    /// The newest head of which other processes are to hear.
+    moved: watch::Sender<Position>,
+}
 
 /// The other end.
-pub(super) struct Jobs(mpsc::Receiver<Job>);
+pub(super) struct Jobs {
+    jobs: mpsc::Receiver<Job>,
+    moved: watch::Receiver<Position>,
+}
 
 impl Queue {
     pub(super) fn new() -> (Self, Jobs) {
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        (Self(sender), Jobs(receiver))
+        let (sender, jobs) = mpsc::channel(QUEUE);
+        let (moving, moved) = watch::channel(Position::ZERO);
+        let queue = Self {
+            jobs: sender,
+            moved: moving,
+        };
+        (queue, Jobs { jobs, moved })
     }
 
     /// Waits until the command is committed, and handed to the relay.
@@ -75,7 +86,7 @@ impl Queue {
             since: Instant::now(),
             answer,
         };
-        self.0.try_send(job).map_err(|_| Error::Overloaded)?;
+        self.jobs.try_send(job).map_err(|_| Error::Overloaded)?;
         answered.await.map_err(|_| Error::ShuttingDown)?
     }
 }
@@ -84,12 +95,14 @@ impl Queue {
 impl Queue {
     /// How many commands wait for the writer.
     pub(super) fn waiting(&self) -> usize {
-        QUEUE - self.0.capacity()
+        QUEUE - self.jobs.capacity()
     }
 }
 
 /// Takes groups from the queue until the service is gone.
-pub(super) async fn write(inner: Weak<Inner>, mut jobs: Jobs) {
+pub(super) async fn write(inner: Weak<Inner>, jobs: Jobs) {
+    let Jobs { mut jobs, moved } = jobs;
+    tokio::spawn(wake_others(inner.clone(), moved));
     let mut newest = Head {
         position: Position::ZERO,
         everyone: Position::ZERO,
@@ -97,7 +110,7 @@ pub(super) async fn write(inner: Weak<Inner>, mut jobs: Jobs) {
     };
     loop {
         let mut group = Vec::new();
-        if jobs.0.recv_many(&mut group, MAX_GROUP).await == 0 {
+        if jobs.recv_many(&mut group, MAX_GROUP).await == 0 {
             return;
         }
         let Some(inner) = inner.upgrade() else { return };
@@ -109,6 +122,15 @@ pub(super) async fn write(inner: Weak<Inner>, mut jobs: Jobs) {
         // In a task of its own, so that a group that panics takes no other along.
         let written = tokio::spawn(async move { inner.revoke_group(group, newest).await });
         newest = written.await.unwrap_or(newest);
+    }
+}
+
+/// Beside the commits, which do not wait for it, and once for as many as come meanwhile.
+async fn wake_others(inner: Weak<Inner>, mut moved: watch::Receiver<Position>) {
+    while moved.changed().await.is_ok() {
+        let head = *moved.borrow_and_update();
+        let Some(inner) = inner.upgrade() else { return };
+        inner.store.wake_others(head).await;
     }
 }
 
@@ -156,9 +178,7 @@ impl Inner {
             };
             if let Ok(at) = self.store.write(&changes).await? {
                 let head = self.committed(head.position, at, &changes, head.everyone);
-                // Beside what follows: nobody waits for it.
-                let store = self.store.clone();
-                tokio::spawn(async move { store.wake_others(head.position).await });
+                self.revocations.moved.send_replace(head.position);
                 return Ok(Written { decided, head });
             }
         }
