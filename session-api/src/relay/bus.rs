@@ -19,6 +19,9 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 /// How often the end of the stored stream is looked at.
 const CHECK: Duration = Duration::from_secs(2);
 
+/// Groups of pages that may wait for the stream's acknowledgment. Beyond that it is filled again.
+const PUBLISHING: usize = 256;
+
 /// How the stream is kept.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StreamSettings {
@@ -128,9 +131,14 @@ impl BusSide {
             // Not stored and not acknowledged; the next one comes in half a second.
             let _lost = self.publisher.heartbeat(page.text.to_string()).await;
         }
-        if !stored.is_empty() {
+        if stored.is_empty() {
+            return;
+        }
+        if self.publishing.len() < PUBLISHING {
             self.publishing
                 .push(store(self.publisher.clone(), stored).boxed());
+        } else {
+            self.stored = None;
         }
     }
 
@@ -232,12 +240,16 @@ impl BusSide {
                 Some(Heard::Stored(*stored))
             }
             Err(error) => {
-                if matches!(error, Error::NoStream { .. }) {
+                // Whoever sent all that was not taken with every page would flood those who listen.
+                // It is tried at once, and from then on with each look.
+                if self.refusing {
+                    self.stored = None;
+                } else {
                     self.fill_again();
                 }
                 self.refused(
                     &error,
-                    "a page was not acknowledged; pages are sent until they are",
+                    "a page was not acknowledged; the stream is filled until it takes all",
                 );
                 Some(Heard::PublishFailed)
             }
@@ -378,3 +390,6 @@ async fn fill(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
