@@ -18,8 +18,9 @@ const LONGEST_DELAY: Duration = Duration::from_secs(4);
 /// so a half-open one is noticed in about two seconds; the client's default takes minutes.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
 /// Messages that wait for each subscription's reader. When it is full, new ones are *dropped*
-/// while the connection stays up; see [`Health::slow_consumer`].
-const SUBSCRIPTION_CAPACITY: usize = 65_536;
+/// while the connection stays up; see [`Health::slow_consumer`]. A page may have 90 kB, so more of
+/// them would be a promise that memory cannot keep.
+const SUBSCRIPTION_CAPACITY: usize = 1_024;
 
 /// One connection to NATS, kept up for as long as it, a clone or a feed of it lives.
 #[derive(Clone, Debug)]
