@@ -139,6 +139,13 @@ pub enum Reason {
     Inactive,
 }
 
+impl Reason {
+    /// Whether the clock of this machine is what speaks against the token.
+    pub(crate) const fn is_by_the_clock(self) -> bool {
+        matches!(self, Self::Expired | Self::NotYetValid)
+    }
+}
+
 impl From<Reason> for Error {
     fn from(reason: Reason) -> Self {
         Self::Invalid(reason)

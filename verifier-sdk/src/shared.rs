@@ -8,11 +8,17 @@ use crate::keys::{KeyState, Keys};
 use crate::published::Published;
 use crate::session::Session;
 use crate::token::{AccessToken, Expected};
-use revocation_events::{KeyId, Now};
+use revocation_events::{KeyId, Now, Position, UnixMillis};
 use std::time::Duration;
 
 /// When a client that was told to wait should come back.
-pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+const STALE: Error = Error::Stale {
+    retry_after: RETRY_AFTER,
+};
+const STARTING: Error = Error::Starting {
+    retry_after: RETRY_AFTER,
+};
 
 /// What a verifier does while it has no proof that its view is recent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,10 +28,13 @@ pub enum OnStale {
     #[default]
     Refuse,
     /// Go on with what is known. A token that was revoked since then is accepted until it expires.
+    /// One that has expired, or is from the future, is answered 503 and not 401: this machine's
+    /// clock may be why nothing can be proven. So clients should refresh before a token's end.
     Accept,
     /// Ask the session service about each token, in
     /// [`verify_or_introspect`](crate::Verifier::verify_or_introspect);
-    /// [`verify`](crate::Verifier::verify) refuses.
+    /// [`verify`](crate::Verifier::verify) refuses. What is no token of the issuer's, or is known to
+    /// be revoked, is refused unasked; what time it is, the service knows.
     Introspect,
 }
 
@@ -61,54 +70,74 @@ impl Shared {
         policy: OnStale,
         now: impl Fn() -> Now,
     ) -> Result<Session, Error> {
-        let verdict = self.judge(text, policy == OnStale::Accept, now);
+        let verdict = self.judge(text, policy, now);
         self.counters.verdict(&verdict);
         verdict
     }
 
-    /// As [`verify`](Self::verify), for a caller that asks the session service itself: without a
-    /// proof of freshness, and not counted.
-    pub(crate) fn verify_unproven(
-        &self,
-        text: &str,
-        now: impl Fn() -> Now,
-    ) -> Result<Session, Error> {
-        self.judge(text, true, now)
-    }
-
-    fn judge(&self, text: &str, even_stale: bool, now: impl Fn() -> Now) -> Result<Session, Error> {
+    fn judge(&self, text: &str, policy: OnStale, now: impl Fn() -> Now) -> Result<Session, Error> {
         // The order is explained in `published`.
         let seen = self.published.see();
         if !self.published.has_started() {
-            return Err(Error::Starting {
-                retry_after: RETRY_AFTER,
-            });
+            return Err(STARTING);
         }
-        let found = self.find(text, &now);
+        let found = self.find(text, || Some(now().wall));
         let floor = self.published.floor();
         let now = now();
         let age = self.published.age(seen, now);
-        // Without a proof nothing is said about the token, not even that it has expired: a clock
-        // that was set wrong is one of the reasons for having no proof.
-        if !even_stale && age.is_none_or(|age| age > self.max_staleness) {
-            return Err(Error::Stale {
-                retry_after: RETRY_AFTER,
-            });
+        if age.is_some_and(|age| age <= self.max_staleness) {
+            return self.conclude(text, found, floor, now);
         }
+        // Without a proof nobody is told that a token has expired, or that its time has not come: a
+        // clock that was set wrong is one of the reasons for having no proof.
+        if policy != OnStale::Accept {
+            return Err(STALE);
+        }
+        match self.conclude(text, found, floor, now) {
+            Err(Error::Invalid(reason)) if reason.is_by_the_clock() => {
+                self.verify_at_any_time(text, now).and(Err(STALE))
+            }
+            verdict => verdict,
+        }
+    }
+
+    /// What is known of a token without a proof and without this machine's wall clock, for a caller
+    /// that asks the session service about the rest. Not counted.
+    pub(crate) fn verify_at_any_time(&self, text: &str, now: Now) -> Result<Session, Error> {
+        let found = self.find(text, || None);
+        self.settle(found, self.published.floor(), now)
+    }
+
+    fn conclude(
+        &self,
+        text: &str,
+        found: Result<Session, NotFound>,
+        floor: Position,
+        now: Now,
+    ) -> Result<Session, Error> {
+        let session = self.settle(found, floor, now)?;
+        if session.token().is_expired(now.wall) {
+            self.cache.remove(text);
+            return Err(Reason::Expired.into());
+        }
+        Ok(session)
+    }
+
+    /// All but the time.
+    fn settle(
+        &self,
+        found: Result<Session, NotFound>,
+        floor: Position,
+        now: Now,
+    ) -> Result<Session, Error> {
         match found {
             Ok(session) if session.position() < floor => Err(Reason::BelowFloor.into()),
-            Ok(session) if session.token().is_expired(now.wall) => {
-                self.cache.remove(text);
-                Err(Reason::Expired.into())
-            }
             Ok(session) => Ok(session),
             Err(NotFound::Refused(reason)) => Err(reason.into()),
             Err(NotFound::UnknownKey(kid)) if self.keys.is_absent(&kid, now.monotonic) => {
                 Err(Reason::UnknownKey.into())
             }
-            Err(NotFound::UnknownKey(_)) => Err(Error::Starting {
-                retry_after: RETRY_AFTER,
-            }),
+            Err(NotFound::UnknownKey(_)) => Err(STARTING),
         }
     }
 
@@ -117,8 +146,13 @@ impl Shared {
         self.published.age(self.published.see(), now)
     }
 
-    /// The session of a token that no cut-off kills.
-    fn find(&self, text: &str, now: &impl Fn() -> Now) -> Result<Session, NotFound> {
+    /// The session of a token that no cut-off kills. `at` says at which time its times must be
+    /// right; without one they are not looked at.
+    fn find(
+        &self,
+        text: &str,
+        at: impl FnOnce() -> Option<UnixMillis>,
+    ) -> Result<Session, NotFound> {
         let generation = self.cutoffs.generation();
         let cached = self.cache.find(text, |entry| {
             if !entry.was_checked_at(generation) {
@@ -131,13 +165,17 @@ impl Shared {
             Some(None) => self.cache.remove(text),
             None => {}
         }
-        let (token, key) = self.decode(text, now)?;
+        let at = at();
+        let (token, key) = self.decode(text, at)?;
         self.cutoffs
             .check(token.session_id(), token.user_id(), token.position())
             .map_err(NotFound::Refused)?;
         let session = Session::new(token);
-        self.cache
-            .insert(text, Entry::new(session.clone(), key, generation));
+        // Whoever is found in the cache was in time once, and is only asked whether it still is.
+        if at.is_some() {
+            self.cache
+                .insert(text, Entry::new(session.clone(), key, generation));
+        }
         Ok(session)
     }
 
@@ -156,17 +194,21 @@ impl Shared {
     fn decode(
         &self,
         text: &str,
-        now: &impl Fn() -> Now,
+        at: Option<UnixMillis>,
     ) -> Result<(AccessToken, [u8; 32]), NotFound> {
         let mut asked = None;
-        let decoded = AccessToken::decode(text, &self.expected, now().wall, |kid| {
+        let key = |kid: &KeyId| {
             let state = self.keys.look_up(kid);
             asked = Some((kid.clone(), state));
             match state {
                 KeyState::Live(key) => Some(key),
                 KeyState::Revoked | KeyState::Unknown => None,
             }
-        });
+        };
+        let decoded = match at {
+            Some(now) => AccessToken::decode(text, &self.expected, now, key),
+            None => AccessToken::decode_at_any_time(text, &self.expected, key),
+        };
         match (decoded, asked) {
             (Ok(token), Some((_, KeyState::Live(key)))) => Ok((token, key.to_bytes())),
             (_, Some((_, KeyState::Revoked))) => Err(NotFound::Refused(Reason::KeyRevoked)),

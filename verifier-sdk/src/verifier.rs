@@ -167,8 +167,8 @@ impl Verifier {
     /// # Errors
     /// [`Error::Invalid`] for a token that is malformed, expired, revoked, or from before its
     /// user's roles changed. [`Error::Starting`] before the first catch-up, and for a token whose
-    /// key the issuer is being asked about. [`Error::Stale`] where nothing can be said, unless
-    /// [`OnStale::Accept`] was set.
+    /// key the issuer is being asked about. [`Error::Stale`] where nothing can be said: by
+    /// [`OnStale::Accept`] only where the clock speaks against the token.
     pub fn verify(&self, token: &str) -> Result<Session, Error> {
         self.0.shared.verify(token, || self.0.clock.now())
     }
@@ -196,8 +196,8 @@ impl Verifier {
             Err(error @ Error::Stale { .. }) if policy == OnStale::Introspect => error,
             verdict => return verdict,
         };
-        // Whatever is refused here stays refused, and need not be asked about.
-        let session = inner.shared.verify_unproven(token, || inner.clock.now())?;
+        // What is refused here is refused at any time, and need not be asked about.
+        let session = inner.shared.verify_at_any_time(token, inner.clock.now())?;
         match inner.service.introspect(token).await {
             Ok(true) => Ok(session),
             Ok(false) => Err(Reason::Inactive.into()),

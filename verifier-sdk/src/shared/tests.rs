@@ -168,7 +168,7 @@ fn a_revoked_key_kills_cached_tokens_and_the_next_key_set_decides() {
         kit.take(&page(1, 10, 11, 0, &[Target::Key(kid(2))]), at(1))
             .unwrap();
         assert!(is_stale(&kit, &token, 1), "it learns everything again");
-        let unproven = kit.shared.verify_unproven(&token, || at(1));
+        let unproven = kit.shared.verify_at_any_time(&token, at(1));
         assert_eq!(unproven, Err(Error::Invalid(Reason::KeyRevoked)));
         // Where the issuer has the key after all, the revocation was a thief's.
         kit.give_keys(live, at(2));
@@ -184,10 +184,78 @@ fn accepting_while_stale_still_refuses_what_is_known_to_be_dead() {
     let mut kit = Kit::fresh();
     kit.take(&page(1, 10, 11, 0, &[Target::Session(session(1))]), at(1))
         .unwrap();
-    let late = || at(60_000);
-    assert!(kit.shared.verify_unproven(&token(2, 10), late).is_ok());
-    let dead = kit.shared.verify_unproven(&token(1, 10), late);
+    let accept = |text: &str| kit.shared.verify_with(text, OnStale::Accept, || at(60_000));
+    assert!(accept(&token(2, 10)).is_ok());
+    let dead = accept(&token(1, 10));
     assert_eq!(dead, Err(Error::Invalid(Reason::Revoked)));
+}
+
+/// Before the token was minted, and after it has ended.
+fn wrong_clocks() -> [Now; 2] {
+    [700, 1_905].map(|secs| Now {
+        wall: UnixMillis::from_secs(secs),
+        ..at(0)
+    })
+}
+
+#[test]
+fn while_stale_nobody_is_refused_by_the_clock_alone() {
+    for now in wrong_clocks() {
+        let kit = Kit::fresh();
+        let text = token(2, 10);
+        for policy in [OnStale::Refuse, OnStale::Accept, OnStale::Introspect] {
+            let verdict = kit.shared.verify_with(&text, policy, || now);
+            assert_eq!(verdict, Err(STALE), "{policy:?}");
+        }
+        let found = kit.shared.verify_at_any_time(&text, now).unwrap();
+        assert_eq!(found.session_id(), session(2));
+        assert!(!is_cached(&kit, &text), "its times were not looked at");
+    }
+    let kit = Kit::fresh();
+    let [_, late] = wrong_clocks();
+    let cached = kit
+        .shared
+        .verify_with(&token(1, 10), OnStale::Accept, || late);
+    assert_eq!(cached, Err(STALE));
+}
+
+#[test]
+fn while_stale_what_is_wrong_at_any_time_is_refused_by_any_clock() {
+    let swapped = |text: &str, by: &str| {
+        let (signed, _) = text.rsplit_once('.').unwrap();
+        let (_, signature) = by.rsplit_once('.').unwrap();
+        format!("{signed}.{signature}")
+    };
+    for now in wrong_clocks() {
+        let mut kit = Kit::fresh();
+        let dead = Target::Session(session(3));
+        kit.take(&page(1, 10, 11, 0, &[dead]), at(1)).unwrap();
+        kit.take(&page(2, 11, 30, 9, &[]), at(2)).unwrap();
+        for (text, reason) in [
+            ("not a token".to_owned(), Reason::Malformed),
+            (swapped(&token(2, 10), &token(4, 10)), Reason::Signature),
+            (token(3, 10), Reason::Revoked),
+            (token(2, 8), Reason::BelowFloor),
+        ] {
+            let refused = Err(Error::Invalid(reason));
+            let accept = kit.shared.verify_with(&text, OnStale::Accept, || now);
+            assert_eq!(accept, refused);
+            assert_eq!(kit.shared.verify_at_any_time(&text, now), refused);
+        }
+    }
+}
+
+#[test]
+fn while_fresh_the_clock_decides_whatever_the_policy() {
+    let mut kit = Kit::fresh();
+    kit.take(&page(905_000, 10, 10, 0, &[]), at(905_000))
+        .unwrap();
+    for policy in [OnStale::Refuse, OnStale::Accept, OnStale::Introspect] {
+        for text in [token(1, 10), token(2, 10)] {
+            let verdict = kit.shared.verify_with(&text, policy, || at(905_000));
+            assert_eq!(verdict, Err(Error::Invalid(Reason::Expired)));
+        }
+    }
 }
 
 #[test]

@@ -56,10 +56,11 @@ impl<'de> Members<'de> for Claims<'de> {
 }
 
 impl Claims<'_> {
+    /// Without `now`, whatever the time.
     pub(super) fn accept(
         self,
         expected: &Expected,
-        now: UnixMillis,
+        now: Option<UnixMillis>,
         kid: &KeyId,
     ) -> Result<AccessToken, Reason> {
         let issuer = self.issuer.ok_or(Reason::Claims)?;
@@ -87,6 +88,9 @@ impl Claims<'_> {
         if lifetime.is_zero() || lifetime > expected.max_lifetime {
             return Err(Reason::Lifetime);
         }
+        let Some(now) = now else {
+            return Ok(token);
+        };
         if token.is_expired(now) {
             return Err(Reason::Expired);
         }

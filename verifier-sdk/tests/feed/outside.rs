@@ -1,6 +1,6 @@
 //! What the session service hears from a verifier, and is asked by it.
 
-use crate::issuer::Issuer;
+use crate::issuer::{Issuer, Minted};
 use crate::{builder, eventually, is_stale, refused, soon, start};
 use revocation_events::Target;
 use std::time::Duration;
@@ -115,6 +115,16 @@ async fn while_stale_it_may_ask_the_service() {
     assert_eq!(session.session_id(), minted.session);
     assert_eq!(issuer.log().introspected, [token.as_str()]);
 
+    let ended = Minted {
+        expires_in: -10,
+        ..issuer.mint()
+    };
+    let verdict = verifier.verify_or_introspect(&ended.token()).await;
+    assert!(
+        verdict.is_ok(),
+        "by this clock it has expired, and whose is right?"
+    );
+
     issuer.log().active = false;
     let verdict = verifier.verify_or_introspect(&token).await;
     assert_eq!(verdict, Err(Error::Invalid(Reason::Inactive)));
@@ -123,7 +133,7 @@ async fn while_stale_it_may_ask_the_service() {
     assert_eq!(garbage, Err(Error::Invalid(Reason::Malformed)));
     assert_eq!(
         issuer.log().introspected.len(),
-        2,
+        3,
         "garbage is not asked about"
     );
 

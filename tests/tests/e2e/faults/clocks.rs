@@ -45,6 +45,57 @@ async fn a_verifier_whose_clock_runs_behind_says_so_until_it_is_right() {
     a_verifiers_clock_goes_wrong_and_comes_right(-FIVE_MINUTES).await;
 }
 
+/// By the gate's clock what a log-in gives has expired, or its time has not come.
+async fn a_gate_with_a_wrong_clock(policy: &str, wrong: i64) -> (World, Gate, User, WallClock) {
+    let world = World::begins_with(|settings| settings.flag("--access-ttl", "4m")).await;
+    let clock = WallClock::right();
+    let settings = gate_of(&world).nats(&world.nats.url()).clock(&clock);
+    let gate = settings.flag("--on-stale", policy).start().await;
+    clock.is_ahead_by(wrong);
+    eventually("it is stale", SOON, async || gate.is("stale").await).await;
+    let mut alice = world.alice();
+    alice.logs_in().await;
+    (world, gate, alice, clock)
+}
+
+#[tokio::test]
+async fn a_verifier_that_goes_on_logs_nobody_out_by_its_wrong_clock() {
+    for wrong in [FIVE_MINUTES, -FIVE_MINUTES] {
+        let (_world, gate, mut alice, clock) = a_gate_with_a_wrong_clock("accept", wrong).await;
+        let token = alice.access_token();
+        let answer = gate.judges(&token).await.must_be(503);
+        assert_eq!(answer.problem(), Some("verifier-stale"), "{wrong}");
+        assert_eq!(gate.verdict("not a token").await, 401, "at any time");
+        clock.is_ahead_by(0);
+        verdict_becomes(&gate, &token, 200, &[503]).await;
+
+        alice.logs_out().await;
+        verdict_becomes(&gate, &token, 401, &[200]).await;
+        clock.is_ahead_by(wrong);
+        eventually("it is stale", SOON, async || gate.is("stale").await).await;
+        assert_eq!(gate.verdict(&token).await, 401, "known to be dead");
+    }
+}
+
+#[tokio::test]
+async fn a_verifier_that_asks_goes_by_the_services_clock_and_not_by_its_wrong_one() {
+    for wrong in [FIVE_MINUTES, -FIVE_MINUTES] {
+        let (mut world, gate, mut alice, _clock) =
+            a_gate_with_a_wrong_clock("introspect", wrong).await;
+        let token = alice.access_token();
+        assert_eq!(gate.verdict(&token).await, 200, "{wrong}");
+        assert_eq!(gate.verdict("not a token").await, 401, "at any time");
+        alice.logs_out().await;
+        assert_eq!(gate.verdict(&token).await, 401, "the service knows");
+
+        let mut admin = world.admin();
+        admin.logs_in().await;
+        world.service.kill();
+        let asked_in_vain = gate.judges(&admin.access_token()).await.must_be(503);
+        assert_eq!(asked_in_vain.problem(), Some("verifier-stale"));
+    }
+}
+
 #[tokio::test]
 async fn a_verifier_that_starts_with_a_wrong_clock_names_it_and_judges_once_it_is_right() {
     let world = World::begins().await;
