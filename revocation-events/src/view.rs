@@ -199,20 +199,21 @@ impl View {
     }
 
     fn prove(&mut self, at: UnixMillis, now: Now) -> bool {
-        let believable = at <= now.wall.plus(MAX_AHEAD);
+        let came = Proof {
+            at,
+            first_came: now.monotonic,
+        };
         // A copy of the newest proof, or an older one, does not restart the clock.
         let newest = self.proof.is_none_or(|proof| at > proof.at);
-        if believable && newest {
-            self.proof = Some(Proof {
-                at,
-                first_came: now.monotonic,
-            });
+        let believed = newest && came.is_possible(now.wall);
+        if believed {
+            self.proof = Some(came);
         }
-        believable && newest
+        believed
     }
 
     fn forget_impossible_proof(&mut self, wall: UnixMillis) {
-        self.proof = self.proof.filter(|proof| proof.at <= wall.plus(MAX_AHEAD));
+        self.proof = self.proof.filter(|proof| proof.is_possible(wall));
     }
 
     fn forget(&mut self) {
@@ -274,6 +275,12 @@ impl View {
         self.proof
     }
 
+    /// The newest proof, to be shown to those who verify: none while anything is missing.
+    #[must_use]
+    pub fn proven(&self) -> Option<Proof> {
+        self.proof.filter(|_| self.is_complete())
+    }
+
     /// The keys whose tokens are dead.
     pub fn revoked_keys(&self) -> impl Iterator<Item = &KeyId> {
         self.keys.revoked.iter()
@@ -290,18 +297,50 @@ impl View {
     /// looked up the cut-offs.
     pub fn freshness(&mut self, now: Now, max_staleness: Duration) -> Freshness {
         self.forget_impossible_proof(now.wall);
-        if !self.is_complete() {
-            return Freshness::CatchingUp;
+        match self.proven() {
+            Some(proof) => proof.freshness(now, max_staleness),
+            None if self.is_complete() => Freshness::Unproven,
+            None => Freshness::CatchingUp,
         }
-        match self.proof.map(|proof| proof.age(now)) {
-            None => Freshness::Unproven,
-            Some(age) if age <= max_staleness => Freshness::Fresh { age },
-            Some(age) => Freshness::Stale { age },
+    }
+}
+
+impl Freshness {
+    /// Whether it is fresh.
+    #[must_use]
+    pub const fn is_fresh(self) -> bool {
+        matches!(self, Self::Fresh { .. })
+    }
+
+    /// How old the proof is, where there is one.
+    #[must_use]
+    pub const fn age(self) -> Option<Duration> {
+        match self {
+            Self::Fresh { age } | Self::Stale { age } => Some(age),
+            Self::Unproven | Self::CatchingUp => None,
         }
     }
 }
 
 impl Proof {
+    /// What this proof is worth to a verifier that is complete. For threads that verify while
+    /// another owns the view: where the answer is [`Freshness::Unproven`], the proof lies too far
+    /// ahead of the wall clock, and must be forgotten for good.
+    #[must_use]
+    pub fn freshness(self, now: Now, max_staleness: Duration) -> Freshness {
+        if !self.is_possible(now.wall) {
+            return Freshness::Unproven;
+        }
+        match self.age(now) {
+            age if age <= max_staleness => Freshness::Fresh { age },
+            age => Freshness::Stale { age },
+        }
+    }
+
+    fn is_possible(self, wall: UnixMillis) -> bool {
+        self.at <= wall.plus(MAX_AHEAD)
+    }
+
     /// How old the proof is, by whichever clock says more: the wall clock may be set back, and the
     /// monotonic one may stand still while a machine sleeps.
     #[must_use]

@@ -70,7 +70,7 @@ impl Link {
 
     /// How old the newest proof is, whichever transport it came by.
     pub(crate) fn age(&self) -> Option<Duration> {
-        self.shared.age(self.clock.now())
+        self.shared.freshness(self.clock.now()).age()
     }
 
     /// Ask for the pages after this one.

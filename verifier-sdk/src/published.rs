@@ -12,7 +12,7 @@
 //! Without the epoch a thread that was held up between 2 and 3 could miss a cut-off that was
 //! dropped under one floor and then read a lower one.
 
-use revocation_events::view::{MAX_AHEAD, Proof};
+use revocation_events::view::{Freshness, Proof};
 use revocation_events::{Now, Position, UnixMillis};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -53,21 +53,23 @@ impl Published {
         }
     }
 
-    /// How old the proof that was seen is now, or `None` where it proves nothing any more. `now`
-    /// must have been read after everything was looked up.
-    pub(crate) fn age(&self, seen: Seen, now: Now) -> Option<Duration> {
-        let proof = seen.proof?;
+    /// What the proof that was seen is worth now. `now` must have been read after everything was
+    /// looked up.
+    pub(crate) fn freshness(&self, seen: Seen, now: Now, max_staleness: Duration) -> Freshness {
+        let Some(proof) = seen.proof else {
+            return Freshness::Unproven;
+        };
         if self.closed.load(Ordering::Acquire) {
-            return None;
+            return Freshness::Unproven;
         }
         if self.epoch.load(Ordering::Acquire) != seen.epoch {
-            return None;
+            return Freshness::Unproven;
         }
-        if proof.at > now.wall.plus(MAX_AHEAD) {
+        let freshness = proof.freshness(now, max_staleness);
+        if freshness == Freshness::Unproven {
             self.forget(proof.at);
-            return None;
         }
-        Some(proof.age(now))
+        freshness
     }
 
     /// For good, and not only for this call: when the clock comes back to it, it would be as old
@@ -115,7 +117,7 @@ impl Published {
         self.epoch.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Whether a proof is shown. A verifying thread may have [forgotten](Self::age) it.
+    /// Whether a proof is shown. A verifying thread may have [forgotten](Self::freshness) it.
     pub(crate) fn has_proof(&self) -> bool {
         self.proof_at.load(Ordering::Acquire) != NO_PROOF
     }
@@ -132,6 +134,10 @@ mod tests {
         }
     }
 
+    fn age(published: &Published, seen: Seen, now: Now) -> Option<Duration> {
+        published.freshness(seen, now, Duration::MAX).age()
+    }
+
     fn with_proof(at: u64, first_came: u64) -> Published {
         let published = Published::default();
         published.show_proof(Proof {
@@ -144,28 +150,24 @@ mod tests {
     #[test]
     fn without_a_proof_there_is_no_age() {
         let published = Published::default();
-        assert_eq!(published.age(published.see(), now(5_000, 5)), None);
+        assert_eq!(age(&published, published.see(), now(5_000, 5)), None);
     }
 
     #[test]
     fn the_age_is_that_of_the_clock_that_says_more() {
         let published = with_proof(10_000, 100);
-        let age = |now| {
-            published
-                .age(published.see(), now)
-                .map(|age| age.as_millis())
-        };
-        assert_eq!(age(now(10_300, 200)), Some(300));
-        assert_eq!(age(now(9_500, 700)), Some(600));
+        let millis = |now| age(&published, published.see(), now).map(|age| age.as_millis());
+        assert_eq!(millis(now(10_300, 200)), Some(300));
+        assert_eq!(millis(now(9_500, 700)), Some(600));
     }
 
     #[test]
     fn a_proof_ahead_of_the_clock_is_forgotten_for_good() {
         let published = with_proof(10_000, 0);
-        assert!(published.age(published.see(), now(9_000, 0)).is_some());
-        assert_eq!(published.age(published.see(), now(8_999, 0)), None);
+        assert!(age(&published, published.see(), now(9_000, 0)).is_some());
+        assert_eq!(age(&published, published.see(), now(8_999, 0)), None);
         assert!(!published.has_proof());
-        assert_eq!(published.age(published.see(), now(10_000, 0)), None);
+        assert_eq!(age(&published, published.see(), now(10_000, 0)), None);
     }
 
     #[test]
@@ -176,8 +178,8 @@ mod tests {
             at: UnixMillis::new(8_000),
             first_came: Duration::ZERO,
         });
-        assert_eq!(published.age(seen, now(8_000, 0)), None);
-        assert!(published.age(published.see(), now(8_000, 0)).is_some());
+        assert_eq!(age(&published, seen, now(8_000, 0)), None);
+        assert!(age(&published, published.see(), now(8_000, 0)).is_some());
     }
 
     #[test]
@@ -189,7 +191,7 @@ mod tests {
             at: UnixMillis::new(10_001),
             first_came: Duration::ZERO,
         });
-        assert_eq!(published.age(seen, now(10_001, 0)), None);
-        assert!(published.age(published.see(), now(10_001, 0)).is_some());
+        assert_eq!(age(&published, seen, now(10_001, 0)), None);
+        assert!(age(&published, published.see(), now(10_001, 0)).is_some());
     }
 }

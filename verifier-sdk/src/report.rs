@@ -103,15 +103,15 @@ impl Reporter {
     }
 
     fn status(&self, goodbye: bool) -> Status {
-        let age = self.shared.age(self.clock.now());
+        let freshness = self.shared.freshness(self.clock.now());
         let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         Status {
             service: self.name.clone(),
             instance: self.instance.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             head: self.progress.borrow().head,
-            fresh: age.is_some_and(|age| age <= self.shared.max_staleness),
-            age_ms: age.map(millis),
+            fresh: freshness.is_fresh(),
+            age_ms: freshness.age().map(millis),
             max_staleness_ms: millis(self.shared.max_staleness),
             counts: self.shared.counters.read(),
             goodbye,

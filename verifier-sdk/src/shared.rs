@@ -8,6 +8,7 @@ use crate::keys::{KeyState, Keys};
 use crate::published::Published;
 use crate::session::Session;
 use crate::token::{AccessToken, Expected};
+use revocation_events::view::Freshness;
 use revocation_events::{KeyId, Now, Position, UnixMillis};
 use std::time::Duration;
 
@@ -84,8 +85,8 @@ impl Shared {
         let found = self.find(text, || Some(now().wall));
         let floor = self.published.floor();
         let now = now();
-        let age = self.published.age(seen, now);
-        if age.is_some_and(|age| age <= self.max_staleness) {
+        let freshness = self.published.freshness(seen, now, self.max_staleness);
+        if freshness.is_fresh() {
             return self.conclude(text, found, floor, now);
         }
         // Without a proof nobody is told that a token has expired, or that its time has not come: a
@@ -141,9 +142,10 @@ impl Shared {
         }
     }
 
-    /// How old the proof is, where there is one.
-    pub(crate) fn age(&self, now: Now) -> Option<Duration> {
-        self.published.age(self.published.see(), now)
+    /// What the proof is worth.
+    pub(crate) fn freshness(&self, now: Now) -> Freshness {
+        let seen = self.published.see();
+        self.published.freshness(seen, now, self.max_staleness)
     }
 
     /// The session of a token that no cut-off kills. `at` says at which time its times must be

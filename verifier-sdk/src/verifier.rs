@@ -218,10 +218,10 @@ impl Verifier {
     #[must_use]
     pub fn status(&self) -> Status {
         let shared = &self.0.shared;
-        let age = shared.age(self.0.clock.now());
+        let proof = shared.freshness(self.0.clock.now());
         let freshness = if !shared.published.has_started() {
             Freshness::Starting
-        } else if age.is_some_and(|age| age <= shared.max_staleness) {
+        } else if proof.is_fresh() {
             Freshness::Fresh
         } else {
             Freshness::Stale
@@ -235,7 +235,7 @@ impl Verifier {
         };
         Status {
             freshness,
-            age,
+            age: proof.age(),
             head: self.0.progress.borrow().head,
             floor: shared.published.floor(),
             cutoffs: shared.cutoffs.len(),

@@ -29,8 +29,9 @@
 //! | [`story`] | tells a counterexample, a step a line | |
 //!
 //! The service's side is a model: it follows the code function by function and names each, so whoever
-//! changes one of those looks here too. The verifier's side is the code itself, and so is the
-//! splitting of pages (`Page::cut`).
+//! changes one of those looks here too. The verifier's side is the code itself: the view, and what a proof is worth at a time
+//! (`Proof::freshness`, which the SDK asks for every token). So is the splitting of pages (`Page::cut`).
+//! How the SDK shows a proof to the threads that verify is not in here (`verifier-sdk/src/published.rs`).
 //!
 //! What can happen: replicas freeze between any two steps of a cut and between a commit and its page,
 //! are killed, stand in for each other, split what is too long with `more`, answer HTTP requests from

@@ -179,8 +179,8 @@ impl Follower {
         }
         let proof = self
             .view
-            .proof()
-            .filter(|proof| self.view.is_complete() && Some(*proof) != self.disowned);
+            .proven()
+            .filter(|proof| Some(*proof) != self.disowned);
         let goes_back = match (proof, self.shown) {
             (Some(proof), Some(shown)) => proof.at < shown.at,
             (None, shown) => shown.is_some(),

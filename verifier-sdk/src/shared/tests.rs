@@ -284,7 +284,7 @@ fn no_thread_accepts_a_token_that_was_revoked_before_the_proof_that_it_saw() {
         .map(|n| token(1_000 + u128::from(n), 10))
         .collect();
     let proven = || {
-        let age = shared.age(at(ROUNDS)).unwrap();
+        let age = shared.freshness(at(ROUNDS)).age().unwrap();
         ROUNDS - u64::try_from(age.as_millis()).unwrap()
     };
     std::thread::scope(|threads| {

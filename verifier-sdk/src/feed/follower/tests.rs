@@ -3,9 +3,7 @@ use crate::testkit::{Kit, at, kid, page, pos, session, token};
 use revocation_events::Target;
 
 fn is_fresh(kit: &Kit, millis: u64) -> bool {
-    kit.shared
-        .age(at(millis))
-        .is_some_and(|age| age <= kit.shared.max_staleness)
+    kit.shared.freshness(at(millis)).is_fresh()
 }
 
 #[test]
