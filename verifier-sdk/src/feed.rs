@@ -45,6 +45,8 @@ pub(crate) struct Progress {
     pub(crate) head: Option<Position>,
     /// Whether a proof was ever shown.
     pub(crate) proven: bool,
+    /// Whether nothing is missing: pages without a gap, and the key sets that were wanted.
+    pub(crate) complete: bool,
 }
 
 /// What a transport is given.

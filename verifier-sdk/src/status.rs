@@ -11,6 +11,9 @@ pub enum Freshness {
     Starting,
     /// It knows every revocation that was in the log at most `max_staleness` ago.
     Fresh,
+    /// It learns the log again, because a signing key was revoked, or because it was away for longer
+    /// than revocations are kept. Until it has, tokens are answered as by one that is stale.
+    CatchingUp,
     /// It has no proof that its view is recent enough.
     Stale,
 }

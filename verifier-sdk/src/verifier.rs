@@ -26,6 +26,11 @@ use futures::FutureExt as _;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::{Notify, mpsc, watch};
 
+/// Why a verifier is not fresh, where nothing went wrong that could be named.
+const WAITING: &str = "waiting for the session service's pages";
+const CATCHING_UP: &str =
+    "a signing key was revoked, or pages were missed for too long: learning the log again";
+
 /// Checks access tokens, and knows which were revoked and how fresh that knowledge is.
 ///
 /// Cheap to clone: all clones are one verifier. It works in two background tasks until the last
@@ -219,28 +224,26 @@ impl Verifier {
     pub fn status(&self) -> Status {
         let shared = &self.0.shared;
         let proof = shared.freshness(self.0.clock.now());
-        let freshness = if !shared.published.has_started() {
-            Freshness::Starting
+        let progress = *self.0.progress.borrow();
+        let (freshness, reason) = if !shared.published.has_started() {
+            (Freshness::Starting, WAITING)
         } else if proof.is_fresh() {
-            Freshness::Fresh
+            (Freshness::Fresh, "up to date")
+        } else if !progress.complete {
+            (Freshness::CatchingUp, CATCHING_UP)
         } else {
-            Freshness::Stale
+            (Freshness::Stale, WAITING)
         };
-        let reason = match freshness {
-            Freshness::Fresh => "up to date".to_owned(),
-            Freshness::Starting | Freshness::Stale => {
-                let last = self.0.trouble.last();
-                last.unwrap_or_else(|| "waiting for the session service's pages".to_owned())
-            }
-        };
+        let trouble = self.0.trouble.last();
+        let trouble = trouble.filter(|_| freshness != Freshness::Fresh);
         Status {
             freshness,
             age: proof.age(),
-            head: self.0.progress.borrow().head,
+            head: progress.head,
             floor: shared.published.floor(),
             cutoffs: shared.cutoffs.len(),
             counts: shared.counters.read(),
-            reason,
+            reason: trouble.unwrap_or_else(|| reason.to_owned()),
         }
     }
 

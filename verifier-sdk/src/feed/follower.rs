@@ -203,6 +203,7 @@ impl Follower {
         let came = Progress {
             head: self.view.head(),
             proven: self.last.is_some(),
+            complete: self.view.is_complete(),
         };
         self.progress
             .send_if_modified(|progress| std::mem::replace(progress, came) != came);

@@ -1,13 +1,14 @@
 //! Key sets: unknown keys, floods, bad answers.
 
-use crate::issuer::{Issuer, key};
+use crate::issuer::{Issuer, key, kid};
 use crate::key_sets::Answer;
-use crate::{eventually, is_starting, refused, start};
+use crate::{eventually, is_stale, is_starting, refused, start};
+use revocation_events::Target;
 use revocation_events::jwk::Jwk;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use verifier_sdk::{Reason, Verifier};
+use verifier_sdk::{Freshness, Reason, Verifier};
 
 #[tokio::test]
 async fn a_new_key_is_learned_from_its_first_token() {
@@ -36,6 +37,37 @@ async fn a_key_that_the_issuer_does_not_have_is_refused_once_it_was_asked() {
     })
     .await;
     assert!(verifier.verify(&issuer.mint().token()).is_ok());
+}
+
+#[tokio::test]
+async fn while_it_learns_the_log_again_after_a_keys_revocation_it_says_so() {
+    let issuer = Issuer::start().await;
+    let verifier = start(&issuer).await;
+    {
+        let mut log = issuer.log();
+        log.keys.push(key(2));
+        log.signer = key(2);
+    }
+    let token = issuer.mint().token();
+    eventually("the new key is known", || verifier.verify(&token).is_ok()).await;
+    // Without the key set that it wants now it must not go on.
+    issuer.log().jwks = Some(Answer::Drip);
+    issuer.revoke(Target::Key(kid(&key(1))));
+    eventually("it learns again", || {
+        verifier.status().freshness == Freshness::CatchingUp
+    })
+    .await;
+    assert!(is_stale(&verifier, &token));
+    let reason = verifier.status().reason;
+    assert!(reason.contains("signing key was revoked"), "{reason}");
+
+    {
+        let mut log = issuer.log();
+        log.jwks = None;
+        log.keys.remove(0);
+    }
+    eventually("it is fresh", || verifier.verify(&token).is_ok()).await;
+    assert_eq!(verifier.status().freshness, Freshness::Fresh);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -163,6 +163,7 @@ async fn ready(gate: Data<Gate>) -> HttpResponse {
     let status = gate.verifier.status();
     let (ready, freshness) = match status.freshness {
         Freshness::Starting => (false, "starting"),
+        Freshness::CatchingUp => (gate.on_stale != OnStale::Refuse, "catching-up"),
         Freshness::Stale => (gate.on_stale != OnStale::Refuse, "stale"),
         Freshness::Fresh => (true, "fresh"),
     };

@@ -21,7 +21,8 @@ fn nothing_is_shown_before_everything_has_come() {
         *kit.progress.borrow(),
         Progress {
             head: Some(pos(10)),
-            proven: false
+            proven: false,
+            complete: false,
         }
     );
     kit.give_keys(&[1], at(0));
@@ -30,7 +31,8 @@ fn nothing_is_shown_before_everything_has_come() {
         *kit.progress.borrow(),
         Progress {
             head: Some(pos(10)),
-            proven: true
+            proven: true,
+            complete: true,
         }
     );
 }
@@ -60,7 +62,8 @@ fn a_revoked_key_withdraws_everything_but_the_cut_offs() {
         *kit.progress.borrow(),
         Progress {
             head: None,
-            proven: true
+            proven: true,
+            complete: false,
         }
     );
     kit.give_keys(&[1], at(2));
