@@ -13,6 +13,16 @@
 //!
 //! Everything that is left to chance comes from the seed; what the machine makes of it does not.
 //! To add a fault: a [`faults::Kind`] with its name, its claims, its blow and its mending.
+//!
+//! # What it cannot see
+//! | what | where that is tried |
+//! | --- | --- |
+//! | Verifiers live in this process, or nothing could ask them often enough: none is stopped or killed. One is dropped now and then, and a new one takes its place. | `e2e/faults/staleness.rs` |
+//! | One machine has one clock, so none is wrong. | `e2e/faults/clocks.rs`, the model |
+//! | No fault lasts longer than seconds: what gathers meanwhile fits one page, so no cut is split. | the model |
+//! | No signing key is revoked or stolen. | `e2e/keys/`, the model |
+//!
+//! The model is `revocation-events/tests/model`.
 
 #![expect(clippy::unwrap_used, reason = "a run that cannot go on says where")]
 
