@@ -11,6 +11,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use revocation_events::{Position, SessionId, UserId};
 use serde::Serialize;
+use std::time::Duration;
 
 /// A part of a list.
 #[derive(Serialize)]
@@ -113,38 +114,62 @@ pub(super) fn granted(call: &Call, status: StatusCode, granted: &Granted) -> Htt
     response
 }
 
+/// What a revocation came to. With `Prefer: wait` the answer waits for the verifiers, and says which
+/// have applied it.
+#[derive(Serialize)]
+struct Revocation {
+    revoked: Option<u64>,
+    position: Position,
+    published: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verifiers: Option<fence::Verifiers>,
+}
+
+impl Revocation {
+    /// And the wait that was granted, where the caller prefers one.
+    async fn of(call: &Call, ended: &Ended) -> (Self, Option<Duration>) {
+        let (wait, verifiers) = fence::wait(call, ended.position).await.unzip();
+        let revocation = Self {
+            revoked: ended.revoked,
+            position: ended.position,
+            published: ended.published,
+            verifiers,
+        };
+        (revocation, wait)
+    }
+}
+
+/// What a revocation came to, where a session token was all that the client sent.
+pub(super) async fn ended_by_token(call: &Call, ended: &Ended) -> HttpResponse {
+    let (revocation, wait) = Revocation::of(call, ended).await;
+    let mut response = HttpResponse::Ok().json(revocation);
+    fence::mark_applied(&mut response, wait);
+    response
+}
+
 /// What a revocation came to. Where the caller's own session was kept, its fresh access token is
-/// there too; where it ended, a browser forgets its cookies. With `Prefer: wait` the answer waits for
-/// the verifiers, and says which have applied it.
+/// there too; where it ended, a browser forgets its cookies.
 pub(super) async fn ended(call: &Call, caller: &Caller, ended: &Ended, own: Own) -> HttpResponse {
     #[derive(Serialize)]
     struct Answer<'a> {
-        revoked: Option<u64>,
-        position: Position,
-        published: bool,
+        #[serde(flatten)]
+        revocation: Revocation,
         #[serde(skip_serializing_if = "Option::is_none")]
         access_token: Option<&'a str>,
         #[serde(flatten)]
         access: Option<AccessEnd>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        verifiers: Option<fence::Verifiers>,
     }
-    let (wait, verifiers) = fence::wait(call, ended.position).await.unzip();
+    let (revocation, wait) = Revocation::of(call, ended).await;
     let in_cookies = caller.session.delivery == Delivery::Cookie;
     let kept = ended.kept.as_deref();
     let mut response = HttpResponse::Ok().json(Answer {
-        revoked: ended.revoked,
-        position: ended.position,
-        published: ended.published,
+        revocation,
         access_token: kept
             .filter(|_| !in_cookies)
             .map(|granted| granted.access.token.as_str()),
         access: kept.map(AccessEnd::of),
-        verifiers,
     });
-    if let Some(wait) = wait {
-        fence::mark_applied(&mut response, wait);
-    }
+    fence::mark_applied(&mut response, wait);
     match (kept, own) {
         (Some(granted), _) if in_cookies => cookies::set_access(&mut response, granted),
         (None, Own::Ended) if in_cookies => {

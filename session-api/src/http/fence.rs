@@ -110,8 +110,9 @@ pub(super) async fn wait(call: &Call, position: Position) -> Option<(Duration, V
     }
 }
 
-/// Says that the preference was honoured.
-pub(super) fn mark_applied(response: &mut HttpResponse, wait: Duration) {
+/// Says which preference was honoured, where one was.
+pub(super) fn mark_applied(response: &mut HttpResponse, wait: Option<Duration>) {
+    let Some(wait) = wait else { return };
     let value = HeaderValue::from_str(&format!("wait={}", wait.as_secs()))
         .unwrap_or_else(|_| unreachable!("a word and digits"));
     response.headers_mut().insert(PREFERENCE_APPLIED, value);

@@ -1,8 +1,8 @@
 //! `POST /revoke` (RFC 7009) and `POST /introspect` (RFC 7662): forms, as their RFCs say.
 
 use super::call::Call;
-use super::credential;
 use super::problem::{Error, OAuthError};
+use super::{answer, credential};
 use crate::service;
 use crate::session::EndReason;
 use actix_web::HttpResponse;
@@ -25,11 +25,7 @@ pub(super) async fn revoke(call: Call) -> Result<HttpResponse, Error> {
         return Ok(nothing_revoked());
     };
     match service.end_session(session, None, EndReason::Logout).await {
-        Ok(ended) => Ok(HttpResponse::Ok().json(json!({
-            "revoked": ended.revoked,
-            "position": ended.position,
-            "published": ended.published,
-        }))),
+        Ok(ended) => Ok(answer::ended_by_token(&call, &ended).await),
         Err(service::Error::NotFound) => Ok(nothing_revoked()),
         Err(error) => Err(error.into()),
     }

@@ -82,6 +82,36 @@ async fn a_session_token_ends_its_session() {
 }
 
 #[tokio::test]
+async fn a_phone_that_logs_out_may_wait_for_the_verifiers_too() {
+    let world = World::begins().await;
+    let status = json!({
+        "service": "orders", "instance": "i1", "version": "0.1.0", "head": 7, "fresh": true,
+        "age_ms": 12, "max_staleness_ms": 600_000,
+        "counts": { "accepted": 1, "refused": 2, "unavailable": 3, "pages": 4, "pages_refused": 0 },
+    });
+    let report = world.client("POST", "/revocations/status").json(&status);
+    Answer::of(report).await.must_be(204);
+    let phone = world.phone("alice").await;
+    let revoke = |token: &str| {
+        let request = world.request("POST", "/revoke").form(&[("token", token)]);
+        Answer::of(request.header("prefer", "wait=1"))
+    };
+    let answer = revoke(&phone.session).await.must_be(200);
+    assert_eq!(answer.body["revoked"], 1);
+    assert_eq!(header(&answer, "preference-applied"), "wait=1");
+    let verifiers = &answer.body["verifiers"];
+    assert_eq!(
+        (&verifiers["live"], &verifiers["applied"]),
+        (&json!(1), &json!(0))
+    );
+    assert_eq!(verifiers["missing"][0]["instance"], "i1");
+    // Of what was never revoked there is nothing to wait for.
+    let answer = revoke("rubbish").await.must_be(200);
+    assert_eq!(header(&answer, "preference-applied"), "");
+    assert!(answer.body.get("verifiers").is_none());
+}
+
+#[tokio::test]
 async fn an_old_session_token_ends_its_session_too() {
     let world = World::begins().await;
     let phone = world.phone("alice").await;
