@@ -20,6 +20,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use verifier_sdk::request::Origin;
@@ -348,7 +349,7 @@ impl Running {
 async fn hear_statuses(mut feed: StatusFeed, fleet: Fleet) {
     while let Some(reported) = feed.next().await {
         match reported {
-            Ok(reported) => fleet.heard(reported.client, reported.status, crate::clock::now()),
+            Ok(reported) => fleet.heard(reported.client, reported.status, Instant::now()),
             Err(_) => fleet.heard_nonsense(),
         }
     }

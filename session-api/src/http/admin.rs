@@ -5,7 +5,7 @@ use super::answer::{self, List, Own};
 use super::call::Call;
 use super::json::Body;
 use super::problem::Error;
-use super::times::Time;
+use super::times::{Time, wall_time};
 use super::{credential, sessions};
 use crate::audit;
 use crate::password::user_name;
@@ -149,11 +149,11 @@ struct VerifierItem {
 /// `GET /admin/verifiers`.
 pub(super) async fn verifiers(call: Call) -> Result<HttpResponse, Error> {
     credential::admin(&call).await?;
-    let live = call.state.app.fleet.live(crate::clock::now()).await?;
+    let live = call.state.app.fleet.live().await?;
     let items = live.into_iter().map(|verifier| VerifierItem {
-        client: verifier.client,
-        status: verifier.status,
-        last_seen_at: Time(verifier.seen_at),
+        client: verifier.client.clone(),
+        status: verifier.status.clone(),
+        last_seen_at: wall_time(verifier.seen),
     });
     Ok(HttpResponse::Ok().json(List::<_> {
         items: items.collect(),

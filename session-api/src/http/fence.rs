@@ -3,7 +3,7 @@
 //! It speaks of the verifiers that this service has heard of, and says how many those are.
 
 use super::call::Call;
-use super::times::Time;
+use super::times::{Time, wall_time};
 use crate::relay::fleet::{Applied, Verifier};
 use actix_web::HttpResponse;
 use actix_web::http::header::{HeaderName, HeaderValue};
@@ -36,19 +36,15 @@ struct Missing {
     last_seen_at: Time,
 }
 
-impl From<Verifier> for Missing {
-    fn from(verifier: Verifier) -> Self {
-        let Verifier {
-            client,
-            status,
-            seen_at,
-        } = verifier;
+impl From<&Verifier> for Missing {
+    fn from(verifier: &Verifier) -> Self {
+        let status = &verifier.status;
         Self {
-            client,
-            service: status.service,
-            instance: status.instance,
+            client: verifier.client.clone(),
+            service: status.service.clone(),
+            instance: status.instance.clone(),
             head: status.head,
-            last_seen_at: Time(seen_at),
+            last_seen_at: wall_time(verifier.seen),
         }
     }
 }
@@ -58,7 +54,7 @@ impl From<Applied> for Verifiers {
         Self {
             live,
             applied: live - missing.len(),
-            missing: missing.into_iter().map(Missing::from).collect(),
+            missing: missing.iter().map(|v| Missing::from(&**v)).collect(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use revocation_events::UnixMillis;
 use serde::{Serialize, Serializer};
+use tokio::time::Instant;
 
 /// A time that is written `2026-11-23T14:00:00Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +16,11 @@ impl Serialize for Time {
         let time = Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX);
         serializer.collect_str(&time)
     }
+}
+
+/// The wall clock's time for a moment of the monotonic clock.
+pub(super) fn wall_time(moment: Instant) -> Time {
+    Time(crate::clock::now().minus(moment.elapsed()))
 }
 
 /// How many seconds lie between two times, as OAuth's `expires_in` counts them: between the seconds

@@ -2,9 +2,16 @@
 //!
 //! Reports come over NATS to every replica, or by HTTP to one, which stores them for the others.
 
+mod newest;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use newest::Verifier;
+
 use crate::store::{self, Store};
+use newest::{ANYONE, MAX_STANDING};
+use revocation_events::Position;
 use revocation_events::status::Status;
-use revocation_events::{Position, UnixMillis};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,41 +22,30 @@ use tokio::time::{Instant, timeout_at};
 /// Reports that are remembered. A verifier more is not shown; none is refused for it.
 const MAX_VERIFIERS: usize = 20_000;
 
-/// The name of those who follow an open feed without one.
-const ANYONE: &str = "anyone";
-
 /// Instances of one client that report over HTTP and are remembered, in two hours: for all those
 /// together that report without a credential, and for a credential. One more is not shown either.
 const MAX_UNKNOWN: u32 = 100;
 const MAX_INSTANCES: u32 = 10_000;
 
-/// The longest `max_staleness` that counts for how long a report stands.
-const MAX_STANDING: Duration = Duration::from_secs(3600);
-
 /// How often a fence looks for reports that came by HTTP to another replica, and whether somebody
 /// fell silent.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// A live verifier.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Verifier {
-    /// The credential that it reported with.
-    pub(crate) client: String,
-    pub(crate) status: Status,
-    pub(crate) seen_at: UnixMillis,
-}
 
 /// All verifiers heard of. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Fleet {
     store: Arc<dyn Store>,
-    /// Those who report over NATS, by client and instance.
-    heard: Arc<Mutex<HashMap<(String, String), Verifier>>>,
+    /// Those who report over NATS; goodbyes too, which older reports that came by HTTP must not
+    /// outlive.
+    heard: Arc<Mutex<Heard>>,
     /// Changes with every report that comes to this replica.
     reports: Arc<watch::Sender<()>>,
     /// What came over NATS in the place of a report.
     nonsense: Arc<AtomicU64>,
 }
+
+/// By client and instance.
+type Heard = HashMap<(String, String), Arc<Verifier>>;
 
 /// Who has applied a revocation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,7 +53,7 @@ pub(crate) struct Applied {
     /// Live verifiers: those that were heard of.
     pub(crate) live: usize,
     /// The live ones whose view does not reach to the position yet.
-    pub(crate) missing: Vec<Verifier>,
+    pub(crate) missing: Vec<Arc<Verifier>>,
 }
 
 impl Fleet {
@@ -71,8 +67,22 @@ impl Fleet {
     }
 
     /// A report came over NATS.
-    pub(crate) fn heard(&self, client: String, status: Status, now: UnixMillis) {
-        self.remember(client, status, now);
+    pub(crate) fn heard(&self, client: String, status: Status, now: Instant) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (client, status.instance.clone());
+        if heard.len() >= MAX_VERIFIERS {
+            heard.retain(|_, verifier| verifier.stands(now));
+        }
+        if heard.len() < MAX_VERIFIERS || heard.contains_key(&key) {
+            let client = key.0.clone();
+            let verifier = Verifier {
+                client,
+                status,
+                seen: now,
+            };
+            heard.insert(key, Arc::new(verifier));
+        }
+        drop(heard);
         self.reports.send_replace(());
     }
 
@@ -84,28 +94,6 @@ impl Fleet {
     /// How often that was so.
     pub(crate) fn nonsense(&self) -> u64 {
         self.nonsense.load(Ordering::Relaxed)
-    }
-
-    fn remember(&self, client: String, status: Status, now: UnixMillis) {
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (client, status.instance.clone());
-        if status.goodbye {
-            heard.remove(&key);
-            return;
-        }
-        if heard.len() >= MAX_VERIFIERS {
-            heard.retain(|_, verifier| stands(&verifier.status, verifier.seen_at, now));
-        }
-        if heard.len() < MAX_VERIFIERS || heard.contains_key(&key) {
-            heard.insert(
-                key.clone(),
-                Verifier {
-                    client: key.0,
-                    status,
-                    seen_at: now,
-                },
-            );
-        }
     }
 
     /// A report came by HTTP, from a client or, where the feed is open, from anyone.
@@ -128,7 +116,7 @@ impl Fleet {
         let mut reports = self.reports.subscribe();
         loop {
             reports.mark_unchanged();
-            let live = self.live(crate::clock::now()).await?;
+            let live = self.live().await?;
             let applied = Applied {
                 live: live.len(),
                 missing: live
@@ -145,37 +133,34 @@ impl Fleet {
     }
 
     /// The live verifiers, by service and instance.
-    pub(crate) async fn live(&self, now: UnixMillis) -> store::Result<Vec<Verifier>> {
-        let mut live: Vec<Verifier> = {
-            let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-            heard
-                .values()
-                .filter(|v| stands(&v.status, v.seen_at, now))
-                .cloned()
-                .collect()
-        };
-        for row in self.store.statuses(MAX_STANDING).await? {
-            // A report of a newer version that does not read is one verifier less to show.
-            let Ok(status) = serde_json::from_value::<Status>(row.report) else {
-                continue;
-            };
-            if !status.goodbye && stands(&status, row.seen_at, now) {
-                live.push(Verifier {
-                    client: row.client,
-                    status,
-                    seen_at: row.seen_at,
-                });
-            }
-        }
-        live.sort_by(|a, b| {
-            let key = |v: &Verifier| (v.status.service.clone(), v.status.instance.clone());
-            key(a).cmp(&key(b))
-        });
-        live.dedup_by(|a, b| a.client == b.client && a.status.instance == b.status.instance);
+    pub(crate) async fn live(&self) -> store::Result<Vec<Arc<Verifier>>> {
+        let stored = self.read().await?;
+        let now = Instant::now();
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut live = newest::live(heard.values().chain(&stored), now);
+        drop(heard);
+        live.sort_by(by_name);
         Ok(live)
+    }
+
+    async fn read(&self) -> store::Result<Vec<Arc<Verifier>>> {
+        let rows = self.store.statuses(MAX_STANDING).await?;
+        // Not before: a slow answer must not make a verifier look more silent than it is.
+        let answered = Instant::now();
+        let reports = rows.into_iter().filter_map(|row| {
+            // A report of a newer version that does not read is one verifier less to show.
+            let status = serde_json::from_value(row.report).ok()?;
+            Some(Arc::new(Verifier {
+                client: row.client,
+                status,
+                seen: answered.checked_sub(row.age).unwrap_or(answered),
+            }))
+        });
+        Ok(reports.collect())
     }
 }
 
-fn stands(status: &Status, seen_at: UnixMillis, now: UnixMillis) -> bool {
-    now.since(seen_at) <= status.stands_for().min(MAX_STANDING)
+fn by_name(a: &Arc<Verifier>, b: &Arc<Verifier>) -> std::cmp::Ordering {
+    let (a, b) = (&a.status, &b.status);
+    (&a.service, &a.instance).cmp(&(&b.service, &b.instance))
 }

@@ -293,7 +293,7 @@ macro_rules! statements {
             within: Duration,
         ) -> Result<Vec<StatusRow>> {
             const SQL: &str = concat!(
-                "select client, instance, report, seen_at from verifier_status \
+                "select client, instance, report, ", $now, " - seen_at as age from verifier_status \
                  where seen_at >= ", $now, " - $1 order by client, instance"
             );
             let query = sqlx::query_as::<_, StatusColumns>(SQL).bind(rows::stored_span(within));

@@ -235,7 +235,8 @@ pub(crate) struct StatusRow {
     pub(crate) client: String,
     pub(crate) instance: String,
     pub(crate) report: serde_json::Value,
-    pub(crate) seen_at: UnixMillis,
+    /// How long ago it came, by the database's clock alone: this machine's may differ.
+    pub(crate) age: Duration,
 }
 
 /// The name is taken.

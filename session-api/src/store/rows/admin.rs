@@ -5,6 +5,7 @@ use crate::store::{ClientRow, Error, KeyPurpose, KeyRow, KeyState, Result, Statu
 use serde_json::Value;
 use sqlx::FromRow;
 use sqlx::types::Json;
+use std::time::Duration;
 
 #[derive(FromRow)]
 pub(in crate::store) struct KeyColumns {
@@ -63,7 +64,7 @@ pub(in crate::store) struct StatusColumns {
     client: String,
     instance: String,
     report: Json<Value>,
-    seen_at: i64,
+    age: i64,
 }
 
 impl TryFrom<StatusColumns> for StatusRow {
@@ -74,7 +75,8 @@ impl TryFrom<StatusColumns> for StatusRow {
             client: columns.client,
             instance: columns.instance,
             report: columns.report.0,
-            seen_at: millis(columns.seen_at)?,
+            // Below zero where the database's clock was set back: it came just now, for all we know.
+            age: Duration::from_millis(columns.age.try_into().unwrap_or_default()),
         })
     }
 }

@@ -1,0 +1,63 @@
+//! Each verifier by its newest report, whichever way that came. Pure.
+
+use revocation_events::status::Status;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The name of those who follow an open feed without one.
+pub(super) const ANYONE: &str = "anyone";
+
+/// The longest `max_staleness` that counts for how long a report stands.
+pub(super) const MAX_STANDING: Duration = Duration::from_secs(3600);
+
+/// A verifier, by a report of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Verifier {
+    /// The credential that it reported with.
+    pub(crate) client: String,
+    pub(crate) status: Status,
+    /// When the report came, by this machine's monotonic clock: wall clocks differ, and jump.
+    pub(crate) seen: Instant,
+}
+
+impl Verifier {
+    /// Whether its report still counts.
+    pub(super) fn stands(&self, now: Instant) -> bool {
+        let silent = now.saturating_duration_since(self.seen);
+        silent <= self.status.stands_for().min(MAX_STANDING)
+    }
+
+    /// Whether both reports are of one verifier, whose instance is the same.
+    ///
+    /// No credential speaks for another's verifier. But without one a verifier has two names: over
+    /// NATS that of its service, over HTTP none. An open feed believes whoever knows the instance,
+    /// which is drawn at random.
+    fn is_also(&self, other: &Self) -> bool {
+        self.client == other.client || self.client == ANYONE || other.client == ANYONE
+    }
+}
+
+/// Those that live: of each the newest report, unless that is a goodbye.
+///
+/// The newest and not the one with the greatest head: a verifier forgets its head when a key is
+/// revoked.
+pub(super) fn live<'a>(
+    reports: impl Iterator<Item = &'a Arc<Verifier>>,
+    now: Instant,
+) -> Vec<Arc<Verifier>> {
+    let mut newest: HashMap<&str, Vec<&Arc<Verifier>>> = HashMap::new();
+    for report in reports.filter(|report| report.stands(now)) {
+        let of_instance = newest.entry(&report.status.instance).or_default();
+        match of_instance.iter_mut().find(|other| other.is_also(report)) {
+            Some(other) if other.seen < report.seen => *other = report,
+            Some(_) => {}
+            None => of_instance.push(report),
+        }
+    }
+    let live = newest.into_values().flatten();
+    live.filter(|verifier| !verifier.status.goodbye)
+        .cloned()
+        .collect()
+}

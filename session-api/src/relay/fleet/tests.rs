@@ -1,0 +1,162 @@
+//! Who is taken for live.
+
+use super::newest::live;
+use super::*;
+use crate::store::{IfMissing, connect};
+use ::tests::Postgres;
+use serde_json::json;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn position(n: u64) -> Position {
+    Position::new(n).unwrap()
+}
+
+fn status(instance: &str, head: u64) -> Status {
+    serde_json::from_value(json!({
+        "service": "orders", "instance": instance, "version": "0.1.0", "head": head, "fresh": true,
+        "age_ms": 12, "max_staleness_ms": 600_000,
+        "counts": { "accepted": 1, "refused": 2, "unavailable": 3, "pages": 4, "pages_refused": 0 },
+    }))
+    .unwrap()
+}
+
+fn goodbye(instance: &str) -> Status {
+    Status {
+        goodbye: true,
+        ..status(instance, 9)
+    }
+}
+
+struct World {
+    fleet: Fleet,
+    _folder: tempfile::TempDir,
+}
+
+async fn begins() -> World {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("log.db").display());
+    let store = connect(&url, IfMissing::Create).await.unwrap();
+    store.migrate().await.unwrap();
+    World {
+        fleet: Fleet::new(store),
+        _folder: folder,
+    }
+}
+
+#[test]
+fn the_newest_report_of_a_verifier_counts_whichever_way_it_came() {
+    let now = Instant::now();
+    let ago = |seconds| now.checked_sub(Duration::from_secs(seconds)).unwrap();
+    // What came over NATS stands first, as it does when both are looked at.
+    for (case, over_nats, over_http, expected) in [
+        (
+            "it fell back to HTTP",
+            (3, status("i", 1)),
+            (1, status("i", 2)),
+            Some(2),
+        ),
+        (
+            "and came back",
+            (1, status("i", 3)),
+            (3, status("i", 2)),
+            Some(3),
+        ),
+        (
+            "its head is gone",
+            (3, status("i", 9)),
+            (1, status("i", 2)),
+            Some(2),
+        ),
+        (
+            "it left by HTTP",
+            (3, status("i", 1)),
+            (1, goodbye("i")),
+            None,
+        ),
+        (
+            "it left by NATS",
+            (1, goodbye("i")),
+            (3, status("i", 1)),
+            None,
+        ),
+    ] {
+        for client in ["orders", ANYONE] {
+            let report = |client: &str, (seconds, status): &(u64, Status)| {
+                Arc::new(Verifier {
+                    client: client.to_owned(),
+                    status: status.clone(),
+                    seen: ago(*seconds),
+                })
+            };
+            let reports = [report("orders", &over_nats), report(client, &over_http)];
+            let heads: Vec<_> = live(reports.iter(), now)
+                .iter()
+                .map(|verifier| verifier.status.head.unwrap().get())
+                .collect();
+            assert_eq!(
+                heads,
+                Vec::from_iter(expected),
+                "{case}, over HTTP as {client}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_credential_speaks_for_the_verifier_of_another() {
+    let World { fleet, _folder } = begins().await;
+    fleet.heard("orders".to_owned(), status("i", 1), Instant::now());
+    fleet.posted(Some("thief"), &goodbye("i")).await.unwrap();
+    fleet.posted(Some("gate"), &status("i", 9)).await.unwrap();
+    let applied = fleet.fence(position(5), Instant::now()).await.unwrap();
+    assert_eq!(applied.live, 2);
+    assert_eq!(applied.missing.len(), 1);
+    assert_eq!(applied.missing[0].client, "orders");
+}
+
+#[tokio::test]
+async fn a_goodbye_over_nats_outlives_a_report_by_http() {
+    let World { fleet, _folder } = begins().await;
+    fleet.posted(Some("orders"), &status("i", 1)).await.unwrap();
+    // The database counts in milliseconds, and rounds.
+    let later = Instant::now() + Duration::from_millis(5);
+    fleet.heard("orders".to_owned(), goodbye("i"), later);
+    assert_eq!(fleet.live().await.unwrap(), []);
+}
+
+/// A function of that name in front of Postgres's own, for a database whose clock differs.
+const HOUR_BEHIND: &str = "
+    create function public.transaction_timestamp() returns timestamptz language sql as
+        'select pg_catalog.transaction_timestamp() - interval ''1 hour''';
+    do $$ begin
+        execute format('alter database %I set search_path = public, pg_catalog',
+                       current_database());
+    end $$";
+
+#[tokio::test]
+async fn a_clock_that_differs_from_the_databases_hides_no_verifier() {
+    let database = Postgres::fresh_database().await;
+    let store = connect(database.url(), IfMissing::Fail).await.unwrap();
+    store.migrate().await.unwrap();
+    let pool = sqlx::PgPool::connect(database.url()).await.unwrap();
+    sqlx::raw_sql(HOUR_BEHIND).execute(&pool).await.unwrap();
+    let store = connect(database.url(), IfMissing::Fail).await.unwrap();
+    let fleet = Fleet::new(store);
+    let brief = Status {
+        max_staleness_ms: 0,
+        ..status("i", 1)
+    };
+    fleet.posted(Some("orders"), &brief).await.unwrap();
+    let stored = "select seen_at from verifier_status";
+    let stored: i64 = sqlx::query_scalar(stored).fetch_one(&pool).await.unwrap();
+    let behind = crate::clock::now()
+        .minus(HOUR - Duration::from_secs(60))
+        .get();
+    assert!(
+        stored < i64::try_from(behind).unwrap(),
+        "the clocks are the same"
+    );
+    let applied = fleet.fence(position(5), Instant::now()).await.unwrap();
+    assert_eq!((applied.live, applied.missing.len()), (1, 1));
+}
