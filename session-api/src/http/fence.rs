@@ -86,10 +86,13 @@ fn wait_of(preference: &str) -> Option<Duration> {
 /// Waits for the verifiers where the caller prefers that; for how long at most, and what came of it.
 ///
 /// The revocation stands whatever happens here: where the fleet cannot be looked up the answer says
-/// nothing of it. A service that stops waits no longer.
+/// nothing of it. A service that stops waits no longer. Where too many wait already this one does
+/// not, and the preference that it applied was `wait=0`.
 pub(super) async fn wait(call: &Call, position: Position) -> Option<(Duration, Verifiers)> {
-    let wait = preferred_wait(call)?;
     let fleet = &call.state.app.fleet;
+    let preferred = preferred_wait(call)?;
+    let place = fleet.place();
+    let wait = place.as_ref().map_or(Duration::ZERO, |_| preferred);
     let applied = tokio::select! {
         applied = fleet.fence(position, Instant::now() + wait) => applied,
         () = call.state.stopping.cancelled() => fleet.fence(position, Instant::now()).await,

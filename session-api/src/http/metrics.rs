@@ -110,6 +110,12 @@ fn figures(state: &State) -> Vec<Figure> {
             float(state.app.fleet.nonsense()),
         ),
         (
+            "portcullis_report_reads_total",
+            "counter",
+            "How often verifiers' reports were read from the database, for fences and operators.",
+            float(state.app.fleet.reads()),
+        ),
+        (
             "portcullis_bus_connected",
             "gauge",
             "1 while the bus is connected.",

@@ -16,8 +16,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep_until};
 
 /// Reports that are remembered. A verifier more is not shown; none is refused for it.
 const MAX_VERIFIERS: usize = 20_000;
@@ -27,9 +27,15 @@ const MAX_VERIFIERS: usize = 20_000;
 const MAX_UNKNOWN: u32 = 100;
 const MAX_INSTANCES: u32 = 10_000;
 
-/// How often a fence looks for reports that came by HTTP to another replica, and whether somebody
-/// fell silent.
-const LOOK: Duration = Duration::from_millis(50);
+/// How often all fences together look at the fleet: a report is noticed so late at most, and a
+/// thousand reports a second cost no more than a hundred looks.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// How often all fences together read what other replicas have stored.
+const READ: Duration = Duration::from_millis(50);
+
+/// Fences that wait at a time. Each holds a request for as long.
+const MAX_FENCES: usize = 256;
 
 /// All verifiers heard of. Cheap to clone.
 #[derive(Clone)]
@@ -38,14 +44,43 @@ pub(crate) struct Fleet {
     /// Those who report over NATS; goodbyes too, which older reports that came by HTTP must not
     /// outlive.
     heard: Arc<Mutex<Heard>>,
-    /// Changes with every report that comes to this replica.
-    reports: Arc<watch::Sender<()>>,
+    last: Arc<tokio::sync::Mutex<Last>>,
+    fences: Arc<Semaphore>,
+    /// How often stored reports were read.
+    reads: Arc<AtomicU64>,
     /// What came over NATS in the place of a report.
     nonsense: Arc<AtomicU64>,
 }
 
 /// By client and instance.
 type Heard = HashMap<(String, String), Arc<Verifier>>;
+
+/// What was found last, for all who ask about the same time.
+#[derive(Default)]
+struct Last {
+    read: Option<Read>,
+    look: Option<Look>,
+    /// When the database last failed to answer.
+    failed: Option<Instant>,
+}
+
+/// The stored reports.
+struct Read {
+    began: Instant,
+    reports: Vec<Arc<Verifier>>,
+}
+
+/// The live verifiers at one moment.
+#[derive(Clone)]
+struct Look {
+    at: Instant,
+    live: Arc<[Arc<Verifier>]>,
+    /// The least of their heads: where a fence need not look at each.
+    least: Option<Option<Position>>,
+}
+
+/// Leave to wait, until it is dropped.
+pub(crate) struct Place(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
 
 /// Who has applied a revocation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,7 +96,9 @@ impl Fleet {
         Self {
             store,
             heard: Arc::default(),
-            reports: Arc::new(watch::Sender::new(())),
+            last: Arc::default(),
+            fences: Arc::new(Semaphore::new(MAX_FENCES)),
+            reads: Arc::default(),
             nonsense: Arc::default(),
         }
     }
@@ -82,8 +119,6 @@ impl Fleet {
             };
             heard.insert(key, Arc::new(verifier));
         }
-        drop(heard);
-        self.reports.send_replace(());
     }
 
     /// What came over NATS was no report.
@@ -96,6 +131,11 @@ impl Fleet {
         self.nonsense.load(Ordering::Relaxed)
     }
 
+    /// How often stored reports were read.
+    pub(crate) fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
+    }
+
     /// A report came by HTTP, from a client or, where the feed is open, from anyone.
     pub(crate) async fn posted(&self, client: Option<&str>, status: &Status) -> store::Result<()> {
         let (client, at_most) = match client {
@@ -106,44 +146,85 @@ impl Fleet {
             .unwrap_or_else(|_| unreachable!("a status is made of strings and integers"));
         self.store
             .put_status(client, &status.instance, &report, at_most)
-            .await?;
-        self.reports.send_replace(());
-        Ok(())
+            .await
+    }
+
+    /// Leave to wait at a fence; none where too many do.
+    pub(crate) fn place(&self) -> Option<Place> {
+        self.fences.clone().try_acquire_owned().ok().map(Place)
     }
 
     /// Waits until every live verifier has applied everything up to `position`, but not past `end`.
     pub(crate) async fn fence(&self, position: Position, end: Instant) -> store::Result<Applied> {
-        let mut reports = self.reports.subscribe();
+        let began = Instant::now();
         loop {
-            reports.mark_unchanged();
-            let live = self.live().await?;
-            let applied = Applied {
-                live: live.len(),
-                missing: live
-                    .into_iter()
-                    .filter(|verifier| verifier.status.head < Some(position))
-                    .collect(),
-            };
-            if applied.missing.is_empty() || Instant::now() >= end {
-                return Ok(applied);
+            let look = self.look(began).await?;
+            let now = Instant::now();
+            if look.have_all(position) || now >= end {
+                return Ok(look.applied(position));
             }
-            let look = end.min(Instant::now() + LOOK);
-            let _nothing_new = timeout_at(look, reports.changed()).await;
+            sleep_until(end.min(now + LOOK)).await;
         }
     }
 
     /// The live verifiers, by service and instance.
     pub(crate) async fn live(&self) -> store::Result<Vec<Arc<Verifier>>> {
-        let stored = self.read().await?;
-        let now = Instant::now();
-        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut live = newest::live(heard.values().chain(&stored), now);
-        drop(heard);
+        let look = self.look(Instant::now()).await?;
+        let mut live = look.live.to_vec();
         live.sort_by(by_name);
         Ok(live)
     }
 
-    async fn read(&self) -> store::Result<Vec<Arc<Verifier>>> {
+    /// Looks at the fleet, or takes what somebody else has just seen of it, but not before `since`: a
+    /// verifier that reported before a revocation must not be overlooked.
+    async fn look(&self, since: Instant) -> store::Result<Look> {
+        let called = Instant::now();
+        let mut last = self.last.lock().await;
+        if last.failed > Some(called) {
+            // Else each would wait for a silent database after the other.
+            return Err(store::Error::Unavailable(sqlx::Error::PoolTimedOut));
+        }
+        let read_at = last.read.as_ref().map(|read| read.began);
+        let enough = |began: Instant| began >= since && began.elapsed() < READ;
+        if !read_at.is_some_and(enough) {
+            if let Some(began) = read_at {
+                sleep_until(began + READ).await;
+            }
+            match self.read().await {
+                Ok(read) => last.read = Some(read),
+                Err(error) => {
+                    last.failed = Some(Instant::now());
+                    return Err(error);
+                }
+            }
+            last.look = None;
+        }
+        if let Some(look) = &last.look
+            && look.at.elapsed() < LOOK
+        {
+            return Ok(look.clone());
+        }
+        let stored = last.read.as_ref().map(|read| &*read.reports);
+        let look = self.look_with(stored.unwrap_or_default());
+        last.look = Some(look.clone());
+        Ok(look)
+    }
+
+    fn look_with(&self, stored: &[Arc<Verifier>]) -> Look {
+        let at = Instant::now();
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.retain(|_, verifier| verifier.stands(at));
+        let live = newest::live(heard.values().chain(stored), at);
+        Look {
+            at,
+            least: live.iter().map(|verifier| verifier.status.head).min(),
+            live: live.into(),
+        }
+    }
+
+    async fn read(&self) -> store::Result<Read> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        let began = Instant::now();
         let rows = self.store.statuses(MAX_STANDING).await?;
         // Not before: a slow answer must not make a verifier look more silent than it is.
         let answered = Instant::now();
@@ -156,7 +237,24 @@ impl Fleet {
                 seen: answered.checked_sub(row.age).unwrap_or(answered),
             }))
         });
-        Ok(reports.collect())
+        let reports = reports.collect();
+        Ok(Read { began, reports })
+    }
+}
+
+impl Look {
+    fn have_all(&self, position: Position) -> bool {
+        self.least.is_none_or(|least| least >= Some(position))
+    }
+
+    fn applied(&self, position: Position) -> Applied {
+        let behind = |verifier: &&Arc<Verifier>| verifier.status.head < Some(position);
+        let mut missing: Vec<_> = self.live.iter().filter(behind).cloned().collect();
+        missing.sort_by(by_name);
+        Applied {
+            live: self.live.len(),
+            missing,
+        }
     }
 }
 

@@ -100,6 +100,7 @@ struct World {
     url: String,
     service: Service,
     store: Arc<dyn Store>,
+    fleet: Fleet,
     http: reqwest::Client,
     relay: CancellationToken,
     shutdown: Option<oneshot::Sender<()>>,
@@ -154,7 +155,8 @@ impl World {
             let worker = Worker::new(relay, commits, replica, None);
             tokio::spawn(worker.run(relay_stop.clone()));
         }
-        let app = App::new(service.clone(), Fleet::new(store.clone()), plan.http);
+        let fleet = Fleet::new(store.clone());
+        let app = App::new(service.clone(), fleet.clone(), plan.http);
         let (shutdown, stopped) = oneshot::channel();
         let server = tokio::spawn(run(listener, app, async {
             let _dropped = stopped.await;
@@ -168,6 +170,7 @@ impl World {
             url,
             service,
             store,
+            fleet,
             http,
             relay: relay_stop,
             shutdown: Some(shutdown),

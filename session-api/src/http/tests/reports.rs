@@ -58,6 +58,31 @@ async fn verifiers_report_and_operators_see_them() {
 }
 
 #[tokio::test]
+async fn where_too_many_wait_the_next_is_told_at_once_and_that_it_did_not_wait() {
+    let world = World::begins().await;
+    let report = world.client("POST", "/revocations/status").json(&status());
+    Answer::of(report).await.must_be(204);
+    let others: Vec<_> = std::iter::from_fn(|| world.fleet.place()).collect();
+    let alice = world.phone("alice").await;
+    let request = alice.request(&world, "DELETE", "/session");
+    let answer = Answer::of(request.header("prefer", "wait=20")).await;
+    drop(others);
+    let answer = answer.must_be(200);
+    assert_eq!(header(&answer, "preference-applied"), "wait=0");
+    let verifiers = &answer.body["verifiers"];
+    assert_eq!(
+        (&verifiers["live"], &verifiers["applied"]),
+        (&json!(1), &json!(0))
+    );
+    assert_eq!(verifiers["missing"][0]["instance"], "i1");
+    // The places are free again.
+    let alice = world.phone("alice").await;
+    let request = alice.request(&world, "DELETE", "/session");
+    let answer = Answer::of(request.header("prefer", "wait=1")).await;
+    assert_eq!(header(&answer.must_be(200), "preference-applied"), "wait=1");
+}
+
+#[tokio::test]
 async fn an_open_feed_asks_nobody_and_still_refuses_a_wrong_credential() {
     let world = World::begins_with(|plan| plan.http.open_feed = true).await;
     world.get("/revocations").await.must_be(200);

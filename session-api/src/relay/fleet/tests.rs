@@ -1,4 +1,4 @@
-//! Who is taken for live.
+//! Who is taken for live, and what fences cost.
 
 use super::newest::live;
 use super::*;
@@ -159,4 +159,63 @@ async fn a_clock_that_differs_from_the_databases_hides_no_verifier() {
     );
     let applied = fleet.fence(position(5), Instant::now()).await.unwrap();
     assert_eq!((applied.live, applied.missing.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn many_fences_and_many_reports_cost_few_readings() {
+    let World { fleet, _folder } = begins().await;
+    let began = Instant::now();
+    fleet.heard("orders".to_owned(), status("frozen", 1), began);
+    let end = began + Duration::from_millis(500);
+    let reports = async {
+        let mut n = 1;
+        while Instant::now() < end {
+            n += 1;
+            fleet.heard("orders".to_owned(), status("lively", n), Instant::now());
+            tokio::task::yield_now().await;
+        }
+    };
+    let fences = (0..20).map(|_| fleet.fence(position(2), end));
+    let (found, ()) = tokio::join!(futures::future::join_all(fences), reports);
+    for applied in found {
+        assert_eq!(applied.unwrap().missing.len(), 1);
+    }
+    let most = began.elapsed().as_millis() / READ.as_millis() + 1;
+    assert!(
+        u128::from(fleet.reads()) <= most,
+        "{} > {most}",
+        fleet.reads()
+    );
+}
+
+#[tokio::test]
+async fn a_report_just_before_a_fence_is_not_overlooked() {
+    let World { fleet, _folder } = begins().await;
+    for n in 1..=3 {
+        // A reading of the moment before, which does not know it.
+        fleet.fence(position(2), Instant::now()).await.unwrap();
+        let instance = format!("stored-{n}");
+        fleet
+            .posted(Some("orders"), &status(&instance, 1))
+            .await
+            .unwrap();
+        let applied = fleet.fence(position(2), Instant::now()).await.unwrap();
+        assert_eq!(applied.missing.len(), 2 * n - 1);
+        fleet.heard(
+            "orders".to_owned(),
+            status(&format!("heard-{n}"), 1),
+            Instant::now(),
+        );
+        let applied = fleet.fence(position(2), Instant::now()).await.unwrap();
+        assert_eq!(applied.missing.len(), 2 * n);
+    }
+}
+
+#[tokio::test]
+async fn as_many_wait_as_may() {
+    let World { fleet, _folder } = begins().await;
+    let mut places: Vec<_> = std::iter::from_fn(|| fleet.place()).collect();
+    assert_eq!(places.len(), MAX_FENCES);
+    places.pop();
+    assert!(fleet.place().is_some());
 }
