@@ -9,12 +9,13 @@ use super::times::{Time, wall_time};
 use super::{credential, sessions};
 use crate::audit;
 use crate::password::user_name;
+use crate::relay::fleet::Verifier;
 use crate::service::revoke::UserChange;
 use crate::session::Roles;
 use crate::store::UserRow;
 use actix_web::HttpResponse;
-use revocation_events::UserId;
 use revocation_events::status::Status;
+use revocation_events::{Position, UserId};
 use serde::{Deserialize, Serialize};
 
 /// A user, as an operator sees it.
@@ -143,20 +144,46 @@ struct VerifierItem {
     client: String,
     #[serde(flatten)]
     status: Status,
+    /// How far its head lies behind the service's, in milliseconds: a position is the time of its
+    /// revocation, in microseconds. 0 where it has everything; null before its first page.
+    lag_ms: Option<u64>,
     last_seen_at: Time,
+}
+
+impl VerifierItem {
+    fn new(verifier: &Verifier, head: Option<Position>) -> Self {
+        let status = &verifier.status;
+        let behind = |head: Position, has: Position| head.get().saturating_sub(has.get());
+        Self {
+            client: verifier.client.clone(),
+            status: status.clone(),
+            lag_ms: head
+                .zip(status.head)
+                .map(|(head, has)| behind(head, has).div_ceil(1_000)),
+            last_seen_at: wall_time(verifier.seen),
+        }
+    }
 }
 
 /// `GET /admin/verifiers`.
 pub(super) async fn verifiers(call: Call) -> Result<HttpResponse, Error> {
     credential::admin(&call).await?;
+    /// The fleet, and where the log stands, which is where each of them should be.
+    #[derive(Serialize)]
+    struct Answer {
+        #[serde(flatten)]
+        list: List<VerifierItem>,
+        head: Option<Position>,
+    }
+    // First: of what is revoked meanwhile nobody could know yet.
+    let head = call.service().relay().latest_now().map(|latest| latest.to);
     let live = call.state.app.fleet.live().await?;
-    let items = live.into_iter().map(|verifier| VerifierItem {
-        client: verifier.client.clone(),
-        status: verifier.status.clone(),
-        last_seen_at: wall_time(verifier.seen),
-    });
-    Ok(HttpResponse::Ok().json(List::<_> {
+    let items = live
+        .iter()
+        .map(|verifier| VerifierItem::new(verifier, head));
+    let list = List {
         items: items.collect(),
         next: None,
-    }))
+    };
+    Ok(HttpResponse::Ok().json(Answer { list, head }))
 }

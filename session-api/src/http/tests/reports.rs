@@ -2,6 +2,8 @@
 
 use super::*;
 
+const SOON: Duration = Duration::from_secs(20);
+
 fn status() -> Value {
     json!({
         "service": "orders", "instance": "i1", "version": "0.1.0", "head": 7, "fresh": true,
@@ -34,6 +36,30 @@ async fn verifiers_report_and_operators_see_them() {
     }
     assert_eq!(item["client"], CLIENT);
     assert!(item["last_seen_at"].is_string());
+    let alice = world.phone("alice").await;
+    let revoked = alice.sends(&world, "DELETE", "/session").await;
+    let head = revoked.must_be(200).body["position"].as_u64().unwrap();
+    let list = async || {
+        let answer = root.sends(&world, "GET", "/admin/verifiers").await;
+        answer.must_be(200).body
+    };
+    tests::eventually("the revocation is in a page", SOON, async || {
+        list().await["head"] == head
+    })
+    .await;
+    // A position is the time of a revocation, in microseconds.
+    for (reported, lag) in [
+        (json!(head), json!(0)),
+        (json!(head + 1), json!(0)),
+        (json!(head - 1_500), json!(2)),
+        (json!(7), json!((head - 7).div_ceil(1_000))),
+        (json!(null), json!(null)),
+    ] {
+        report(&changed("head", reported.clone()))
+            .await
+            .must_be(204);
+        assert_eq!(list().await["items"][0]["lag_ms"], lag, "{reported}");
+    }
     for bad in [
         changed("instance", json!("a.b")),
         changed("instance", json!("")),
