@@ -153,6 +153,16 @@ pub(super) struct ServiceArgs {
     )]
     max_streams_per_address: usize,
 
+    /// How many browsers may hold the stream that tells them of the end of their session, at once.
+    #[arg(
+        long,
+        env = "SESSION_API_MAX_SESSION_STREAMS",
+        default_value_t = 10_000,
+        value_parser = streams(),
+        value_name = "N"
+    )]
+    max_session_streams: usize,
+
     /// Whether tries at passwords have a rate, counted by each replica for itself: 100 at once and
     /// then one a second from each address (or /64 of IPv6), 10 at once and then one in 6s for each
     /// account. Off is for tests, and only where the issuer is on loopback.
@@ -318,6 +328,7 @@ pub(super) async fn start(
             address: throttle.then_some(args.max_streams_per_address),
         },
         throttle,
+        max_session_streams: args.max_session_streams,
     };
     Ok(Running {
         app: App::new(service, fleet, http),

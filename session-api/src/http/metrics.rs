@@ -127,6 +127,12 @@ fn figures(state: &State) -> Vec<Figure> {
             "Clients of /revocations/stream.",
             float(streams as u64),
         ),
+        (
+            "portcullis_session_stream_clients",
+            "gauge",
+            "Clients of /session/stream.",
+            float(state.watchers.count() as u64),
+        ),
     ];
     if let Some(latest) = relay.latest_now() {
         let age = crate::clock::now().since(latest.at).as_secs_f64();

@@ -11,6 +11,7 @@
 //! | [`call`], [`json`], [`address`] | reading requests |
 //! | [`answer`], [`problem`], [`times`], [`stream`] | writing answers |
 //! | [`fence`] | answers that wait for the verifiers |
+//! | [`watch`], [`watchers`] | browsers that wait for the end of their session |
 //! | [`settings`], [`metrics`] | what an operator sets, and sees |
 //!
 //! To add a call: a handler in its family's file, and its row in [`endpoints`]. What it shares with
@@ -43,6 +44,8 @@ mod tests;
 mod throttle;
 mod times;
 mod users;
+mod watch;
+mod watchers;
 
 pub(crate) use places::Caps;
 pub(crate) use settings::HttpSettings;
@@ -65,6 +68,7 @@ use std::time::Duration;
 use throttle::Throttle;
 use tokio_util::sync::CancellationToken;
 use verifier_sdk::request::{InvalidOrigin, Origin, Origins};
+use watchers::Watchers;
 
 /// Every call of the service.
 fn endpoints() -> Vec<Endpoint> {
@@ -74,6 +78,7 @@ fn endpoints() -> Vec<Endpoint> {
         post("/session", Json, session::log_in),
         get("/session", session::show),
         delete("/session", session::log_out),
+        get("/session/stream", watch::stream),
         post("/session/refresh", JsonOrNothing, session::refresh),
         get("/sessions", sessions::list).query(&["after"]),
         delete("/sessions", sessions::end_all).query(&["keep"]),
@@ -150,6 +155,7 @@ struct State {
     streams: Places,
     throttle: Throttle,
     refusals: Refusals,
+    watchers: Arc<Watchers>,
     stopping: CancellationToken,
 }
 
@@ -187,10 +193,17 @@ pub(crate) async fn run(
         streams: Places::new(settings.streams),
         throttle: Throttle::new(settings.throttle),
         refusals: Refusals::new(),
+        watchers: Watchers::new(settings.max_session_streams),
         stopping: CancellationToken::new(),
         app,
     });
     tokio::spawn(sweep(state.clone()));
+    let live = state.app.service.relay().live();
+    let following = state.clone();
+    tokio::spawn(async move {
+        let follow = following.watchers.follow(live);
+        following.stopping.run_until_cancelled(follow).await
+    });
     let mut servers = vec![serve_on(listener, &state, public_endpoints)?];
     if let Some(ops) = ops {
         servers.push(serve_on(ops, &state, |_| ops_endpoints())?);

@@ -25,4 +25,6 @@ pub(crate) struct HttpSettings {
     pub(crate) streams: Caps,
     /// `--throttle`: whether tries at passwords have a rate.
     pub(crate) throttle: bool,
+    /// `--max-session-streams`: the most clients of `/session/stream` at once.
+    pub(crate) max_session_streams: usize,
 }

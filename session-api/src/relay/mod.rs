@@ -59,7 +59,7 @@ pub(crate) struct Committed {
     pub(crate) revoked: Vec<Revocation>,
 }
 
-/// A signed page on its way to SSE clients.
+/// A signed page on its way to those who follow over HTTP.
 #[derive(Clone, Debug)]
 pub(crate) struct LivePage {
     pub(crate) from: Position,
@@ -67,6 +67,8 @@ pub(crate) struct LivePage {
     /// `kid:from:to`, by which JetStream drops a copy.
     pub(crate) id: String,
     pub(crate) text: Arc<str>,
+    /// What the text says of the revocations in between.
+    pub(crate) revoked: Arc<[Revocation]>,
 }
 
 /// The newest statement that this replica can make: at `at`, nothing lay after `to`.
@@ -280,6 +282,7 @@ impl Relay {
             to: page.to,
             id: page.message_id(kid),
             text,
+            revoked: page.revoked.as_slice().into(),
         }
     }
 }

@@ -339,6 +339,7 @@ impl Worker {
                 to: page.to,
                 id,
                 text: text.into(),
+                revoked: page.revoked.as_slice().into(),
             };
             let _nobody = shared.live.send(live);
         }

@@ -3,9 +3,10 @@
 
 use super::{Error, Result, Service};
 use crate::audit::Actor;
-use crate::session::{CutOffs, OpenSession, decide};
+use crate::session::{CutOffs, OpenSession, Session, decide};
 use crate::store::FoundSession;
 use revocation_events::{SessionId, UnixMillis, UserId};
+use std::time::Duration;
 use verifier_sdk::Reason;
 use verifier_sdk::token::{AccessToken, Expected};
 
@@ -56,6 +57,16 @@ impl Caller {
     pub(crate) fn has_role(&self, role: &str) -> bool {
         self.roles.iter().any(|name| name == role)
     }
+}
+
+/// What became of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Without a refresh it lasts so long yet.
+    Alive { lasts: Duration },
+    /// Why: that of its event, or `all` where it ended with all of its user's or everyone's, or
+    /// `expired`.
+    Ended { reason: &'static str },
 }
 
 fn alive(found: &FoundSession) -> Option<&OpenSession> {
@@ -120,6 +131,26 @@ impl Service {
             return Err(Error::SessionEnded);
         }
         Ok(Caller::new(found))
+    }
+
+    /// What became of a session, as of now.
+    pub(crate) async fn fate(&self, session: SessionId) -> Result<Fate> {
+        let Some(found) = self.store().session(session).await? else {
+            // Long ended, and its row was deleted.
+            return Ok(Fate::Ended { reason: "expired" });
+        };
+        let now = found.head.now;
+        let ends = |open: &OpenSession| open.expires_at.min(open.ends_at);
+        Ok(match (&found.row.session, alive(&found)) {
+            (_, Some(open)) => Fate::Alive {
+                lasts: ends(open).since(now),
+            },
+            (Session::Revoked { reason, .. }, None) => Fate::Ended {
+                reason: reason.as_str(),
+            },
+            (Session::Open(open), None) if now < ends(open) => Fate::Ended { reason: "all" },
+            (Session::Open(_) | Session::Expired { .. }, None) => Fate::Ended { reason: "expired" },
+        })
     }
 
     /// Which session a session token names, whatever became of that one. Asks no database.

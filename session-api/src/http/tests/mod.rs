@@ -19,6 +19,7 @@ mod sessions;
 mod step_up;
 mod streams;
 mod throttling;
+mod watch;
 
 use super::{App, Caps, HttpSettings, RunError, endpoints, run};
 use crate::keys::Sealer;
@@ -63,6 +64,7 @@ struct Plan {
     http: HttpSettings,
     hasher: Hasher,
     access_ttl: Duration,
+    session_ttl: Duration,
     /// Whether pages are cut.
     relays: bool,
     /// SQLite where none is given.
@@ -86,9 +88,11 @@ impl Default for Plan {
                     address: Some(8),
                 },
                 throttle: false,
+                max_session_streams: 100,
             },
             hasher: Hasher::new(2),
             access_ttl: Duration::from_secs(900),
+            session_ttl: Duration::from_secs(7 * 86_400),
             relays: true,
             database: None,
         }
@@ -145,7 +149,7 @@ impl World {
                 audience: "api".to_owned(),
                 access_ttl: plan.access_ttl,
             },
-            session_ttl: Duration::from_secs(7 * 86_400),
+            session_ttl: plan.session_ttl,
             session_max_age: Duration::from_secs(30 * 86_400),
             max_sessions_per_user: 0,
         };
