@@ -11,7 +11,7 @@ use crate::audit;
 use crate::password::user_name;
 use crate::relay::fleet::Verifier;
 use crate::service::revoke::UserChange;
-use crate::session::Roles;
+use crate::session::{EndReason, Roles};
 use crate::store::UserRow;
 use actix_web::HttpResponse;
 use revocation_events::status::Status;
@@ -83,6 +83,25 @@ pub(super) async fn list_sessions(call: Call) -> Result<HttpResponse, Error> {
 pub(super) async fn end_sessions(call: Call) -> Result<HttpResponse, Error> {
     let act = "DELETE /admin/users/{id}/sessions";
     change(&call, UserChange::EndSessions, act).await
+}
+
+/// `DELETE /admin/users/{id}/sessions/{session}`.
+pub(super) async fn end_session(call: Call) -> Result<HttpResponse, Error> {
+    let caller = credential::admin(&call).await?;
+    let (user, session) = (call.id()?, call.named("session")?);
+    let service = call.service();
+    let ended = service
+        .end_session(session, Some(user), EndReason::Admin)
+        .await?;
+    let act = "DELETE /admin/users/{id}/sessions/{session}";
+    audit::admin_acted(caller.actor(), act, Some(user));
+    Ok(answer::ended(
+        &call,
+        &caller,
+        &ended,
+        Own::ended_if(session == caller.session_id),
+    )
+    .await)
 }
 
 #[derive(Deserialize)]

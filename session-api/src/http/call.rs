@@ -61,11 +61,16 @@ impl Call {
         }
     }
 
-    /// The `{id}` of the path. What is no identifier names nothing.
+    /// The `{id}` of the path.
     pub(super) fn id<T: FromStr>(&self) -> Result<T, Error> {
+        self.named("id")
+    }
+
+    /// What stands in the path in the place of `{name}`. What is no identifier names nothing.
+    pub(super) fn named<T: FromStr>(&self, name: &str) -> Result<T, Error> {
         self.request
             .match_info()
-            .get("id")
+            .get(name)
             .and_then(|id| id.parse().ok())
             .ok_or(Error::NotFound)
     }

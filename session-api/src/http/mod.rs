@@ -92,6 +92,7 @@ fn endpoints() -> Vec<Endpoint> {
         get("/admin/users", admin::users).query(&["username", "after"]),
         get("/admin/users/{id}/sessions", admin::list_sessions).query(&["after"]),
         delete("/admin/users/{id}/sessions", admin::end_sessions),
+        delete("/admin/users/{id}/sessions/{session}", admin::end_session),
         put("/admin/users/{id}/roles", Json, admin::change_roles),
         post("/admin/users/{id}/disable", Nothing, admin::disable),
         post("/admin/users/{id}/enable", Nothing, admin::enable),

@@ -13,9 +13,9 @@ async fn only_an_operator_by_what_the_database_says_now() {
     let id = world.user_id("alice").await.to_string();
     for endpoint in endpoints()
         .iter()
-        .filter(|endpoint| endpoint.path.starts_with("/admin"))
+        .filter(|endpoint| endpoint.path.starts_with("/admin/"))
     {
-        let path = endpoint.path.replace("{id}", &id);
+        let path = path_with(endpoint.path, &id);
         let method = endpoint.method.as_str();
         let body = json!({ "roles": ["admin"] });
         let as_whom = |access: Option<&str>| {
@@ -249,6 +249,36 @@ async fn a_disabled_user_is_out_until_enabled() {
         );
     }
     world.phone("alice").await;
+}
+
+#[tokio::test]
+async fn one_session_is_ended_and_the_others_live_on() {
+    let world = World::begins().await;
+    let (phone, other) = (world.phone("alice").await, world.phone("alice").await);
+    let root = world.phone("root").await;
+    let path = async |name: &str, id: &str| path(&world, name, &format!("sessions/{id}")).await;
+    let of_bob = path("bob", &phone.id).await;
+    for (path, case) in [
+        (of_bob, "another user's"),
+        (path("alice", "x").await, "no identifier"),
+        (path("alice", &root.id).await, "the operator's own"),
+    ] {
+        let answer = root.sends(&world, "DELETE", &path).await;
+        assert_refused(&answer, 404, "not-found", case);
+    }
+    let path = path("alice", &phone.id).await;
+    let ended = root.sends(&world, "DELETE", &path).await.must_be(200).body;
+    assert_eq!(ended["revoked"], 1);
+    let again = root.sends(&world, "DELETE", &path).await.must_be(200).body;
+    assert_eq!(
+        (&again["revoked"], &again["position"]),
+        (&json!(0), &ended["position"])
+    );
+    let answer = phone.sends(&world, "GET", "/session").await;
+    assert_refused(&answer, 401, "token-invalid", "it has ended");
+    let history = format!("/sessions/{}/events", phone.id);
+    let history = other.sends(&world, "GET", &history).await.must_be(200).body;
+    assert_eq!(history["items"][1]["data"]["reason"], "admin");
 }
 
 #[tokio::test]

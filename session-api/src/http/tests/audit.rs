@@ -135,6 +135,10 @@ async fn what_operators_do_and_may_not_do_has_a_line() {
             root.request(&world, "DELETE", &path("sessions")),
         ),
         (
+            "DELETE /admin/users/{id}/sessions/{session}",
+            root.request(&world, "DELETE", &path(&format!("sessions/{}", alice.id))),
+        ),
+        (
             "POST /admin/users/{id}/disable",
             root.request(&world, "POST", &path("disable")),
         ),

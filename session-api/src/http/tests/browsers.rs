@@ -289,7 +289,7 @@ async fn every_answer_carries_the_headers_that_protect_it() {
         let world = World::begins_with(|plan| plan.issuer = issuer).await;
         let mut browser = world.browser("root").await;
         for endpoint in endpoints() {
-            let path = endpoint.path.replace("{id}", "x");
+            let path = path_with(endpoint.path, "x");
             let method = endpoint.method.as_str();
             let stranger = Answer::of(world.request(method, &path)).await;
             assert_protected(&stranger, https, &format!("{method} {path}"));
@@ -319,7 +319,7 @@ async fn every_answer_carries_the_headers_that_protect_it() {
 async fn no_endpoint_lets_a_strange_origin_read() {
     let world = World::begins().await;
     for endpoint in endpoints() {
-        let path = endpoint.path.replace("{id}", "x");
+        let path = path_with(endpoint.path, "x");
         for method in [endpoint.method.as_str(), "OPTIONS"] {
             let strange = world
                 .request(method, &path)

@@ -18,7 +18,7 @@ impl Target {
     fn all() -> Vec<Self> {
         let target = |endpoint: &super::super::route::Endpoint| Self {
             method: endpoint.method.to_string(),
-            path: endpoint.path.replace("{id}", ID),
+            path: path_with(endpoint.path, ID),
             form: matches!(endpoint.path, "/revoke" | "/introspect"),
             body: matches!(endpoint.method.as_str(), "POST" | "PUT"),
         };

@@ -241,6 +241,11 @@ impl World {
     }
 }
 
+/// The path of an endpoint with `id` in the place of each parameter.
+fn path_with(path: &str, id: &str) -> String {
+    path.replace("{id}", id).replace("{session}", id)
+}
+
 fn text(answer: &Answer, member: &str) -> String {
     answer.body[member]
         .as_str()

@@ -50,13 +50,8 @@ async fn ten_minutes_after_the_login_every_call_of_operators_asks_for_another() 
     let roles = json!({ "roles": ["admin"] });
     let calls: Vec<_> = endpoints()
         .iter()
-        .filter(|endpoint| endpoint.path.starts_with("/admin") || endpoint.path == "/users")
-        .map(|endpoint| {
-            (
-                endpoint.method.to_string(),
-                endpoint.path.replace("{id}", &id),
-            )
-        })
+        .filter(|endpoint| endpoint.path.starts_with("/admin/") || endpoint.path == "/users")
+        .map(|endpoint| (endpoint.method.to_string(), path_with(endpoint.path, &id)))
         .collect();
     assert!(calls.len() > 8, "{calls:?}");
     for (method, path) in &calls {

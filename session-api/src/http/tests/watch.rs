@@ -73,7 +73,7 @@ async fn each_end_of_a_session_is_told_at_once_and_why() {
     let one = |browser: &Browser| format!("/sessions/{}", browser.id);
     for (reason, by_root, path) in [
         ("user", false, None),
-        ("all", true, Some(of_alice)),
+        ("all", true, Some(of_alice.clone())),
         ("all", true, Some(everyone)),
     ] {
         let browser = world.browser("alice").await;
@@ -84,6 +84,14 @@ async fn each_end_of_a_session_is_told_at_once_and_why() {
         watcher.hears_of_the_end(reason).await;
     }
     let root = world.phone("root").await;
+
+    let browser = world.browser("alice").await;
+    let watcher = Watcher::beside(&world, &browser).await;
+    let one_of_alice = format!("{of_alice}/{}", browser.id);
+    root.sends(&world, "DELETE", &one_of_alice)
+        .await
+        .must_be(200);
+    watcher.hears_of_the_end("admin").await;
 
     let mut browser = world.browser("alice").await;
     let watcher = Watcher::beside(&world, &browser).await;
