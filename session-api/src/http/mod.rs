@@ -8,7 +8,7 @@
 //! | [`throttle`], [`places`] | how much of the service one stranger may have |
 //! | [`refusals`] | what an auditor reads |
 //! | [`route`] | from a request to its handler, and what every answer carries |
-//! | [`call`], [`json`], [`address`] | reading requests |
+//! | [`call`], [`json`], [`address`], [`device`] | reading requests |
 //! | [`answer`], [`problem`], [`times`], [`stream`] | writing answers |
 //! | [`fence`] | answers that wait for the verifiers |
 //! | [`watch`], [`watchers`] | browsers that wait for the end of their session |
@@ -25,6 +25,7 @@ mod cookies;
 mod cors;
 mod credential;
 mod csrf;
+mod device;
 mod fence;
 mod json;
 mod metrics;

@@ -3,6 +3,7 @@
 use super::answer::{self, List, Own};
 use super::call::Call;
 use super::credential;
+use super::device;
 use super::problem::Error;
 use super::times::Time;
 use crate::service::access::Caller;
@@ -19,6 +20,7 @@ pub(super) struct Item {
     id: SessionId,
     /// Whether it is the caller's.
     current: bool,
+    /// As the client named itself at login, else in the words of its user agent.
     device: Option<String>,
     user_agent: Option<String>,
     ip: Option<String>,
@@ -34,14 +36,15 @@ pub(super) fn items(
 ) -> List<Item, SessionId> {
     let item = |listed: ListedSession| {
         let session = listed.row.session.details();
+        let agent = listed.client.user_agent.as_deref();
         Item {
             id: listed.row.id,
             current: listed.row.id == caller.session_id,
             opened_at: Time(session.opened_at),
             last_seen_at: Time(session.rotated_at),
             expires_at: Time(session.expires_at.min(session.ends_at)),
-            device: listed.client.device,
-            user_agent: listed.client.user_agent,
+            device: listed.client.device.or_else(|| device::words(agent?)),
+            user_agent: listed.client.user_agent.clone(),
             ip: listed.client.ip,
         }
     };
