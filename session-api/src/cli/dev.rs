@@ -161,6 +161,8 @@ Portcullis runs: sessions at {issuer}, a protected service at {orders}, data in 
   demo user   demo / {user}
   admin       admin / {admin}
 
+In a browser: {issuer}/ is the account page, {issuer}/admin the operator's.
+
 Log in, call the protected service, log out, call until it refuses (paste into another shell):
 
 TOKEN=$(curl -s {issuer}/session -H 'Content-Type: application/json' -d '{{"username":"demo","password":"{user}","delivery":"body"}}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | this one | the route table, and [`run`] |
 //! | [`session`], [`sessions`], [`users`], [`admin`], [`revocations`], [`oauth`], [`ops`] | one family of calls each |
+//! | [`pages`] | the account page, the operator's, and their files |
 //! | [`credential`], [`csrf`], [`cookies`], [`cors`] | which credential counts, and what browsers need |
 //! | [`throttle`], [`places`] | how much of the service one stranger may have |
 //! | [`refusals`] | what an auditor reads |
@@ -31,6 +32,7 @@ mod json;
 mod metrics;
 mod oauth;
 mod ops;
+mod pages;
 mod places;
 mod problem;
 mod refusals;
@@ -73,7 +75,7 @@ use watchers::Watchers;
 
 /// Every call of the service.
 fn endpoints() -> Vec<Endpoint> {
-    vec![
+    let calls = vec![
         post("/users", Json, users::register),
         put("/password", Json, users::change_password),
         post("/session", Json, session::log_in),
@@ -103,7 +105,8 @@ fn endpoints() -> Vec<Endpoint> {
         get("/healthz", ops::healthz),
         get("/readyz", ops::readyz),
         get(METRICS, ops::metrics),
-    ]
+    ];
+    calls.into_iter().chain(pages::endpoints()).collect()
 }
 
 const METRICS: &str = "/metrics";

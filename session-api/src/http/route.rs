@@ -199,16 +199,21 @@ fn add_headers(state: &State, request: &HttpRequest, response: &mut HttpResponse
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(REQUEST_ID, id);
     }
-    // Nearly every answer here stands near a token; the few that may be kept say so themselves.
-    if !headers.contains_key(header::CACHE_CONTROL) {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
-    let fixed = [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    // Nearly every answer here stands near a token and is no page; the few others say so themselves.
+    let unless_said = [
+        (header::CACHE_CONTROL, "no-store"),
         (
             header::CONTENT_SECURITY_POLICY,
             "default-src 'none'; frame-ancestors 'none'",
         ),
+    ];
+    for (name, value) in unless_said {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+    let fixed = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         // No page of another origin can load it without asking (WHATWG Fetch, section 3.7).
         (header::CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),

@@ -251,15 +251,19 @@ async fn pages_of_an_allowed_origin_are_answered_and_no_others() {
     );
 }
 
+/// What a page may do; nothing may any other answer.
+const PAGE: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+    require-trusted-types-for 'script'; trusted-types 'none'";
+const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'";
+
 /// What stands on every answer, whatever it is.
 #[track_caller]
 fn assert_protected(answer: &Answer, https: bool, case: &str) {
+    let page = ["GET /", "GET /admin"].contains(&case) || case.starts_with("GET /web/");
     for (name, value) in [
         ("x-content-type-options", "nosniff"),
-        (
-            "content-security-policy",
-            "default-src 'none'; frame-ancestors 'none'",
-        ),
+        ("content-security-policy", if page { PAGE } else { NO_PAGE }),
         ("referrer-policy", "no-referrer"),
         ("cross-origin-resource-policy", "same-origin"),
         ("vary", "Origin, Sec-Fetch-Site"),
@@ -273,11 +277,10 @@ fn assert_protected(answer: &Answer, https: bool, case: &str) {
         assert_eq!(header(answer, name), value, "{case}");
     }
     let caching = header(answer, "cache-control");
-    let key_set = case == "GET /.well-known/jwks.json";
-    let expected = if key_set {
-        "no-cache, private"
-    } else {
-        "no-store"
+    let expected = match case {
+        "GET /.well-known/jwks.json" => "no-cache, private",
+        _ if page => "no-cache",
+        _ => "no-store",
     };
     assert_eq!(caching, expected, "{case}");
 }

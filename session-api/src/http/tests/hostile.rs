@@ -95,7 +95,24 @@ async fn another_method_is_405_and_says_which_there_are() {
 async fn another_spelling_of_a_path_is_404() {
     let world = World::begins().await;
     let root = world.phone("root").await;
-    for target in Target::all() {
+    for spelling in [
+        "//",
+        "/.",
+        "/./",
+        "/;x=1",
+        "/%2f",
+        "/%2e",
+        "/index.html",
+        "/web",
+        "/web/",
+    ] {
+        let answer = raw(&world, "GET", spelling, &root.access).await;
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{spelling}: {answer}");
+    }
+    for target in Target::all()
+        .into_iter()
+        .filter(|target| target.path != "/")
+    {
         let path = &target.path;
         let (head, tail) = path.split_at(2);
         for spelling in [

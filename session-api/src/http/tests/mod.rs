@@ -11,6 +11,7 @@ mod logins;
 mod mixing;
 mod oauth;
 mod ops;
+mod pages;
 mod passwords;
 mod problems;
 mod refreshes;
