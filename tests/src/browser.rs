@@ -3,19 +3,22 @@
 //! A test does what a person does: visits, fills in what stands beside a label, presses what bears
 //! a name, reads what is shown. [`Browser::runs`] is for what only a page's script can try.
 
+mod devtools;
+
+pub use devtools::Cookie;
+
 use crate::eventually::{eventually, until};
 use crate::folder::Folder;
 use crate::process::Spec;
 use crate::server::Server;
 use fantoccini::elements::Element;
 use fantoccini::error::CmdError;
-use fantoccini::wd::WebDriverCompatibleCommand;
+use fantoccini::wd::WindowHandle;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
-use url::Url;
 
 /// The first start on a machine reads a few hundred megabytes.
 const START: Duration = Duration::from_secs(60);
@@ -38,26 +41,9 @@ pub struct Browser {
     _profile: Folder,
 }
 
-/// A cookie that the browser holds.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Cookie {
-    /// Its name.
-    pub name: String,
-    /// Its value.
-    pub value: String,
-    /// The host that set it, and no other.
-    pub domain: String,
-    /// The paths that it is sent to.
-    pub path: String,
-    /// Whether scripts cannot see it.
-    pub http_only: bool,
-    /// Whether it is sent over TLS alone.
-    pub secure: bool,
-    /// `Strict`, `Lax` or `None`.
-    pub same_site: String,
-    /// When it ends, in seconds since 1970; nothing where that is when the browser is closed.
-    pub expires: Option<f64>,
-}
+/// One of a browser's tabs.
+#[derive(Clone, Debug)]
+pub struct Tab(WindowHandle);
 
 impl Browser {
     /// Opens one with an empty profile and an empty page.
@@ -91,9 +77,7 @@ impl Browser {
     /// # Panics
     /// When it does not end or does not start.
     pub async fn reopens(&mut self) {
-        let close = DevTools(json!({ "cmd": "Browser.close", "params": {} }));
-        // The answer is mostly lost: the line to the page is gone as well.
-        let _ = self.page.issue_cmd(close).await;
+        self.closes().await;
         self.chromium.running().ends(PATIENCE).await;
         self.chromium.restart().await;
         self.driver.restart().await;
@@ -168,6 +152,62 @@ impl Browser {
         .await;
     }
 
+    /// Types on the keyboard, into whatever has the focus. `\u{e004}` is Tab, `\u{e007}` Enter.
+    ///
+    /// # Panics
+    /// When nothing can be typed there.
+    pub async fn types(&self, keys: &str) {
+        let focused = must("the focus", self.page.active_element().await);
+        must("to type", focused.send_keys(keys).await);
+    }
+
+    /// What has the focus: the name that a screen reader says, else its text.
+    ///
+    /// # Panics
+    /// When the page does not answer.
+    pub async fn focus(&self) -> String {
+        const NAME: &str = "const focus = document.activeElement;
+            return focus.ariaLabel ?? focus.labels?.[0]?.innerText ?? focus.innerText";
+        let name = self.runs(NAME, &[]).await;
+        name.as_str().unwrap_or_default().trim().to_owned()
+    }
+
+    /// Opens another tab at `url`, and goes to it.
+    ///
+    /// # Panics
+    /// When nothing answers there.
+    pub async fn opens_tab(&self, url: &str) -> Tab {
+        let tab = must("a tab", self.page.new_window(true).await).handle;
+        must("to the tab", self.page.switch_to_window(tab.clone()).await);
+        self.visits(url).await;
+        Tab(tab)
+    }
+
+    /// The tab that is looked at.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn tab(&self) -> Tab {
+        Tab(must("a tab", self.page.window().await))
+    }
+
+    /// Goes to a tab.
+    ///
+    /// # Panics
+    /// When it was closed.
+    pub async fn goes_to(&self, tab: &Tab) {
+        let switched = self.page.switch_to_window(tab.0.clone()).await;
+        must("to the tab", switched);
+    }
+
+    /// Closes the tab that is looked at; then none is, until one is gone to.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn closes_tab(&self) {
+        must("to close", self.page.close_window().await);
+    }
+
     /// Waits until the page shows `text`.
     ///
     /// # Panics
@@ -206,27 +246,6 @@ impl Browser {
         text.as_str().unwrap_or_default().to_owned()
     }
 
-    /// All cookies, whatever page is open; sorted by name.
-    ///
-    /// # Panics
-    /// When the browser does not say.
-    pub async fn cookies(&self) -> Vec<Cookie> {
-        let answer = self.devtools("Network.getAllCookies", json!({})).await;
-        let cookies = answer["cookies"].as_array().map_or(&[][..], Vec::as_slice);
-        let mut cookies: Vec<_> = cookies.iter().map(Cookie::of).collect();
-        cookies.sort_by(|one, other| one.name.cmp(&other.name));
-        cookies
-    }
-
-    /// Sends a command of the Chrome DevTools Protocol, for what WebDriver has no word for.
-    ///
-    /// # Panics
-    /// When the browser refuses it.
-    pub async fn devtools(&self, method: &str, parameters: Value) -> Value {
-        let command = DevTools(json!({ "cmd": method, "params": parameters }));
-        must(method, self.page.issue_cmd(command).await)
-    }
-
     /// Does something with the one thing that `xpath` finds and that shows. The page may draw
     /// itself anew meanwhile: what is gone, hidden or covered is looked for again.
     async fn does(
@@ -244,22 +263,6 @@ impl Browser {
             None
         })
         .await;
-    }
-}
-
-impl Cookie {
-    fn of(cookie: &Value) -> Self {
-        let text = |name: &str| cookie[name].as_str().unwrap_or_default().to_owned();
-        Self {
-            name: text("name"),
-            value: text("value"),
-            domain: text("domain"),
-            path: text("path"),
-            http_only: cookie["httpOnly"] == true,
-            secure: cookie["secure"] == true,
-            same_site: text("sameSite"),
-            expires: cookie["expires"].as_f64().filter(|time| *time > 0.0),
-        }
     }
 }
 
@@ -300,10 +303,11 @@ async fn connect(chromium: &Server, driver: &Server) -> Client {
             .to_owned()
     };
     let address = after(chromium, CHROMIUM_READY);
-    let wanted = [(
-        "goog:chromeOptions".to_owned(),
-        json!({ "debuggerAddress": address }),
-    )];
+    let wanted = [
+        ("goog:chromeOptions", json!({ "debuggerAddress": address })),
+        ("goog:loggingPrefs", json!({ "browser": "ALL" })),
+    ]
+    .map(|(name, value)| (name.to_owned(), value));
     let url = format!("http://127.0.0.1:{}", after(driver, DRIVER_READY));
     let page = ClientBuilder::new(HttpConnector::new())
         .capabilities(wanted.into_iter().collect())
@@ -313,23 +317,6 @@ async fn connect(chromium: &Server, driver: &Server) -> Client {
     // It ends with its process; what closes it otherwise outlives the test's runtime.
     must("a session", page.persist().await);
     page
-}
-
-/// A command of the Chrome DevTools Protocol, by way of the driver.
-#[derive(Debug)]
-struct DevTools(Value);
-
-impl WebDriverCompatibleCommand for DevTools {
-    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, url::ParseError> {
-        base.join(&format!(
-            "session/{}/goog/cdp/execute",
-            session.unwrap_or_default()
-        ))
-    }
-
-    fn method_and_body(&self, _: &Url) -> (http::Method, Option<String>) {
-        (http::Method::POST, Some(self.0.to_string()))
-    }
 }
 
 #[track_caller]

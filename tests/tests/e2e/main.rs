@@ -11,6 +11,7 @@
 //! | `hostile` | that no hostile token is taken anywhere |
 //! | `keys` | the life of signing keys, seen from verifiers |
 //! | `mixing` | that two users, and two sessions of one, never mix |
+//! | `pages` | the account page and the operator's, used in Chromium |
 //! | `permissions` | what each account of `deploy/nats.conf` may and may not do |
 //! | `revocation` | a revocation, from the call to the refusal at every verifier |
 
@@ -25,5 +26,6 @@ mod harness;
 mod hostile;
 mod keys;
 mod mixing;
+mod pages;
 mod permissions;
 mod revocation;
