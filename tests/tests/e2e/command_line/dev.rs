@@ -75,7 +75,7 @@ fn nobody_else_may_look(data: &Path) {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
-    // The database with its log and its index, and the passwords.
+    // The passwords, and the database with its log and its index, which go when it is closed.
     assert!(files.len() >= 4, "{files:?}");
     for file in files {
         assert_eq!(mode(&file), 0o600, "{}", file.display());
@@ -90,7 +90,8 @@ async fn no_command_is_dev_with_its_variables() {
         .env("SESSION_API_LISTEN", "127.0.0.1:0")
         .env("SESSION_API_DATA", data.to_str().unwrap())
         .env("SESSION_API_LOG_FORMAT", "");
-    works_as_printed(&starts(spec).await).await;
+    let dev = starts(spec).await;
+    works_as_printed(&dev).await;
     assert!(data.join("portcullis.db").exists());
     nobody_else_may_look(&data);
 }
