@@ -18,9 +18,10 @@ const LONGEST_DELAY: Duration = Duration::from_secs(4);
 /// so a half-open one is noticed in about two seconds; the client's default takes minutes.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
 /// Messages that wait for each subscription's reader. When it is full, new ones are *dropped*
-/// while the connection stays up; see [`Health::slow_consumer`]. A page may have 90 kB, so more of
-/// them would be a promise that memory cannot keep.
-const SUBSCRIPTION_CAPACITY: usize = 1_024;
+/// while the connection stays up; see [`Health::slow_consumer`]. Enough for the statuses that a whole
+/// fleet sends at once when a fence asks; a page may have 90 kB, so many more of them would be a
+/// promise that memory cannot keep.
+const SUBSCRIPTION_CAPACITY: usize = 8_192;
 
 /// One connection to NATS, kept up for as long as it, a clone or a feed of it lives.
 #[derive(Clone, Debug)]
