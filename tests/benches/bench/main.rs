@@ -30,7 +30,7 @@ struct Asked {
     /// Of each kind, for `login-timing`.
     tries: usize,
     /// For `fanout`.
-    verifiers: usize,
+    fleet: fanout::Fleet,
     /// All modules but `fanout` where it is empty.
     modules: Vec<String>,
 }
@@ -40,14 +40,16 @@ impl Asked {
         let mut asked = Self {
             json: None,
             tries: 1_000,
-            verifiers: fanout::VERIFIERS,
+            fleet: fanout::Fleet::default(),
             modules: Vec::new(),
         };
         while let Some(arg) = args.next() {
+            let mut number = || args.next()?.parse().ok().filter(|number| *number > 0);
             match arg.as_str() {
+                "--tries" => asked.tries = number()?,
+                "--subscribers" => asked.fleet.subscribers = number()?,
+                "--verifiers" => asked.fleet.verifiers = number()?,
                 "--json" => asked.json = Some(args.next()?),
-                "--tries" => asked.tries = args.next()?.parse().ok().filter(|tries| *tries > 0)?,
-                "--verifiers" => asked.verifiers = args.next()?.parse().ok().filter(|n| *n > 0)?,
                 "verify" | "revoke" | "refresh" | "flood" | "login-timing" | "fanout" => {
                     asked.modules.push(arg);
                 }
@@ -71,7 +73,7 @@ async fn main() {
     let args = std::env::args().skip(1).filter(|arg| arg != "--bench");
     let Some(asked) = Asked::parse(args) else {
         eprintln!(
-            "usage: tests/bench [--json FILE] [--tries N] [--verifiers N] \
+            "usage: tests/bench [--json FILE] [--tries N] [--subscribers N] [--verifiers N] \
              [verify] [revoke] [refresh] [flood] [login-timing] [fanout]"
         );
         std::process::exit(2);
@@ -95,7 +97,7 @@ async fn main() {
     }
     // It takes every core that there is for some minutes.
     if asked.modules.iter().any(|module| module == "fanout") {
-        fanout::measure(&mut table, asked.verifiers).await;
+        fanout::measure(&mut table, asked.fleet).await;
     }
     table.print();
     if let Some(file) = asked.json {

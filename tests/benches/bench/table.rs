@@ -69,8 +69,11 @@ impl Table {
         } in &self.0
         {
             let ratio = figure / alternative;
+            // Beside nothing at all there is none.
+            let ratio = Some(ratio).filter(|ratio| ratio.is_finite());
+            let ratio = ratio.map_or("–".to_owned(), |ratio| format!("{ratio:.2}"));
             println!(
-                "| {what} | {figure:.1} {unit} | {beside} | {alternative:.1} {unit} | {ratio:.2} |"
+                "| {what} | {figure:.1} {unit} | {beside} | {alternative:.1} {unit} | {ratio} |"
             );
         }
     }

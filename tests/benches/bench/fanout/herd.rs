@@ -40,7 +40,11 @@ pub(super) enum Kind {
         client: String,
         secret: String,
     },
-    Subscribers,
+    /// They count what comes on the first subject, and pass over what comes on the second.
+    Subscribers {
+        counted: String,
+        beside: Option<String>,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -130,9 +134,10 @@ pub(crate) async fn member() -> bool {
             line.says_memory_since(before).await;
             verify(line, verifiers.unwrap()).await;
         }
-        Kind::Subscribers => {
+        Kind::Subscribers { counted, beside } => {
             let left = Arc::new(Countdown::default());
-            let subscribing = (0..order.many).map(|_| subscribe(&order.nats, left.clone()));
+            let subscribing = (0..order.many)
+                .map(|_| subscribe(&order.nats, &counted, beside.as_deref(), left.clone()));
             let subscribing = stream::iter(subscribing).buffer_unordered(STARTING);
             let _clients: Vec<_> = subscribing.collect().await;
             line.says_memory_since(before).await;
@@ -185,9 +190,18 @@ impl Countdown {
     }
 }
 
-async fn subscribe(nats: &str, left: Arc<Countdown>) -> async_nats::Client {
+async fn subscribe(
+    nats: &str,
+    counted: &str,
+    beside: Option<&str>,
+    left: Arc<Countdown>,
+) -> async_nats::Client {
     let client = async_nats::connect(nats).await.unwrap();
-    let mut messages = client.subscribe("floor.*").await.unwrap();
+    let mut messages = client.subscribe(counted.to_owned()).await.unwrap();
+    if let Some(subject) = beside {
+        let passed_over = client.subscribe(subject.to_owned()).await.unwrap();
+        tokio::spawn(passed_over.for_each(|_| std::future::ready(())));
+    }
     client.flush().await.unwrap();
     tokio::spawn(async move {
         while let Some(message) = messages.next().await {

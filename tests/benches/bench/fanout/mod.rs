@@ -1,5 +1,6 @@
-//! From the revoking call to the refusal at the last of many verifiers, beside plain core fan-out over
-//! NATS to as many plain subscribers, in turns; and what each of them costs in memory.
+//! From the revoking call to the refusal at the last of many verifiers, while NATS sends the page to
+//! many more; beside plain core fan-out to as many plain subscribers, in turns; and what each costs in
+//! memory.
 //!
 //! | file | what |
 //! | --- | --- |
@@ -8,14 +9,14 @@
 //! | `machine` | memory and time that a process takes, and how many files it may have open |
 //!
 //! Every verifier is a real one, with a connection of its own: it checks each signature by itself and
-//! shares nothing with those beside it but the process, its threads and its allocator. A process
-//! holds [`herd::PER_PROCESS`] of them. The plain subscribers have connections of their own, too, to
-//! a NATS server of their own: one server for both would need twice as many open files as many
-//! machines allow.
+//! shares nothing with those beside it but the process, its threads and its allocator. Elsewhere each
+//! would have a machine of its own. Here the heartbeats of ten thousand would take more cores than
+//! there are, so the rest of the subscribers are plain ones: they hear the same two subjects, and
+//! count the pages. A round ends when the last verifier refuses and the last subscriber has the page.
 //!
-//! Heartbeats go to the verifiers all the while, also while the subscribers are measured, so both
-//! sides have what the heartbeats leave of the machine. What they take is one of the figures, and
-//! so is a fan-out to the subscribers before there is any verifier.
+//! The floor has a NATS server of its own: one server for both would need twice as many open files as
+//! many machines allow. Heartbeats go out all the while, so both sides have what these leave of the
+//! machine. What they take is one of the figures, and so is a fan-out before there is any verifier.
 
 mod herd;
 mod machine;
@@ -31,17 +32,35 @@ use std::time::{Duration, Instant};
 use tests::session_api::{SessionApi, Settings};
 use tests::{Nats, Postgres, User};
 
-/// As many as are asked for where nobody says.
-pub(crate) const VERIFIERS: usize = 10_000;
+/// What is measured where nobody says.
+#[derive(Clone, Copy)]
+pub(crate) struct Fleet {
+    /// Connections that hear pages: those of the verifiers, and those of plain subscribers.
+    pub(crate) subscribers: usize,
+    pub(crate) verifiers: usize,
+}
+
+impl Default for Fleet {
+    fn default() -> Self {
+        Self {
+            subscribers: 10_000,
+            verifiers: 1_000,
+        }
+    }
+}
 
 const ROUNDS: usize = 100;
 const WARM_UP: usize = 5;
 const IDLE: Duration = Duration::from_secs(5);
 const PASSWORD: &str = "correct horse battery staple";
 
-pub(crate) async fn measure(table: &mut Table, many: usize) {
-    let many = machine::allows(many);
-    let mut plain = Plain::start(many).await;
+pub(crate) async fn measure(table: &mut Table, fleet: Fleet) {
+    let subscribers = machine::allows(fleet.subscribers);
+    let fleet = Fleet {
+        subscribers,
+        verifiers: fleet.verifiers.min(subscribers),
+    };
+    let mut plain = Plain::start(subscribers).await;
     let mut quiet = Samples::default();
     for round in 0..ROUNDS + WARM_UP {
         let time = plain.fan_out("floor.bare").await;
@@ -49,8 +68,8 @@ pub(crate) async fn measure(table: &mut Table, many: usize) {
             quiet.push(time);
         }
     }
-    let mut ours = Ours::start(many).await;
-    idle(table, &ours, &plain, many).await;
+    let mut ours = Ours::start(fleet).await;
+    idle(table, &ours, &plain, fleet).await;
 
     let mut times: [Samples; 3] = Default::default();
     for round in 0..ROUNDS + WARM_UP {
@@ -65,7 +84,11 @@ pub(crate) async fn measure(table: &mut Table, many: usize) {
     }
     let [revoked, bare, signed] = &mut times;
     for percent in [50, 99] {
-        let what = format!("revoke call to refusal at the last of {many} verifiers, p{percent}");
+        let what = format!(
+            "revoke call to refusal at the last of {} verifiers among {subscribers} subscribers, \
+             p{percent}",
+            fleet.verifiers
+        );
         for (beside, floor) in [
             ("fan-out to as many plain subscribers", &mut *bare),
             ("the same with a signature checked by each", &mut *signed),
@@ -75,11 +98,11 @@ pub(crate) async fn measure(table: &mut Table, many: usize) {
             table.micros(&what, revoked.percentile(percent), beside, floor);
         }
     }
-    memory(table, &ours, &plain, many);
+    memory(table, &ours, &plain, fleet);
 }
 
-async fn idle(table: &mut Table, ours: &Ours, plain: &Plain, many: usize) {
-    let (verifiers, subscribers) = (ours.herd.processes(), plain.herd.processes());
+async fn idle(table: &mut Table, ours: &Ours, plain: &Plain, fleet: Fleet) {
+    let (verifiers, subscribers) = (ours.verifiers.processes(), plain.herd.processes());
     let servers = [
         machine::id(ours.nats.server()),
         machine::id(plain.nats.server()),
@@ -98,8 +121,11 @@ async fn idle(table: &mut Table, ours: &Ours, plain: &Plain, many: usize) {
         machine::cpu(&servers[1..]),
     ];
     let cores = |n: usize| (after[n] - before[n]).as_secs_f64() / IDLE.as_secs_f64();
-    let subscribers = format!("{many} plain subscribers");
-    let what = format!("taken by {many} verifiers while nothing is revoked");
+    let subscribers = format!("{} plain subscribers", fleet.subscribers);
+    let what = format!(
+        "taken by {} verifiers while nothing is revoked",
+        fleet.verifiers
+    );
     table.row(&what, cores(0), &subscribers, cores(1), "cores");
     let what = format!("taken by their NATS server (of {} cores)", machine::cores());
     table.row(
@@ -111,20 +137,20 @@ async fn idle(table: &mut Table, ours: &Ours, plain: &Plain, many: usize) {
     );
 }
 
-fn memory(table: &mut Table, ours: &Ours, plain: &Plain, many: usize) {
-    let each = |bytes: u64| bytes as f64 / many as f64 / 1024.0;
+fn memory(table: &mut Table, ours: &Ours, plain: &Plain, fleet: Fleet) {
+    let each = |bytes: u64, many: usize| bytes as f64 / many as f64 / 1024.0;
     table.row(
         "memory of one verifier, in its process",
-        each(ours.herd.memory),
+        each(ours.verifiers.memory, fleet.verifiers),
         "of one plain subscriber",
-        each(plain.herd.memory),
+        each(plain.herd.memory, fleet.subscribers),
         "kB",
     );
     table.row(
         "memory of one verifier, in the NATS server",
-        each(ours.server_memory),
+        each(ours.server_memory, fleet.verifiers),
         "of one plain subscriber",
-        each(plain.server_memory),
+        each(plain.server_memory, fleet.subscribers),
         "kB",
     );
 }
@@ -132,14 +158,16 @@ fn memory(table: &mut Table, ours: &Ours, plain: &Plain, many: usize) {
 /// The service and its verifiers.
 struct Ours {
     service: SessionApi,
-    herd: Herd,
+    verifiers: Herd,
+    others: Herd,
     nats: Nats,
+    /// What the verifiers take in the NATS server, in bytes.
     server_memory: u64,
     _postgres: Postgres,
 }
 
 impl Ours {
-    async fn start(many: usize) -> Self {
+    async fn start(fleet: Fleet) -> Self {
         let postgres = Postgres::start().await;
         let database = postgres.database().await;
         let nats = Nats::start().await;
@@ -153,11 +181,17 @@ impl Ours {
             secret: credential.secret,
         };
         let before = machine::memory(&[machine::id(nats.server())]);
-        let herd = Herd::start(&kind, &nats.url(), many).await;
+        let verifiers = Herd::start(&kind, &nats.url(), fleet.verifiers).await;
         let server_memory = machine::memory(&[machine::id(nats.server())]) - before;
+        let kind = Kind::Subscribers {
+            counted: "sessions.v1.revocations".to_owned(),
+            beside: Some("sessions.v1.heartbeats".to_owned()),
+        };
+        let others = fleet.subscribers - fleet.verifiers;
         Self {
             service,
-            herd,
+            verifiers,
+            others: Herd::start(&kind, &nats.url(), others).await,
             nats,
             server_memory,
             _postgres: postgres,
@@ -168,10 +202,11 @@ impl Ours {
     async fn revoke(&mut self) -> Duration {
         let mut alice = User::on_phone(&self.service, "alice", PASSWORD);
         alice.logs_in().await;
-        self.herd.prepare(&alice.access_token()).await;
+        self.verifiers.prepare(&alice.access_token()).await;
+        self.others.prepare("").await;
         let began = Instant::now();
         let (revoked, all) = tokio::join!(alice.sends(Method::DELETE, "/session", None), async {
-            self.herd.all_have_it().await;
+            tokio::join!(self.verifiers.all_have_it(), self.others.all_have_it());
             began.elapsed()
         });
         revoked.must_be(200);
@@ -193,7 +228,11 @@ impl Plain {
         let nats = Nats::start().await;
         let publisher = async_nats::connect(nats.url()).await.unwrap();
         let before = machine::memory(&[machine::id(nats.server())]);
-        let herd = Herd::start(&Kind::Subscribers, &nats.url(), many).await;
+        let kind = Kind::Subscribers {
+            counted: "floor.*".to_owned(),
+            beside: None,
+        };
+        let herd = Herd::start(&kind, &nats.url(), many).await;
         let server_memory = machine::memory(&[machine::id(nats.server())]) - before;
         Self {
             herd,
