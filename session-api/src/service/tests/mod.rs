@@ -7,6 +7,7 @@ mod keys;
 mod limit;
 mod races;
 mod refresh;
+mod size;
 
 use super::key_admin::open_keys;
 use super::login::Login;
