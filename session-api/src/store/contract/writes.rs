@@ -10,6 +10,7 @@ use revocation_events::{Position, Revocation, Target};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::sync::Barrier;
 
 /// The end of `sessions`, each at a position of its own, decided at `after`.
 fn ends(sessions: &[SessionRow], after: Position) -> Changes {
@@ -200,14 +201,20 @@ pub(super) async fn positions_are_in_the_order_of_commits_however_they_are_writt
     head(&*db.store).await;
     let user = add_user(&*db.store, "ann").await;
     let running = Arc::new(AtomicUsize::new(3));
+    // Both have read a head before either writes for the first time, so one of them is late.
+    let both_have_read = Arc::new(Barrier::new(2));
     let mut writers = Vec::new();
     for store in [db.store.clone(), db.connect().await] {
         let (user, running) = (user.clone(), running.clone());
+        let both_have_read = both_have_read.clone();
         writers.push(tokio::spawn(async move {
             let (mut written, mut stale) = (0, 0);
             while written < EACH {
                 let session = log_in(&*store, &user).await;
                 let after = store.head().await.unwrap().position;
+                if written + stale == 0 {
+                    both_have_read.wait().await;
+                }
                 match store.write(&ends(&[session], after)).await.unwrap() {
                     Ok(_) => written += 1,
                     Err(Stale) => stale += 1,
