@@ -18,6 +18,8 @@ pub struct PageFeed {
     subjects: [String; 2],
     health: watch::Receiver<Health>,
     seen: Health,
+    /// A subscription was refused, which is told after what has become of the connection.
+    denied: bool,
 }
 
 /// What comes out of a [`PageFeed`].
@@ -66,6 +68,7 @@ impl PageFeed {
             subjects,
             health,
             seen,
+            denied: false,
         })
     }
 
@@ -98,21 +101,21 @@ impl PageFeed {
         }
     }
 
-    /// The gravest reason to catch up that came since the last call.
+    /// What has become of the connection since the last call; else whether a subscription was
+    /// refused, for one who is refused is connected all the same; else the gravest of the rest.
     fn news(&mut self) -> Option<Why> {
         let now = self.health.borrow_and_update().clone();
         let before = std::mem::replace(&mut self.seen, now);
         let now = &self.seen;
-        let denied = || {
-            let subjects = self.subjects.each_ref().map(String::as_str);
-            now.denial("Subscription", &subjects).is_some()
-        };
-        if now.errors > before.errors && denied() {
-            Some(Why::Denied)
-        } else if now.disconnects > before.disconnects && !now.connected {
+        let subjects = self.subjects.each_ref().map(String::as_str);
+        self.denied |=
+            now.errors > before.errors && now.denial("Subscription", &subjects).is_some();
+        if now.disconnects > before.disconnects && !now.connected {
             Some(Why::Disconnected)
         } else if now.connects > before.connects {
             Some(Why::Connected)
+        } else if std::mem::take(&mut self.denied) {
+            Some(Why::Denied)
         } else if now.slow_consumer > before.slow_consumer {
             Some(Why::SlowConsumer)
         } else if now.lame_duck > before.lame_duck {

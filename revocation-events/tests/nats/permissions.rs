@@ -89,6 +89,24 @@ async fn whoever_may_nothing_is_told_so_before_any_timeout() {
     assert!(started.elapsed() < 2 * SECOND, "{:?}", started.elapsed());
 }
 
+/// Whoever reads late hears both: one who is refused is connected all the same.
+#[tokio::test]
+async fn a_refusal_does_not_hide_that_the_server_is_there() {
+    let mut server = Server::start_with(ONE_ACCOUNT);
+    server.kill();
+    let stranger = Settings::new(&server.url_as("stranger")).unwrap();
+    let stranger = Bus::connect(stranger).await.unwrap();
+    let mut feed = PageFeed::subscribe(&stranger).await.unwrap();
+    server.start_again();
+    let denied = |health: &Health| {
+        let words = health.last_error.as_deref().unwrap_or_default();
+        health.connects > 0 && words.contains("Subscription")
+    };
+    until(&stranger, denied).await;
+    assert_eq!(next_resync(&mut feed).await, Why::Connected);
+    assert_eq!(next_resync(&mut feed).await, Why::Denied);
+}
+
 #[tokio::test]
 async fn a_wrong_password_is_said_and_tried_again() {
     let server = Server::start_with(ONE_ACCOUNT);
