@@ -4,16 +4,19 @@
 //! The database is the truth and the stream a cache of it. After every connect, and whenever the
 //! stream is another one or has lost what it acknowledged, it is filled again from the floor.
 
-use super::{LivePage, MAX_PAGES, Relay};
+mod storing;
+
+use super::{LivePage, Relay};
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
 use revocation_events::Position;
 use revocation_events::nats::{
-    Ack, Bus, Error, FeedItem, Incarnation, PageFeed, Publisher, Replicas, Why,
+    Bus, Error, FeedItem, Incarnation, PageFeed, Publisher, Replicas, Why,
 };
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use storing::{Copies, Published, Taken, fill, store};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// How often the end of the stored stream is looked at.
@@ -41,16 +44,15 @@ pub(super) enum Heard {
     Page(String),
 }
 
-/// What JetStream is to do with a page that it has seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Copies {
-    Dropped,
-    /// For two minutes it remembers pages that it may have lost itself.
-    Stored,
+/// A look at the end of the stored stream.
+struct Looked {
+    /// What was acknowledged when the look began. What is acknowledged while it is under way is no
+    /// part of what it sees.
+    stored: Position,
+    last_ack: u64,
+    /// The stream, and the number of the last page in it.
+    found: Result<Option<(Incarnation, u64)>, Error>,
 }
-
-type Published = Result<(Position, Option<Ack>), Error>;
-type Looked = Result<Option<(Incarnation, u64)>, Error>;
 
 /// The worker's side of the bus.
 pub(crate) struct BusSide {
@@ -63,8 +65,8 @@ pub(crate) struct BusSide {
     filling: Option<BoxFuture<'static, Published>>,
     looking: Option<BoxFuture<'static, Looked>>,
     check: Interval,
-    /// Everything up to here was acknowledged by the stream that is there now; none until it was
-    /// filled.
+    /// Everything up to here, without a hole, was acknowledged by the stream that is there now; none
+    /// until it was filled.
     stored: Option<Position>,
     /// The number of the last page acknowledged.
     last_ack: u64,
@@ -150,6 +152,7 @@ impl BusSide {
     fn fill(&mut self, copies: Copies) {
         self.stored = None;
         self.incarnation = None;
+        self.looking = None;
         if self.connected && self.filling.is_none() {
             let (relay, publisher) = (self.relay.clone(), self.publisher.clone());
             self.filling = Some(fill(relay, publisher, self.settings, copies).boxed());
@@ -208,6 +211,8 @@ impl BusSide {
         match why {
             Why::Connected => {
                 self.connected = true;
+                // What was under way may have gone to another server, half of it.
+                self.filling = None;
                 self.fill_again();
                 Some(Heard::Connected(true))
             }
@@ -231,11 +236,13 @@ impl BusSide {
 
     fn published(&mut self, published: Published) -> Option<Heard> {
         match published {
-            Ok((to, ack)) => {
+            Ok(Taken { from, to, ack }) => {
                 self.taken();
                 self.last_ack = self.last_ack.max(ack.map_or(0, |ack| ack.sequence));
-                // Before the stream was filled an acknowledgment says nothing of what lies below.
-                let stored = self.stored.as_mut()?;
+                // An acknowledgment says nothing of what lies below: before the stream was filled, or
+                // where a page in between was refused or is still on its way. What it leaves out is
+                // sent again with the next page.
+                let stored = self.stored.as_mut().filter(|stored| from <= **stored)?;
                 *stored = to.max(*stored);
                 Some(Heard::Stored(*stored))
             }
@@ -258,7 +265,7 @@ impl BusSide {
 
     fn filled(&mut self, filled: Published) -> Heard {
         match filled {
-            Ok((to, ack)) => {
+            Ok(Taken { to, ack, .. }) => {
                 self.taken();
                 self.last_ack = ack.map_or(0, |ack| ack.sequence);
                 self.stored = Some(to);
@@ -293,34 +300,36 @@ impl BusSide {
         if !self.connected || self.filling.is_some() || self.looking.is_some() {
             return;
         }
-        if self.stored.is_none() {
+        let Some(stored) = self.stored else {
             return self.fill_again();
-        }
-        let publisher = self.publisher.clone();
+        };
+        let (publisher, last_ack) = (self.publisher.clone(), self.last_ack);
         let look = async move {
-            let stored = publisher.stored().await?;
-            Ok(stored.map(|stored| (stored.incarnation, stored.sequence)))
+            let found = publisher.stored().await;
+            Looked {
+                stored,
+                last_ack,
+                found: found.map(|last| last.map(|last| (last.incarnation, last.sequence))),
+            }
         };
         self.looking = Some(look.boxed());
     }
 
     fn looked(&mut self, looked: &Looked) {
-        let lost = match looked {
+        let lost = match &looked.found {
             // Away, or too busy: that is noticed elsewhere, and says nothing about the stream.
             Err(_) => false,
             Ok(None) => {
                 // Emptied, or everything in it grew too old: then nothing above the floor is missing.
                 let floor = self.relay.latest_now().map(|latest| latest.floor);
-                self.stored
-                    .zip(floor)
-                    .is_some_and(|(stored, floor)| stored > floor)
+                floor.is_some_and(|floor| looked.stored > floor)
             }
             Ok(Some((incarnation, sequence))) => {
                 let another = self
                     .incarnation
                     .replace(*incarnation)
                     .is_some_and(|i| i != *incarnation);
-                another || *sequence < self.last_ack
+                another || *sequence < looked.last_ack
             }
         };
         if lost {
@@ -335,59 +344,6 @@ async fn next<T>(future: &mut Option<BoxFuture<'static, T>>) -> T {
     match future {
         Some(future) => future.await,
         None => std::future::pending().await,
-    }
-}
-
-async fn store(publisher: Publisher, pages: Vec<LivePage>) -> Published {
-    let mut last = (Position::ZERO, None);
-    for page in pages {
-        last = (
-            page.to,
-            Some(publisher.publish(page.text.to_string(), &page.id).await?),
-        );
-    }
-    Ok(last)
-}
-
-async fn fill(
-    relay: Relay,
-    publisher: Publisher,
-    settings: StreamSettings,
-    copies: Copies,
-) -> Published {
-    publisher
-        .ensure_stream(settings.max_age, settings.replicas)
-        .await?;
-    let mut last_ack = None;
-    let mut after = None;
-    loop {
-        let Some(latest) = relay.latest().await else {
-            return Err(Error::TimedOut);
-        };
-        let pages = match relay.pages_after(after, latest, MAX_PAGES).await {
-            Ok(pages) => pages,
-            Err(error) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the log could not be read"
-                );
-                return Err(Error::TimedOut);
-            }
-        };
-        for page in &pages {
-            // Nothing to store in an empty one.
-            if page.from < page.to {
-                let id = match copies {
-                    Copies::Dropped => page.id.clone(),
-                    Copies::Stored => format!("{}:{}", page.id, latest.at.get()),
-                };
-                last_ack = Some(publisher.publish(page.text.to_string(), &id).await?);
-            }
-            after = Some(page.to);
-        }
-        if after >= Some(latest.to) {
-            return Ok((latest.to, last_ack));
-        }
     }
 }
 

@@ -1,31 +1,113 @@
-//! What a refused page leaves behind.
+//! What counts as stored: what a refused page, a late one and a look leave behind.
 
 use super::*;
 use crate::keys::Sealer;
 use crate::service::key_admin::open_keys;
 use crate::service::tests::Place;
 use ::tests::Nats;
-use revocation_events::nats::Settings;
+use revocation_events::nats::{Ack, Settings};
 use std::sync::Arc;
+
+/// The worker's side of a server that is there. What it says is up to the test.
+struct World {
+    side: BusSide,
+    bus: Bus,
+    _nats: Nats,
+    _place: Place,
+}
+
+impl World {
+    async fn connected() -> Self {
+        let (nats, place) = (Nats::start().await, Place::sqlite());
+        let store = place.store().await;
+        let keys = Arc::new(open_keys(&*store, Sealer::none()).await.unwrap());
+        let (relay, _commits) = Relay::new("https://id.example.com".to_owned(), store, keys, true);
+        let settings = Settings::new(&nats.url()).unwrap();
+        let bus = Bus::connect(settings).await.unwrap();
+        let bound = Duration::from_secs(20);
+        ::tests::eventually("NATS is there", bound, async || bus.connected()).await;
+        let settings = StreamSettings {
+            max_age: Duration::from_secs(1_200),
+            replicas: Replicas::One,
+        };
+        let mut side = BusSide::new(relay, &bus, settings).await.unwrap();
+        side.connected = true;
+        Self {
+            side,
+            bus,
+            _nats: nats,
+            _place: place,
+        }
+    }
+}
+
+fn pos(value: u64) -> Position {
+    Position::new(value).unwrap()
+}
+
+fn taken(from: u64, to: u64, sequence: u64) -> Published {
+    let ack = Ack {
+        sequence,
+        duplicate: false,
+    };
+    Ok(Taken {
+        from: pos(from),
+        to: pos(to),
+        ack: Some(ack),
+    })
+}
 
 /// What the stream does not take is not sent with every page again, but filled in by and by.
 #[tokio::test]
 async fn nothing_counts_as_stored_once_a_page_was_refused() {
-    let (nats, place) = (Nats::start().await, Place::sqlite());
-    let store = place.store().await;
-    let keys = Arc::new(open_keys(&*store, Sealer::none()).await.unwrap());
-    let (relay, _commits) = Relay::new("https://id.example.com".to_owned(), store, keys, true);
-    let bus = Bus::connect(Settings::new(&nats.url()).unwrap()).await;
-    let settings = StreamSettings {
-        max_age: Duration::from_secs(1_200),
-        replicas: Replicas::One,
-    };
-    let mut side = BusSide::new(relay, &bus.unwrap(), settings).await.unwrap();
-    side.connected = true;
+    let World { mut side, .. } = World::connected().await;
     for tried_at_once in [true, false] {
         side.stored = Some(Position::ZERO);
         side.published(Err(Error::TimedOut));
         assert_eq!(side.stored(), None);
         assert_eq!(side.filling.take().is_some(), tried_at_once);
     }
+}
+
+/// Two groups were on their way while the stream was filled up to 10, and the first was refused.
+#[tokio::test]
+async fn what_lies_above_a_hole_is_not_stored() {
+    let World { mut side, .. } = World::connected().await;
+    side.fill_again();
+    side.published(Err(Error::TimedOut));
+    side.filled(taken(0, 10, 1));
+    assert!(side.published(taken(11, 12, 2)).is_none());
+    assert_eq!(side.stored(), Some(pos(10)));
+    // The next page reaches down to what is stored, and closes it.
+    side.published(taken(10, 13, 3));
+    assert_eq!(side.stored(), Some(pos(13)));
+}
+
+/// What is acknowledged after a look began is not in what it sees, and is not lost either.
+#[tokio::test]
+async fn a_look_is_held_against_what_was_stored_when_it_began() {
+    let world = World::connected().await;
+    let (mut side, publisher) = (world.side, Publisher::new(&world.bus));
+    let age = Duration::from_secs(1_200);
+    publisher.ensure_stream(age, Replicas::One).await.unwrap();
+    let store = async |id: &str| publisher.publish("a page".to_owned(), id).await.unwrap();
+    side.filled(taken(0, 10, store("1").await.sequence));
+    side.look();
+    let looked = side.looking.take().unwrap().await;
+    side.published(taken(10, 11, store("2").await.sequence));
+    side.looked(&looked);
+    assert_eq!(side.stored(), Some(pos(11)));
+    assert!(side.filling.is_none());
+
+    side.look();
+    let looked = side.looking.take().unwrap().await;
+    side.looked(&Looked {
+        last_ack: looked.last_ack + 1,
+        ..looked
+    });
+    assert_eq!(side.stored(), None);
+    assert!(
+        side.filling.is_some(),
+        "a page was acknowledged and is gone"
+    );
 }
