@@ -18,6 +18,9 @@ const CUT_LIMIT: u32 = 10_000;
 /// Another replica's heartbeat stands in for ours while it is younger than this.
 const YOUNG: Duration = Duration::from_millis(400);
 
+/// So far may another's clock be ahead of this one's, as a verifier has it.
+const AHEAD: Duration = Duration::from_secs(1);
+
 /// Our own heartbeats that may be left out in a row: half a minute of them.
 const MAX_SKIPPED: u32 = 60;
 
@@ -98,10 +101,15 @@ impl Worker {
     /// Straight from the commit to the wire, where it continues what is known.
     async fn publish_committed(&mut self, first: Committed) {
         let mut committed = first;
+        let mut unsent = None;
         loop {
             let floor = self.relay.latest_now().map(|latest| latest.floor);
             let (Ok(()), Some(floor)) = (self.tail.add_committed(&committed), floor) else {
-                // Another replica committed before us, or nothing was cut yet.
+                // Another replica committed before us, or nothing was cut yet. What came before that
+                // need not wait for the database.
+                if let Some((at, floor)) = unsent {
+                    self.send(at, floor, false).await;
+                }
                 return self.cut();
             };
             let key_revoked = committed
@@ -111,6 +119,7 @@ impl Worker {
             // Whatever else is queued goes out in the same page; a key's goes alone, and in haste.
             match self.commits.try_recv() {
                 Ok(next) if !key_revoked => {
+                    unsent = Some((committed.at, floor));
                     committed = Committed {
                         at: committed.at,
                         ..next
@@ -118,6 +127,7 @@ impl Worker {
                 }
                 Ok(next) => {
                     self.send(committed.at, floor, false).await;
+                    unsent = None;
                     committed = next;
                 }
                 Err(_) => return self.send(committed.at, floor, false).await,
@@ -325,12 +335,13 @@ impl Worker {
         // Its age is reckoned from here on by a clock that only goes forward: a database ahead of this
         // machine would else relieve it for as long as the two differ.
         let young_for = YOUNG.saturating_sub(now.since(page.at));
-        if newer && complete && !young_for.is_zero() && page.from <= *shared.sent.borrow() {
+        let of_now = !young_for.is_zero() && page.at <= now.plus(AHEAD);
+        if newer && complete && of_now && page.from <= *shared.sent.borrow() {
             self.relieved = Some(Instant::now() + young_for);
+            // Of what others say, only what ends by itself: a floor of a stolen key's would stand.
             shared.latest.send_modify(|latest| {
                 if let Some(latest) = latest {
                     latest.at = page.at;
-                    latest.floor = latest.floor.max(page.floor);
                 }
             });
             let id = page.message_id(&signed.kid);
