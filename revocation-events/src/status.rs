@@ -47,11 +47,15 @@ pub struct Counts {
 }
 
 impl Status {
-    /// For how long the report stands without a new one: three intervals, or `max_staleness` where
-    /// that is longer.
+    /// For how long the report stands without a new one: three intervals, or an interval more than
+    /// `max_staleness` where that is longer.
+    ///
+    /// A verifier whose reports do not arrive any more may have a proof that is younger than its
+    /// last report by as much as lies between two, and goes by it for `max_staleness`.
     #[must_use]
     pub fn stands_for(&self) -> Duration {
-        (3 * INTERVAL).max(Duration::from_millis(self.max_staleness_ms))
+        let max_staleness = Duration::from_millis(self.max_staleness_ms);
+        (3 * INTERVAL).max(max_staleness.saturating_add(INTERVAL))
     }
 
     /// Whether the report keeps to its bounds: names that can stand in a subject and in a log line.
@@ -61,5 +65,28 @@ impl Status {
             && crate::subject::is_token(&self.instance)
             && (1..=32).contains(&self.version.len())
             && self.version.bytes().all(|b| b.is_ascii_graphic())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It hears a page just before its next report is due, and then nothing more comes through.
+    #[test]
+    fn a_report_stands_for_as_long_as_its_verifier_may_believe_itself_fresh() {
+        let max_staleness = Duration::from_secs(10);
+        let status = Status {
+            service: "orders".to_owned(),
+            instance: "i1".to_owned(),
+            version: "1".to_owned(),
+            head: None,
+            fresh: true,
+            age_ms: None,
+            max_staleness_ms: 10_000,
+            counts: Counts::default(),
+            goodbye: false,
+        };
+        assert!(status.stands_for() >= INTERVAL + max_staleness);
     }
 }
