@@ -25,6 +25,16 @@ impl<T> Task<T> {
     }
 }
 
+/// Waits for the end of a task, by itself or by a fault; for ever where there is none. May be
+/// cancelled.
+pub(crate) async fn finished(task: &mut Option<Task<()>>) {
+    match task {
+        // A task that panicked has said so.
+        Some(task) => drop(task.finished().await),
+        None => std::future::pending().await,
+    }
+}
+
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
         self.abort();

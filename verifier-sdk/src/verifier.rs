@@ -147,9 +147,13 @@ impl Verifier {
             instance: uuid::Uuid::new_v4().simple().to_string(),
             progress: progress.clone(),
         };
-        let transport = match settings_of_nats {
-            Some(nats) => feed::nats::follow(link, service.clone(), nats, bus).boxed(),
-            None => feed::http::follow(link, service.clone()).boxed(),
+        let reached = service.clone();
+        let transport = move || {
+            let (link, service) = (link.clone(), reached.clone());
+            match settings_of_nats.clone() {
+                Some(nats) => feed::nats::follow(link, service, nats, Arc::clone(&bus)).boxed(),
+                None => feed::http::follow(link, service).boxed(),
+            }
         };
         Self(Arc::new(Inner {
             feed: Task::spawn(feed.run(transport)),

@@ -7,7 +7,7 @@
 
 use super::{Link, http};
 use crate::service::Service;
-use crate::task::Task;
+use crate::task::{Task, finished};
 use revocation_events::nats::{Bus, Error, FeedItem, PageFeed, Settings, Why};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -26,9 +26,8 @@ pub(crate) async fn follow(
     settings: Settings,
     shared_bus: Arc<OnceLock<Bus>>,
 ) {
-    match connect(settings).await {
+    match connect(settings, &shared_bus).await {
         Ok((bus, feed)) => {
-            let bus = shared_bus.get_or_init(|| bus).clone();
             let follower = Follower {
                 link,
                 service,
@@ -47,10 +46,14 @@ pub(crate) async fn follow(
     }
 }
 
-async fn connect(settings: Settings) -> Result<(Bus, PageFeed), Error> {
-    let bus = Bus::connect(settings).await?;
+async fn connect(settings: Settings, shared_bus: &OnceLock<Bus>) -> Result<(Bus, PageFeed), Error> {
+    // Where it begins anew, after a fault, the connection is there.
+    let bus = match shared_bus.get() {
+        Some(bus) => bus.clone(),
+        None => Bus::connect(settings).await?,
+    };
     let feed = PageFeed::subscribe(&bus).await?;
-    Ok((bus, feed))
+    Ok((shared_bus.get_or_init(|| bus).clone(), feed))
 }
 
 struct Follower {
@@ -95,12 +98,14 @@ impl Follower {
                 },
                 // It is asked again and again while pages are missing; one answer is enough.
                 () = self.link.catch_up.notified() => self.catch_up(),
+                // After a fault it is asked for again where it matters.
                 () = finished(&mut self.catching_up) => {
                     self.catching_up = None;
                     if self.again {
                         self.catch_up();
                     }
                 }
+                () = finished(&mut self.stand_in) => self.stand_in = None,
                 _ = look.tick() => {
                     if self.link.age().is_none_or(|age| age > patience) {
                         self.away(&"no heartbeat comes over NATS");
@@ -141,14 +146,6 @@ impl Follower {
                     .is(&format!("{failed}; and the stored pages on NATS: {error}"));
             }
         }));
-    }
-}
-
-async fn finished(task: &mut Option<Task<()>>) {
-    match task {
-        // A task that panicked has said so; to catch up is asked for again where it matters.
-        Some(task) => drop(task.finished().await),
-        None => std::future::pending().await,
     }
 }
 

@@ -4,8 +4,9 @@ use super::follower::Follower;
 use super::key_reads::{Answer, KeyReads};
 use crate::clock::Clock;
 use crate::shared::Shared;
-use crate::task::Task;
+use crate::task::{Task, finished};
 use crate::trouble::Trouble;
+use futures::future::BoxFuture;
 use revocation_events::Position;
 use revocation_events::view::{Needs, Taken};
 use std::sync::Arc;
@@ -15,6 +16,9 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 /// How long a transport has for catching up before it is asked again.
 const CATCH_UP_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A transport works for ever. Where a fault has ended it, it begins anew after so long.
+const RESTART_AFTER: Duration = Duration::from_secs(1);
 
 /// The feed of one verifier.
 pub(crate) struct Feed {
@@ -71,19 +75,20 @@ impl CatchUp {
 impl Feed {
     /// Runs for ever. `transport` is spawned when the first key set has come: before, no page
     /// could be read.
-    pub(crate) async fn run(mut self, transport: impl Future<Output = ()> + Send + 'static) {
-        let mut transport = Some(transport);
-        let mut running = None;
+    pub(crate) async fn run(mut self, transport: impl Fn() -> BoxFuture<'static, ()>) {
+        let (mut running, mut keys_have_come) = (None, false);
+        let mut not_before = Instant::now();
         let mut house = tokio::time::interval(house_keeping(self.shared.max_staleness));
         house.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let needs = self.follower.needs();
             self.key_reads
                 .begin_if_due(needs.key_set, &self.shared.keys);
+            keys_have_come |= !self.shared.keys.is_empty();
             if running.is_some() {
                 self.catch_up.ask_if_due(needs, self.follower.head());
-            } else if !self.shared.keys.is_empty() {
-                running = transport.take().map(Task::spawn);
+            } else if keys_have_come && Instant::now() >= not_before {
+                running = Some(Task::spawn(transport()));
                 self.catch_up.begins();
             }
             tokio::select! {
@@ -91,6 +96,11 @@ impl Feed {
                 answer = self.key_reads.next(needs.key_set.is_some()) => self.key_set(answer),
                 () = self.shared.keys.read_wanted(), if self.key_reads.listens() => {
                     self.key_reads.unknown_key();
+                }
+                () = finished(&mut running) => {
+                    tracing::error!("what brings pages has ended by a fault; it is started again");
+                    running = None;
+                    not_before = Instant::now() + RESTART_AFTER;
                 }
                 _ = house.tick() => {
                     let litter = self.follower.keep_house(self.clock.now());
@@ -132,4 +142,50 @@ impl Feed {
 /// Often enough that waiters learn in time that the verifier is stale.
 fn house_keeping(max_staleness: Duration) -> Duration {
     (max_staleness / 8).clamp(Duration::from_millis(20), Duration::from_secs(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::Service;
+    use crate::testkit::Kit;
+    use futures::FutureExt as _;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Else the verifier would be stale until somebody starts its process again.
+    #[tokio::test]
+    async fn a_transport_that_a_fault_ended_begins_anew() {
+        let Kit {
+            shared,
+            trouble,
+            follower,
+            ..
+        } = Kit::fresh();
+        // Nobody listens there, and the keys are known.
+        let service = Service::new("http://127.0.0.1:1", None).unwrap();
+        let (_pages, waiting) = mpsc::channel(1);
+        let feed = Feed {
+            shared,
+            clock: Clock::new(),
+            trouble,
+            follower,
+            key_reads: KeyReads::new(service),
+            pages: waiting,
+            catch_up: CatchUp::new(Arc::default()),
+        };
+        let starts = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&starts);
+        let transport = move || {
+            let first = counted.fetch_add(1, Ordering::Relaxed) == 0;
+            async move {
+                assert!(!first, "on purpose");
+                std::future::pending().await
+            }
+            .boxed()
+        };
+        let _feed = Task::spawn(feed.run(transport));
+        let bound = Duration::from_secs(20);
+        let again = async || starts.load(Ordering::Relaxed) == 2;
+        ::tests::eventually("it is started again", bound, again).await;
+    }
 }
