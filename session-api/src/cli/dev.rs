@@ -180,7 +180,28 @@ Stop with Ctrl-C."#,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{self, IfMissing};
     use std::future::{pending, ready};
+    use std::time::Duration;
+
+    /// A process that goes on without it looks well, and its revocations reach nobody.
+    #[tokio::test]
+    async fn the_service_ends_where_a_worker_of_it_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("x.db").display());
+        let store = store::connect(&url, IfMissing::Create).await.unwrap();
+        store.migrate().await.unwrap();
+        let listener = serve::listen(([127, 0, 0, 1], 0).into()).unwrap();
+        let args = service_args("http://127.0.0.1:1").unwrap();
+        let (keys, no_bus) = (KeyEncryption::default(), BusArgs::default());
+        let running = serve::start(store, &keys, &args, None, &no_bus).await;
+        let mut running = running.unwrap();
+        running.workers.spawn(async { panic!("on purpose") });
+        let served = running.serve(listener, CancellationToken::new());
+        let ended = tokio::time::timeout(Duration::from_secs(20), served).await;
+        let failure = ended.unwrap().unwrap_err();
+        assert!(failure.message.contains("a fault"), "{failure:?}");
+    }
 
     #[tokio::test]
     async fn the_end_of_the_protected_service_ends_the_other_with_an_error() {

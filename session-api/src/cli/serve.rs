@@ -14,12 +14,15 @@ use crate::service::{Service, Settings};
 use crate::store::{Replica, Store};
 use crate::token;
 use clap::builder::{NonEmptyStringValueParser, RangedU64ValueParser};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use ipnet::IpNet;
 use revocation_events::nats::{Bus, Replicas, StatusFeed};
 use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -265,8 +268,9 @@ pub(super) fn stop_on_signal() -> CancellationToken {
 pub(super) struct Running {
     app: App,
     bus: Option<Bus>,
-    worker: JoinHandle<()>,
-    /// Ends the worker, after the last request.
+    /// Each works until `last_commit`.
+    pub(super) workers: JoinSet<()>,
+    /// Ends the workers, after the last request.
     last_commit: CancellationToken,
 }
 
@@ -286,11 +290,18 @@ pub(super) async fn start(
         access_ttl: args.access_ttl,
     };
     let fleet = Fleet::new(store.clone());
+    let (mut workers, last_commit) = (JoinSet::new(), CancellationToken::new());
+    let until_last_commit = |work: BoxFuture<'static, ()>| {
+        let last_commit = last_commit.clone();
+        async move { last_commit.run_until_cancelled(work).await.unwrap_or(()) }
+    };
     let side = match &bus {
         None => None,
         Some(bus) => {
             let feed = StatusFeed::subscribe(bus).await?;
-            tokio::spawn(hear_statuses(feed, fleet.clone()));
+            workers.spawn(until_last_commit(
+                hear_statuses(feed, fleet.clone()).boxed(),
+            ));
             let settings = StreamSettings {
                 max_age: args.access_ttl + STREAM_SLACK,
                 replicas: bus_args.nats_replicas,
@@ -298,9 +309,8 @@ pub(super) async fn start(
             Some(BusSide::new(relay.clone(), bus, settings).await?)
         }
     };
-    let last_commit = CancellationToken::new();
     let worker = Worker::new(relay.clone(), commits, replica, side);
-    let worker = tokio::spawn(worker.run(last_commit.clone()));
+    workers.spawn(worker.run(last_commit.clone()));
     let settings = Settings {
         issuer: token::Issuer {
             issuer,
@@ -312,8 +322,8 @@ pub(super) async fn start(
         max_sessions_per_user: args.max_sessions_per_user,
     };
     let service = Service::new(store, keys, Hasher::for_this_machine(), relay, settings);
-    tokio::spawn(service.clone().keep_house());
-    tokio::spawn(service.clone().watch_keys());
+    workers.spawn(until_last_commit(service.clone().keep_house().boxed()));
+    workers.spawn(until_last_commit(service.clone().watch_keys().boxed()));
     let throttle = args.throttle == Throttle::On;
     let http = HttpSettings {
         base_path: args.base_path.clone(),
@@ -333,21 +343,34 @@ pub(super) async fn start(
     Ok(Running {
         app: App::new(service, fleet, http),
         bus,
-        worker,
+        workers,
         last_commit,
     })
 }
 
 impl Running {
-    /// Serves until `stop`, then lets requests end and publishes what they revoked.
-    pub(super) async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Outcome {
-        let served = http::run(listener, self.app, stop.cancelled_owned()).await;
+    /// Serves until `stop`, then lets requests end and publishes what they revoked. It stops by itself
+    /// where a worker ends: without it revocations would reach nobody, and nobody would know.
+    pub(super) async fn serve(mut self, listener: TcpListener, stop: CancellationToken) -> Outcome {
+        let serving = http::run(listener, self.app, stop.clone().cancelled_owned());
+        let mut serving = pin!(serving);
+        let (served, whole) = tokio::select! {
+            served = &mut serving => (served, true),
+            Some(_) = self.workers.join_next() => {
+                stop.cancel();
+                (serving.await, false)
+            }
+        };
         self.last_commit.cancel();
-        // It has logged what ended it.
-        let _ended = self.worker.await;
+        while self.workers.join_next().await.is_some() {}
         served?;
         if let Some(bus) = self.bus {
             bus.close().await;
+        }
+        if !whole {
+            return Err(Failure::failed(
+                "a part of the service ended by a fault, told above; start it again, and report the fault",
+            ));
         }
         Ok(())
     }
