@@ -3,6 +3,7 @@
 //! One commit then carries many refreshes, and a lone refresh waits for nobody. Sessions are locked
 //! in the order of their ids, so that two writers cannot wait for each other.
 
+use super::revoking::PATIENCE;
 use super::revoking::command::Command;
 use super::{Error, Granted, Inner, Result, Service, Snapshot};
 use crate::audit;
@@ -14,7 +15,9 @@ use crate::store::{self, FoundSession};
 use crate::token::SessionToken;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::time::Instant;
 
 /// Groups that are committed at once. SQLite has one writer and lets them take turns.
 const WRITERS: usize = 4;
@@ -28,6 +31,8 @@ struct Job {
     token: SessionToken,
     way_in: Delivery,
     retry_key: Option<RetryKey>,
+    /// Later nobody waits for it any more.
+    until: Instant,
     answer: oneshot::Sender<Result<Granted>>,
 }
 
@@ -54,6 +59,18 @@ impl Service {
         way_in: Delivery,
         retry_key: Option<RetryKey>,
     ) -> Result<Granted> {
+        self.refresh_within(PATIENCE, session_token, way_in, retry_key)
+            .await
+    }
+
+    /// The same where somebody has more patience, or less.
+    pub(super) async fn refresh_within(
+        &self,
+        patience: Duration,
+        session_token: &str,
+        way_in: Delivery,
+        retry_key: Option<RetryKey>,
+    ) -> Result<Granted> {
         let ring = self.keys().ring();
         let now = crate::clock::now();
         let issuer = &self.settings().issuer;
@@ -65,6 +82,7 @@ impl Service {
             token,
             way_in,
             retry_key,
+            until: Instant::now() + patience,
             answer,
         };
         self.refreshes
@@ -84,7 +102,16 @@ async fn write(inner: Weak<Inner>, receiver: Arc<Mutex<mpsc::Receiver<Job>>>) {
         let Some(inner) = inner.upgrade() else { return };
         // Whoever has gone away asks again, if at all.
         group.retain(|job| !job.answer.is_closed());
-        inner.refresh_group(group).await;
+        let in_time = |job: &Job| Instant::now() < job.until;
+        let (group, late): (Vec<_>, Vec<_>) = group.into_iter().partition(in_time);
+        for job in late {
+            let _gone = job.answer.send(Err(Error::Overloaded));
+        }
+        if group.is_empty() {
+            continue;
+        }
+        // In a task of its own, so that a group that panics does not end this writer.
+        let _panicked = tokio::spawn(inner.refresh_group(group)).await;
     }
 }
 

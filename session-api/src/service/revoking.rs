@@ -38,7 +38,7 @@ const MAX_GROUP: usize = page::MAX_REVOCATIONS;
 const QUEUE: usize = 4096;
 
 /// For how long one may wait, where the database is slow; then it is told the same.
-const PATIENCE: Duration = Duration::from_secs(3);
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 
 /// One command on its way to the writer.
 struct Job {

@@ -7,6 +7,7 @@ mod keys;
 mod limit;
 mod races;
 mod refresh;
+mod refresh_queue;
 mod size;
 
 use super::key_admin::open_keys;
