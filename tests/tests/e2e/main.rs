@@ -5,6 +5,7 @@
 //! | `browsers` | what Chromium does with our cookies, and what foreign pages can make it do |
 //! | `bus` | that what strangers publish is refused and counted |
 //! | `command_line` | that what operators and newcomers type does what is printed |
+//! | `deploy` | that the files of `deploy/` are taken by what reads them |
 //! | `faults` | the promise of a revocation while something fails |
 //! | `hang_ups` | that clients which hang up take nothing from those who do not |
 //! | `harness` | that the harness does what the other tests rely on |
@@ -20,6 +21,7 @@
 mod browsers;
 mod bus;
 mod command_line;
+mod deploy;
 mod faults;
 mod hang_ups;
 mod harness;
