@@ -6,6 +6,8 @@ use crate::process::{Account, Spec};
 use crate::server::Server;
 use rustix::process::Signal;
 use sqlx::{Connection as _, Executor as _, PgConnection};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -39,13 +41,33 @@ impl Postgres {
     /// # Panics
     /// See [`Postgres::start`].
     pub async fn start_with(settings: &[&str]) -> Self {
+        Self::start_in(Folder::new("postgres-"), settings).await
+    }
+
+    /// A cluster that speaks TLS with this certificate and its key, as PEM files, to whoever wants it.
+    ///
+    /// # Panics
+    /// See [`Postgres::start`].
+    pub async fn with_certificate(certificate: &Path, key: &Path) -> Self {
         let folder = Folder::new("postgres-");
+        let settings =
+            [("ssl_cert_file", certificate), ("ssl_key_file", key)].map(|(name, from)| {
+                // Its own, and for nobody else to read: Postgres insists.
+                let path = folder.path().join(name);
+                std::fs::copy(from, &path).unwrap_or_else(|error| panic!("{name}: {error}"));
+                std::fs::set_permissions(&path, Permissions::from_mode(0o600))
+                    .unwrap_or_else(|error| panic!("{name}: {error}"));
+                give(&path, unprivileged());
+                format!("{name}={}", path.display())
+            });
+        let [certificate, key] = &settings;
+        Self::start_in(folder, &["ssl=on", certificate, key]).await
+    }
+
+    async fn start_in(folder: Folder, settings: &[&str]) -> Self {
         let data = folder.path().join("data");
         let account = unprivileged();
-        if let Some(Account { uid, gid }) = account {
-            std::os::unix::fs::chown(folder.path(), Some(uid), Some(gid))
-                .unwrap_or_else(|error| panic!("chown of Postgres's folder: {error}"));
-        }
+        give(folder.path(), account);
         initdb(folder.path(), &data, account).await;
         let port = port::free();
         let spec = Spec::new("postgres", BINARIES.join("postgres"))
@@ -215,6 +237,13 @@ static BINARIES: LazyLock<PathBuf> = LazyLock::new(|| {
             panic!("Postgres is not installed: `apt-get install postgresql`, or set POSTGRES_BIN")
         })
 });
+
+fn give(path: &Path, account: Option<Account>) {
+    if let Some(Account { uid, gid }) = account {
+        std::os::unix::fs::chown(path, Some(uid), Some(gid))
+            .unwrap_or_else(|error| panic!("chown of {}: {error}", path.display()));
+    }
+}
 
 /// Postgres refuses to run as root: then `postgres`, or else `nobody`, runs it.
 fn unprivileged() -> Option<Account> {

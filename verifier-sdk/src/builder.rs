@@ -51,6 +51,7 @@ pub struct Builder {
     nats: Option<String>,
     nats_prefix: Option<String>,
     nats_credentials_file: Option<PathBuf>,
+    nats_ca_file: Option<PathBuf>,
     max_staleness: Duration,
     on_stale: OnStale,
     max_lifetime: Duration,
@@ -70,6 +71,7 @@ impl Builder {
             nats: None,
             nats_prefix: None,
             nats_credentials_file: None,
+            nats_ca_file: None,
             max_staleness: DEFAULT_MAX_STALENESS,
             on_stale: OnStale::default(),
             max_lifetime: DEFAULT_MAX_LIFETIME,
@@ -124,6 +126,13 @@ impl Builder {
     /// Logs in to NATS with a credentials file (a JWT and a seed, as `nsc` writes them).
     pub fn nats_credentials_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.nats_credentials_file = Some(path.into());
+        self
+    }
+
+    /// Believes NATS servers whose certificate is signed by an authority of this PEM file, instead of
+    /// the machine's. Only a `tls://` address makes sure that there is TLS at all.
+    pub fn nats_ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.nats_ca_file = Some(path.into());
         self
     }
 

@@ -204,7 +204,16 @@ impl Health {
         self.errors += 1;
         // An attempt to connect fails every few seconds in the same way; once is enough to say.
         if self.last_error.as_deref() != Some(words) {
-            tracing::warn!(error = words, "NATS");
+            // The client keeps to itself what kind of error that was.
+            if words.ends_with("IO error") {
+                tracing::warn!(
+                    error = words,
+                    "NATS is not there, or its certificate is not believed: see to the address and, with \
+                     tls://, to the name and the authority of the certificate"
+                );
+            } else {
+                tracing::warn!(error = words, "NATS");
+            }
             self.last_error = Some(words.into());
         }
     }

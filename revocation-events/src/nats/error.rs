@@ -22,6 +22,9 @@ pub enum Error {
     /// The credentials file cannot be used.
     #[error("the NATS credentials file cannot be read or is not one (nsc makes them)")]
     CredentialsFile(#[source] std::io::Error),
+    /// The file of certificate authorities cannot be used.
+    #[error("the NATS servers' certificate authorities cannot be read: a PEM file is wanted")]
+    CaFile(#[source] std::io::Error),
     /// The inbox prefix is not made of plain tokens.
     #[error("a NATS inbox prefix is made of A-Z, a-z, 0-9, _ and -, with single dots between")]
     InboxPrefix,

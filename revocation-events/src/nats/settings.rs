@@ -7,13 +7,14 @@ use std::path::PathBuf;
 
 /// Where the bus is, and who this program is on it.
 ///
-/// Defaults: the credentials of the address, the subjects under `sessions`, no name, inboxes under
+/// Defaults: the credentials of the address, the machine's certificate authorities, the subjects under `sessions`, no name, inboxes under
 /// `_INBOX`.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Without credentials: they are taken out, so that no log of an address shows them.
     pub(super) servers: Vec<ServerAddr>,
     credentials: Credentials,
+    ca_file: Option<PathBuf>,
     pub(super) subjects: Subjects,
     name: Option<String>,
     inbox_prefix: Option<String>,
@@ -50,6 +51,7 @@ impl Settings {
         let mut settings = Self {
             servers: Vec::new(),
             credentials: Credentials::None,
+            ca_file: None,
             subjects: Subjects::default(),
             name: None,
             inbox_prefix: None,
@@ -86,6 +88,17 @@ impl Settings {
     /// [`Error::TwoCredentials`].
     pub fn credentials_file(self, path: PathBuf) -> Result<Self, Error> {
         self.with(Credentials::File(path))
+    }
+
+    /// Believes servers whose certificate is signed by an authority of this PEM file, and no others;
+    /// without it, by one of the machine's. It is looked at once, by [`super::Bus::connect`], and read
+    /// at each connect. Only a `tls://` address makes sure that there is TLS at all.
+    #[must_use]
+    pub fn ca_file(self, path: PathBuf) -> Self {
+        Self {
+            ca_file: Some(path),
+            ..self
+        }
     }
 
     /// Uses the subjects of another prefix than `sessions`.
@@ -138,6 +151,17 @@ impl Settings {
         }
         if let Some(prefix) = &self.inbox_prefix {
             options = options.custom_inbox_prefix(prefix);
+        }
+        if let Some(path) = &self.ca_file {
+            let text = tokio::fs::read_to_string(path).await;
+            if !text
+                .map_err(Error::CaFile)?
+                .contains("-----BEGIN CERTIFICATE-----")
+            {
+                let none = std::io::Error::other("there is no certificate in it");
+                return Err(Error::CaFile(none));
+            }
+            options = options.add_root_certificates(path.clone());
         }
         match &self.credentials {
             Credentials::None => Ok(options),

@@ -26,6 +26,11 @@ pub(super) struct Nats {
     #[arg(long, env = "SESSION_API_NATS_CREDS", value_name = "FILE")]
     nats_creds: Option<PathBuf>,
 
+    /// The certificate authorities that NATS's certificate may be signed by, as PEM: these instead of
+    /// the machine's. Write the URL with tls:// then, or a server without TLS would do.
+    #[arg(long, env = "SESSION_API_NATS_CA", value_name = "FILE")]
+    nats_ca: Option<PathBuf>,
+
     /// The first part of every subject.
     #[arg(
         long,
@@ -45,12 +50,14 @@ impl Nats {
             self.nats_url_file.as_deref(),
         )?;
         let Some(url) = url else {
-            return match &self.nats_creds {
-                None => Ok(None),
-                Some(_) => Err(Failure::setting(
-                    "--nats-creds is given without --nats-url (or NATS_URL): say where the NATS server is",
-                )),
+            let alone = match (&self.nats_creds, &self.nats_ca) {
+                (None, None) => return Ok(None),
+                (Some(_), _) => "--nats-creds",
+                (None, Some(_)) => "--nats-ca",
             };
+            return Err(Failure::setting(format!(
+                "{alone} is given without --nats-url (or NATS_URL): say where the NATS server is"
+            )));
         };
         let wrong = |error: nats::Error| Failure::setting(format!("--nats-url: {error}"));
         let mut settings = nats::Settings::new(&url)
@@ -63,9 +70,15 @@ impl Nats {
         if let Some(path) = &self.nats_creds {
             settings = settings.credentials_file(path.clone()).map_err(wrong)?;
         }
+        if let Some(path) = &self.nats_ca {
+            settings = settings.ca_file(path.clone());
+        }
         let bus = Bus::connect(settings).await.map_err(|error| match &error {
             nats::Error::CredentialsFile(_) => {
                 Failure::setting(format!("--nats-creds: {}", super::chain(&error)))
+            }
+            nats::Error::CaFile(_) => {
+                Failure::setting(format!("--nats-ca: {}", super::chain(&error)))
             }
             _ => wrong(error),
         })?;

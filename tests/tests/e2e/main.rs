@@ -15,6 +15,7 @@
 //! | `pages` | the account page and the operator's, used in Chromium |
 //! | `permissions` | what each account of `deploy/nats.conf` may and may not do |
 //! | `revocation` | a revocation, from the call to the refusal at every verifier |
+//! | `tls` | the same with TLS to Postgres and NATS |
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -31,3 +32,4 @@ mod mixing;
 mod pages;
 mod permissions;
 mod revocation;
+mod tls;

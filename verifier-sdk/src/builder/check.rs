@@ -105,6 +105,9 @@ impl Builder {
                 .credentials_file(path.clone())
                 .map_err(|error| unusable("nats_credentials_file", error))?;
         }
+        if let Some(path) = &self.nats_ca_file {
+            settings = settings.ca_file(path.clone());
+        }
         if let Some(client) = client {
             settings = settings
                 .inbox_prefix(format!("_INBOX_{client}"))

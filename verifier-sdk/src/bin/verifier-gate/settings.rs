@@ -97,6 +97,11 @@ pub(crate) struct Settings {
     #[arg(long, env = "VERIFIER_GATE_NATS_CREDS", value_name = "FILE")]
     nats_creds: Option<PathBuf>,
 
+    /// The authorities that the bus's certificate may be signed by, as PEM, instead of the machine's.
+    /// Write the URL with tls:// then, or a bus without TLS would do.
+    #[arg(long, env = "VERIFIER_GATE_NATS_CA", value_name = "FILE")]
+    nats_ca: Option<PathBuf>,
+
     /// The first part of the bus's subjects.
     #[arg(long, env = "VERIFIER_GATE_NATS_PREFIX", value_name = "PREFIX")]
     #[arg(default_value = "sessions", value_parser = prefix)]
@@ -281,19 +286,23 @@ impl Settings {
         if let Some(url) = &self.service_url {
             builder = builder.service_url(url);
         }
-        match (self.nats_url()?, &self.nats_creds) {
+        let creds = readable("--nats-creds", &self.nats_creds, "nsc has written")?;
+        let ca = readable("--nats-ca", &self.nats_ca, "holds certificates")?;
+        match (self.nats_url()?, creds.or(ca)) {
             (None, None) => {}
-            (None, Some(_)) => {
-                return Err(Wrong(
-                    "--nats-creds without --nats-url: say where the bus is".to_owned(),
-                ));
+            (None, Some(file)) => {
+                return Err(Wrong(format!(
+                    "'{}' is for the bus, and --nats-url is missing: say where the bus is",
+                    file.display()
+                )));
             }
-            (Some(url), creds) => {
-                builder = builder.nats(url).nats_prefix(&self.nats_prefix);
-                if let Some(file) = creds {
-                    builder = builder.nats_credentials_file(readable(file)?);
-                }
-            }
+            (Some(url), _) => builder = builder.nats(url).nats_prefix(&self.nats_prefix),
+        }
+        if let Some(file) = creds {
+            builder = builder.nats_credentials_file(file);
+        }
+        if let Some(file) = ca {
+            builder = builder.nats_ca_file(file);
         }
         if let Some(client) = &self.client {
             builder = builder.client(client, self.secret(client)?);
@@ -362,12 +371,17 @@ fn in_file(flag: &str, file: &Path, what: &str) -> Result<String, Wrong> {
 }
 
 /// The verifier reads it later, in the background, where nobody is told.
-fn readable(creds: &Path) -> Result<&Path, Wrong> {
-    match std::fs::File::open(creds) {
-        Ok(_) => Ok(creds),
+fn readable<'a>(
+    flag: &str,
+    file: &'a Option<PathBuf>,
+    what: &str,
+) -> Result<Option<&'a Path>, Wrong> {
+    let Some(file) = file else { return Ok(None) };
+    match std::fs::File::open(file) {
+        Ok(_) => Ok(Some(file)),
         Err(error) => Err(Wrong(format!(
-            "--nats-creds '{}': {error}; name a file that nsc has written",
-            creds.display()
+            "{flag} '{}': {error}; name a file that {what}",
+            file.display()
         ))),
     }
 }
