@@ -11,6 +11,7 @@ mod argon;
 mod guess;
 mod hasher;
 
+pub(crate) use guess::is_judging;
 pub(crate) use hasher::{Hasher, Overloaded, Place};
 
 use precis_core::profile::{Profile as _, Rules as _};
@@ -116,6 +117,32 @@ pub(crate) fn user_name(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    /// What the libraries meet: rows of keys and of digits, dates, other scripts, what is long in NFC,
+    /// and anything else.
+    fn texts() -> impl Strategy<Value = String> {
+        let part = prop_oneof![
+            "(12|qw|0987654321|1qaz|7\\+8|aA|%5){1,16}",
+            "[0-9]{1,8}[-/. ][0-9]{1,4}[-/. ]?[0-9]{0,9}",
+            "[\\u{300}-\\u{36f}\\u{1d15e}-\\u{1d165}ßſK가-힣 ]{0,12}",
+            "\\PC{0,16}",
+            any::<String>(),
+        ];
+        prop::collection::vec(part, 0..4).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn no_text_makes_a_password_panic(text in texts(), name in texts()) {
+            let words = words(&[&name]);
+            let first = Password::chosen(&text, &words).map(|password| password.bytes().to_vec());
+            let again = Password::chosen(&text, &words).map(|password| password.bytes().to_vec());
+            prop_assert_eq!(first, again);
+        }
+    }
 
     #[test]
     fn a_new_password_is_refused_with_a_reason() {

@@ -41,6 +41,7 @@ fn filter(text: &str) -> Result<String, String> {
 
 impl Args {
     pub(super) fn init(&self) {
+        keep_passwords_out_of_panics();
         let builder = fmt()
             .with_env_filter(EnvFilter::new(&self.log_filter))
             .with_writer(std::io::stderr)
@@ -50,4 +51,13 @@ impl Args {
             Format::Json => builder.json().init(),
         }
     }
+}
+
+fn keep_passwords_out_of_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !crate::password::is_judging() {
+            usual(panic);
+        }
+    }));
 }

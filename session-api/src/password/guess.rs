@@ -6,6 +6,8 @@
 //! upper case, digits for letters, dates and rows of keys. It says how many guesses the whole text
 //! takes; a common word inside a long password does no harm.
 
+use std::cell::Cell;
+use std::panic::catch_unwind;
 use zxcvbn::{Score, zxcvbn};
 
 /// How many characters are looked at. What comes after them only adds guesses, and on texts that
@@ -22,7 +24,24 @@ const ALWAYS: &str = "portcullis";
 pub(super) fn is_guessable(password: &str, words: &[String]) -> bool {
     let beginning: String = password.chars().take(LOOKED_AT).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).chain([ALWAYS]).collect();
-    zxcvbn(&beginning, &words).score() < ENOUGH
+    let judge = || zxcvbn(&beginning, &words).score() >= ENOUGH;
+    // The library multiplies without looking: `1212…` is more guesses than its integers hold, and it
+    // panics (its overflow checks are on in every build, or it would judge by what is left of them).
+    // Nobody loses by having to choose another password.
+    JUDGING.set(true);
+    let is_strong = catch_unwind(judge).unwrap_or(false);
+    JUDGING.set(false);
+    !is_strong
+}
+
+thread_local! {
+    static JUDGING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread judges a password. The words of a panic may then hold a part of it, and there
+/// may be many: no log is to have them.
+pub(crate) fn is_judging() -> bool {
+    JUDGING.get()
 }
 
 /// A name, and the parts that it is made of.
@@ -88,6 +107,13 @@ mod tests {
     fn the_words_count() {
         assert!(!is_guessable("JubjubAlice2024", &[]));
         assert!(is_guessable("JubjubAlice2024", &words()));
+    }
+
+    /// More guesses than its integers hold.
+    #[test]
+    fn what_the_library_cannot_judge_is_guessable() {
+        assert!(is_guessable(&"12".repeat(16), &[]));
+        assert!(!is_judging(), "the next panic of this thread is told");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::argon::{self, Memory};
 use super::{Password, Refused};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 #[cfg(test)]
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -124,6 +125,7 @@ impl Place {
         .await
     }
 
+    /// Where the work panics the caller does, and the thread lives on for all the others.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Memory) -> T + Send + 'static,
@@ -132,7 +134,7 @@ impl Place {
         let (answer, answered) = oneshot::channel();
         let job = move |memory: &mut Memory| {
             // Nobody waits any more for what is not begun.
-            let done = (!answer.is_closed()).then(|| work(memory));
+            let done = (!answer.is_closed()).then(|| caught(work, memory));
             drop(permit);
             if let Some(done) = done {
                 let _gone = answer.send(done);
@@ -141,8 +143,17 @@ impl Place {
         self.jobs.send(Box::new(job)).map_err(|_| Overloaded)?;
         #[cfg(test)]
         self.queued.fetch_add(1, Ordering::Relaxed);
-        answered.await.map_err(|_| Overloaded)
+        match answered.await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(panic)) => resume_unwind(panic),
+            Err(_) => Err(Overloaded),
+        }
     }
+}
+
+/// Whatever it left of the memory, the next job has a fresh one.
+fn caught<T>(work: impl FnOnce(&mut Memory) -> T, memory: &mut Memory) -> std::thread::Result<T> {
+    catch_unwind(AssertUnwindSafe(|| work(memory))).inspect_err(|_| *memory = Memory::default())
 }
 
 fn work(queue: &Mutex<mpsc::Receiver<Job>>) {
@@ -252,6 +263,30 @@ mod tests {
         drop(hold);
         let bound = std::time::Duration::from_secs(10);
         ::tests::eventually("the place is free", bound, async || hasher.in_line() == 0).await;
+    }
+
+    /// Else one password that a library trips over would end all log-ins until the next start.
+    #[tokio::test]
+    async fn a_job_that_panics_fails_alone() {
+        let hasher = Hasher::new(1);
+        for _ in 0..3 {
+            let place = hasher.place().unwrap();
+            let job = async move {
+                place
+                    .run(|memory| {
+                        argon::hash(b"what fills the memory", memory);
+                        panic!("on purpose");
+                    })
+                    .await
+            };
+            let failed = tokio::spawn(job).await.unwrap_err();
+            assert!(failed.is_panic(), "the caller learns of it: {failed}");
+        }
+        assert_eq!(hasher.in_line(), 0, "nobody keeps a place");
+        let password = Password::presented("a password").unwrap();
+        let place = hasher.place().unwrap();
+        let stored = place.hash(password.clone()).await.unwrap();
+        assert!(place.verify(password, Some(&stored)).await.unwrap().right);
     }
 
     /// Each lowers itself, and nobody else.

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// `zxcvbn` makes more guesses of it than its integers hold.
+const OVERFLOWING: &str = "12121212121212121212121212121212";
+
 #[tokio::test]
 async fn anyone_registers_where_that_is_open() {
     let issuer = "https://login.jubjub.test".to_owned();
@@ -38,6 +41,7 @@ async fn anyone_registers_where_that_is_open() {
         ("dave", &"long-enough ".repeat(30), "too-long"),
         ("dave", "a bell \u{7} in the middle", "control-character"),
         ("dave", "aaaaaaaaaaaaaaaaaaaa", "guessable"),
+        ("dave", OVERFLOWING, "guessable"),
         ("wilhelmina", "wilhelmina-1987", "guessable"),
         ("dave", "Portcullis12345", "guessable"),
         ("dave", "JubjubDave12024", "guessable"),
@@ -117,6 +121,12 @@ async fn a_new_password_ends_all_other_sessions() {
         (
             "guessable",
             change(PASSWORD, "alice-alice-alice"),
+            422,
+            "password-refused",
+        ),
+        (
+            "of too many guesses",
+            change(PASSWORD, OVERFLOWING),
             422,
             "password-refused",
         ),
