@@ -1,8 +1,9 @@
 //! The cookies: three of a session, and one of the device. What each attribute is for:
 //!
-//! - `Secure` and the prefixes `__Host-`, `__Secure-`: no page of a sister domain, and nobody on an
-//!   unencrypted connection, can set or read them (draft-ietf-httpbis-rfc6265bis, section 4.1.3);
-//!   `__Http-` promises the same of scripts (draft-ietf-httpbis-layered-cookies).
+//! - `Secure` and the prefixes `__Host-`, `__Secure-`: nobody on an unencrypted connection can set or
+//!   read them and, with `__Host-`, no page of a sister domain can set them
+//!   (draft-ietf-httpbis-rfc6265bis, section 4.1.3); `__Http-` promises the same of scripts
+//!   (draft-ietf-httpbis-layered-cookies).
 //! - `SameSite`: not sent with what other sites make the browser ask for. The access cookie is
 //!   `Lax`, so that a link from elsewhere shows the page to a user who is logged in.
 //! - `Path` of the session cookie and of the device's: no microservice ever sees them.
@@ -21,8 +22,9 @@ use verifier_sdk::request::ACCESS_COOKIE;
 /// The cookie that holds the session token.
 pub(super) const SESSION_COOKIE: &str = "__Secure-session";
 
-/// The cookie from which a page reads the value for `X-CSRF-Token`. Never read by the service:
-/// what a browser can be made to send proves nothing about the page.
+/// The cookie from which a page reads the value for `X-CSRF-Token`. To the service it never stands in
+/// for that header: what a browser can be made to send proves nothing about the page. It says whose
+/// the session cookie beside it is.
 pub(super) const CSRF_COOKIE: &str = "__Host-csrf";
 
 /// The cookie by which a browser in which a user has logged in is known again; see

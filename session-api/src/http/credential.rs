@@ -3,7 +3,7 @@
 //! A request with an `Authorization` header is judged by it alone. Without one, cookies count, and
 //! those of one request belong together: an access cookie beside a session cookie of another
 //! session is a browser in which two log-ins were mixed, or an attacker's doing, and both are
-//! refused.
+//! refused. So is a browser's session cookie without the CSRF cookie of its session.
 //!
 //! | call | function |
 //! | --- | --- |
@@ -122,8 +122,9 @@ pub(super) fn session_token<'a>(
     }
 }
 
-/// The session of a session cookie, unless the access cookie beside it is another's. An access
-/// token that does not read is nobody's: beside a refresh it is often an expired one.
+/// The session of a session cookie, unless the access cookie beside it is another's, or somebody has
+/// planted it. An access token that does not read is nobody's: beside a refresh it is often an
+/// expired one.
 fn of_session_cookie(call: &Call, text: &str) -> Result<SessionId, Error> {
     let session = call
         .service()
@@ -133,7 +134,7 @@ fn of_session_cookie(call: &Call, text: &str) -> Result<SessionId, Error> {
         cookie(call, ACCESS_COOKIE)?.and_then(|text| call.service().read_access_token(text).ok());
     match access {
         Some(token) if token.session_id() != session => Err(service::Error::SessionEnded.into()),
-        _ => Ok(session),
+        _ => csrf::check_not_planted(call, session).map(|()| session),
     }
 }
 

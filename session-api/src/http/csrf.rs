@@ -1,11 +1,14 @@
 //! Whether a page of another site sent the request: what of `verifier_sdk::request` applies where.
 
 use super::call::Call;
+use super::cookies::CSRF_COOKIE;
 use super::problem::Error;
+use crate::service;
 use actix_web::HttpRequest;
 use revocation_events::SessionId;
 use sha2::{Digest as _, Sha256};
-use verifier_sdk::request::{Origins, csrf_header_matches, is_safe, same_origin};
+use subtle::ConstantTimeEq as _;
+use verifier_sdk::request::{Origins, cookie, csrf_header_matches, is_safe, same_origin};
 
 /// Every unsafe request without an `Authorization` header comes from a page of ours or from no
 /// browser, whether a cookie authenticates it or nothing does: a stranger's page that logs a user
@@ -33,4 +36,22 @@ pub(super) fn check_value(call: &Call, session: SessionId) -> Result<(), Error> 
         call,
         Some(&Sha256::digest(value).into()),
     )?)
+}
+
+/// A browser that shows a session cookie shows the CSRF cookie of that session beside it. A page of a
+/// sister domain can plant a session cookie (its prefix asks for no more than `Secure`), and then the
+/// user would go on in a session that somebody else holds; but nothing with `__Host-`. Nobody plants
+/// cookies into a program, and a program has no page that needs the value: only browsers send
+/// `Sec-Fetch-Site`, and no page can keep them from it.
+pub(super) fn check_not_planted(call: &Call, session: SessionId) -> Result<(), Error> {
+    if !call.has_header("sec-fetch-site") {
+        return Ok(());
+    }
+    let shown = cookie(call, CSRF_COOKIE)?.unwrap_or_default();
+    let value = call.service().csrf_value(session);
+    if shown.as_bytes().ct_eq(value.as_bytes()).into() {
+        Ok(())
+    } else {
+        Err(service::Error::SessionEnded.into())
+    }
 }

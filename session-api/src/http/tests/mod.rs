@@ -13,6 +13,7 @@ mod oauth;
 mod ops;
 mod pages;
 mod passwords;
+mod planted;
 mod problems;
 mod refreshes;
 mod reports;

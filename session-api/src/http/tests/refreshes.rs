@@ -220,8 +220,8 @@ async fn a_token_whose_successor_was_used_ends_the_session() {
 async fn an_old_session_cookie_shows_nothing_and_still_logs_out() {
     let world = World::begins().await;
     let mut browser = world.browser("alice").await;
-    let old = format!("{SESSION}={}", browser.cookie(SESSION));
     let csrf = browser.cookie(CSRF);
+    let old = format!("{SESSION}={}; {CSRF}={csrf}", browser.cookie(SESSION));
     for _ in 0..2 {
         browser
             .sends(&world, "POST", "/session/refresh")

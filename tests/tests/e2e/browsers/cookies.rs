@@ -136,60 +136,6 @@ async fn a_script_sees_the_csrf_value_and_neither_token() {
     assert_eq!(seen, json!([[CSRF], [CSRF]]));
 }
 
-/// A page of the same host, on another port, plants the stranger's session: what it plants is not
-/// taken, or the login replaces it, or it is refused. Nowhere does the user go on in a session that
-/// somebody else knows.
-#[tokio::test]
-async fn a_planted_session_is_never_the_users() {
-    const PLANT: &str = "for (const cookie of arguments) document.cookie = cookie";
-    let world = World::begins().await;
-    let mallorys = world.browser_of("mallory").await.cookies().await;
-    let mallorys = |name: &str| {
-        let cookie = mallorys.iter().find(|cookie| cookie.name == name);
-        format!("{name}={}", cookie.unwrap().value)
-    };
-    let alices = world.browser().await;
-    alices.visits(&world.stranger.url("/session")).await;
-    alices
-        .runs(
-            PLANT,
-            &[
-                format!("{}; Path=/; Secure", mallorys(ACCESS)).into(),
-                format!("{}; Path=/session; Secure", mallorys(SESSION)).into(),
-                format!("{}; Path=/; Secure", mallorys(CSRF)).into(),
-                "__SECURE-session=x; Path=/session".into(),
-                "=__Host-Http-access=x; Path=/; Secure".into(),
-            ],
-        )
-        .await;
-    // The session cookie's prefix asks for no more than `Secure`; that of the access cookie does.
-    assert_eq!(names(&alices.cookies().await), [CSRF, SESSION]);
-
-    alices.visits(&world.app.url("/")).await;
-    assert_eq!(world.user_in(&alices).await.as_deref(), Some("mallory"));
-    world.logs_in(&alices, "alice").await;
-    assert_eq!(
-        names(&alices.cookies().await),
-        [ACCESS, CSRF, DEVICE, SESSION]
-    );
-    assert_eq!(world.user_in(&alices).await.as_deref(), Some("alice"));
-    for cookie in alices.cookies().await {
-        assert!(
-            !mallorys(&cookie.name).ends_with(&cookie.value),
-            "{cookie:?}"
-        );
-    }
-
-    // A second cookie of that name, which a browser sends first because its path is longer.
-    let narrower = format!("{}; Path=/session/refresh; Secure", mallorys(SESSION));
-    alices.visits(&world.stranger.url("/")).await;
-    alices.runs(PLANT, &[narrower.into()]).await;
-    alices.visits(&world.app.url("/")).await;
-    let refresh = world.calls(&alices, "POST", "/session/refresh", None).await;
-    assert_eq!(refresh.must_be(400)["type"], "urn:portcullis:bad-request");
-    assert_eq!(world.user_in(&alices).await.as_deref(), Some("alice"));
-}
-
 #[tokio::test]
 async fn two_browsers_are_apart() {
     let world = World::begins().await;

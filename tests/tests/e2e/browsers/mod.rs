@@ -4,6 +4,7 @@
 
 mod cookies;
 mod forgery;
+mod sisters;
 mod site;
 
 use serde_json::{Value, json};
@@ -23,6 +24,7 @@ const PASSWORD: &str = "correct horse battery staple";
 /// The service, and two other servers on the same host: the application, whose pages may call the
 /// service (`--allowed-origin`), and a stranger.
 struct World {
+    host: &'static str,
     service: SessionApi,
     app: Site,
     stranger: Site,
@@ -32,17 +34,23 @@ struct World {
 impl World {
     /// With the users alice and mallory.
     async fn begins() -> Self {
+        Self::begins_at("127.0.0.1").await
+    }
+
+    /// The same, browsers knowing the host by that name.
+    async fn begins_at(host: &'static str) -> Self {
         let folder = Folder::new("browsers-");
         let (app, stranger) = (Site::starts(), Site::starts());
         let database = format!("sqlite:{}", folder.path().join("log.db").display());
         let settings = Settings::new(&database)
-            .flag("--allowed-origin", &app.url(""))
+            .flag("--allowed-origin", &app.url_at(host, ""))
             .env("SESSION_API_OPEN_REGISTRATION", "true");
         let service = SessionApi::start(&settings).await;
         for name in ["alice", "mallory"] {
             service.has_user(name, PASSWORD, None).await;
         }
         Self {
+            host,
             service,
             app,
             stranger,
@@ -52,7 +60,7 @@ impl World {
 
     /// A browser on a page of the application.
     async fn browser(&self) -> Browser {
-        Browser::opens_at(&self.app.url("/")).await
+        Browser::opens_at(&self.app.url_at(self.host, "/")).await
     }
 
     /// The same, in which `name` has logged in.
@@ -89,7 +97,8 @@ impl World {
             const answer = await fetch(url, request).catch(() => null);
             return answer && [answer.status, await answer.json()];
         "#;
-        let url = format!("{}{path}", self.service.url());
+        let service = self.service.url().replace("127.0.0.1", self.host);
+        let url = format!("{service}{path}");
         let arguments = [method.into(), url.into(), body.into()];
         let answer = browser.runs(CALL, &arguments).await;
         Answer {

@@ -28,6 +28,11 @@ impl Site {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
+    /// Under another name of this machine: whatever ends with `.localhost` is.
+    pub(super) fn url_at(&self, host: &str, path: &str) -> String {
+        format!("http://{host}:{}{path}", self.port)
+    }
+
     /// On another site.
     pub(super) fn url_elsewhere(&self, path: &str) -> String {
         format!("http://localhost:{}{path}", self.port)

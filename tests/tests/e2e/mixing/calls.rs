@@ -1,7 +1,7 @@
 //! Each kind of call, and for whom its answer takes the caller.
 
 use super::Shown;
-use super::people::{ACCESS, Owner, People, SESSION};
+use super::people::{ACCESS, CSRF, Owner, People, SESSION};
 use reqwest::header::COOKIE;
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
@@ -136,6 +136,9 @@ fn with_credentials(people: &People, shown: Shown, mut request: RequestBuilder) 
     }
     if let Some(token) = people.session_token(shown.session) {
         cookies.push(format!("{SESSION}={token}"));
+    }
+    if let Some(value) = people.csrf_value(shown.session) {
+        cookies.push(format!("{CSRF}={value}"));
     }
     if !cookies.is_empty() {
         request = request.header(COOKIE, cookies.join("; "));

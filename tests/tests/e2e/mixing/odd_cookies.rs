@@ -1,7 +1,7 @@
 //! Cookies that somebody planted (RFC 6265bis, section 8.6), and headers that contradict each other.
 
 use super::calls::refusal;
-use super::people::{ACCESS, Owner, People, SESSION};
+use super::people::{ACCESS, CSRF, Owner, People, SESSION};
 use reqwest::{Method, RequestBuilder};
 use tests::user::Answer;
 
@@ -233,6 +233,41 @@ fn headers(people: &People) -> Vec<Case> {
     ]
 }
 
+/// A browser shows the CSRF cookie of its session, which nobody can plant.
+fn csrf_cookies(people: &People) -> Vec<Case> {
+    let session = people.session_token(Owner::First).unwrap();
+    let own = people.csrf_value(Owner::First).unwrap();
+    let bobs = people.csrf_value(Owner::Bob).unwrap();
+    let access = people.access_token(Owner::First).unwrap();
+    let case = |what, cookies: String, verdicts| Case {
+        what,
+        headers: vec![
+            ("cookie", cookies),
+            ("sec-fetch-site", "same-origin".to_owned()),
+        ],
+        verdicts,
+    };
+    let ended = ["ended", "missing", "ended", "missing"];
+    let alone = ["1", "missing", "1", "missing"];
+    let session = format!("{SESSION}={session}");
+    vec![
+        case("its own", format!("{session}; {CSRF}={own}"), alone),
+        case("none", session.clone(), ended),
+        case("Bob's", format!("{session}; {CSRF}={bobs}"), ended),
+        case("cut", format!("{session}; {CSRF}={}", &own[1..]), ended),
+        case(
+            "two",
+            format!("{CSRF}={bobs}; {session}; {CSRF}={own}"),
+            ["two", "missing", "two", "missing"],
+        ),
+        case(
+            "none, beside an access cookie that nobody could plant",
+            format!("{session}; {ACCESS}={access}"),
+            ["ended", "1", "ended", "1"],
+        ),
+    ]
+}
+
 async fn verdicts(people: &People, case: &Case) -> [String; 4] {
     let with = |mut request: RequestBuilder| {
         for (name, value) in &case.headers {
@@ -278,7 +313,7 @@ async fn verdicts(people: &People, case: &Case) -> [String; 4] {
 #[tokio::test]
 async fn planted_cookies_and_second_headers_change_nothing_or_are_refused() {
     let people = People::meet().await;
-    let cases = [planted(&people), headers(&people)].concat();
+    let cases = [planted(&people), headers(&people), csrf_cookies(&people)].concat();
     let mut wrong = Vec::new();
     for case in &cases {
         let found = verdicts(&people, case).await;

@@ -9,6 +9,7 @@ use tests::user::{Answer, User};
 
 pub(super) const ACCESS: &str = "__Host-Http-access";
 pub(super) const SESSION: &str = "__Secure-session";
+pub(super) const CSRF: &str = "__Host-csrf";
 
 /// Whose something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
