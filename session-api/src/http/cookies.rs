@@ -33,8 +33,8 @@ pub(super) const DEVICE_COOKIE: &str = "__Secure-device";
 
 /// Adds those of a session and, at a log-in, the device's.
 pub(super) fn set_all(response: &mut HttpResponse, base_path: &str, granted: &Granted) {
-    let session_lasts = seconds_until(granted.session_token.expires_at, granted.now);
-    set_access(response, granted);
+    let session_lasts = session_lasts(granted);
+    add_access(response, granted);
     add(
         response,
         &session(base_path, &granted.session_token.token, session_lasts),
@@ -47,10 +47,21 @@ pub(super) fn set_all(response: &mut HttpResponse, base_path: &str, granted: &Gr
     }
 }
 
-/// Adds the access token's, for a session that was kept.
+/// Adds those of a session that was kept: the access token's, and that of the value which goes with it.
 pub(super) fn set_access(response: &mut HttpResponse, granted: &Granted) {
+    add_access(response, granted);
+    if let Some(value) = &granted.csrf_token {
+        add(response, &csrf(value, session_lasts(granted)));
+    }
+}
+
+fn add_access(response: &mut HttpResponse, granted: &Granted) {
     let lasts = seconds_until(granted.access.expires_at, granted.now);
     add(response, &access(&granted.access.token, lasts));
+}
+
+const fn session_lasts(granted: &Granted) -> u64 {
+    seconds_until(granted.session_token.expires_at, granted.now)
 }
 
 /// Makes the browser forget those of the session. The device's is for the time after a log-out.

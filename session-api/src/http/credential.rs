@@ -138,6 +138,13 @@ fn of_session_cookie(call: &Call, text: &str) -> Result<SessionId, Error> {
     }
 }
 
+/// What the access cookie says of the CSRF value that goes with it.
+pub(super) fn csrf_claim(call: &Call) -> Option<[u8; 32]> {
+    let text = cookie(call, ACCESS_COOKIE).ok()??;
+    let token = call.service().read_access_token(text).ok()?;
+    token.csrf().copied()
+}
+
 /// The session that this browser had until now. Only cookies tell: a header says nothing of the
 /// browser. Two cookies of one name say nothing either.
 pub(super) async fn replaced(call: &Call) -> Option<SessionId> {

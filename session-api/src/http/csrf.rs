@@ -31,11 +31,13 @@ pub(super) fn check_value(call: &Call, session: SessionId) -> Result<(), Error> 
     if is_safe(call.method()) {
         return Ok(());
     }
-    let value = call.service().csrf_value(session);
-    Ok(csrf_header_matches(
-        call,
-        Some(&Sha256::digest(value).into()),
-    )?)
+    let matches = |value| csrf_header_matches(call, Some(&Sha256::digest(value).into()));
+    let mut values = call.service().csrf_values(session).into_iter();
+    if values.any(|value| matches(value).is_ok()) {
+        Ok(())
+    } else {
+        Err(verifier_sdk::Error::Csrf.into())
+    }
 }
 
 /// A browser that shows a session cookie shows the CSRF cookie of that session beside it. A page of a
@@ -48,8 +50,8 @@ pub(super) fn check_not_planted(call: &Call, session: SessionId) -> Result<(), E
         return Ok(());
     }
     let shown = cookie(call, CSRF_COOKIE)?.unwrap_or_default();
-    let value = call.service().csrf_value(session);
-    if shown.as_bytes().ct_eq(value.as_bytes()).into() {
+    let mut values = call.service().csrf_values(session).into_iter();
+    if values.any(|value| shown.as_bytes().ct_eq(value.as_bytes()).into()) {
         Ok(())
     } else {
         Err(service::Error::SessionEnded.into())

@@ -136,7 +136,9 @@ pub(super) async fn show(call: Call) -> Result<HttpResponse, Error> {
         },
         session_expires_at: Time(end),
         session_expires_in: seconds_until(end, caller.now),
-        csrf_token: call.service().csrf_token(&caller),
+        csrf_token: call
+            .service()
+            .csrf_token(&caller, credential::csrf_claim(&call)),
     }))
 }
 

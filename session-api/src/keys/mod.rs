@@ -26,6 +26,8 @@ pub(crate) enum Error {
     WrongKey { kid: String },
     #[error("key `{kid}` is damaged")]
     Damaged { kid: String },
-    #[error("there is no active {0} key; the first `session-api serve` makes one")]
+    #[error(
+        "there is no {0} key to use; `session-api serve` makes what is missing when it starts for the first time, or for the first time after an upgrade"
+    )]
     Missing(&'static str),
 }

@@ -29,7 +29,9 @@ pub(crate) struct KeyRing {
     pub(crate) access: Signer,
     /// Signs session tokens.
     pub(crate) session: Signer,
-    csrf: Zeroizing<Vec<u8>>,
+    /// Make CSRF values and device tokens: the first those of today, the others those that count as
+    /// well.
+    csrf: Vec<Zeroizing<Vec<u8>>>,
     access_keys: HashMap<KeyId, VerifyingKey>,
     session_keys: HashMap<KeyId, VerifyingKey>,
     /// Keys of access tokens and pages that were revoked, and when.
@@ -68,16 +70,23 @@ impl Signer {
 impl KeyRing {
     /// Opens the keys of the database.
     pub(crate) fn open(rows: &[KeyRow], sealer: &Sealer) -> Result<Self, Error> {
-        let active = |purpose, name| {
+        let active = |purpose: KeyPurpose| {
             let of_purpose =
                 |row: &&KeyRow| row.purpose == purpose && row.state == KeyState::Active;
-            rows.iter().find(of_purpose).ok_or(Error::Missing(name))
+            let found = rows.iter().find(of_purpose);
+            found.ok_or(Error::Missing(purpose.as_str()))
         };
-        let csrf = active(KeyPurpose::Csrf, "CSRF")?;
+        let csrf = active(KeyPurpose::Csrf)?;
+        let others = rows
+            .iter()
+            .filter(|row| counts(row, KeyPurpose::Csrf) && row.kid != csrf.kid);
+        let csrf = std::iter::once(csrf)
+            .chain(others)
+            .map(|row| sealer.open(&row.kid, &row.sealed));
         Ok(Self {
-            access: Signer::new(active(KeyPurpose::Access, "access")?, sealer)?,
-            session: Signer::new(active(KeyPurpose::Session, "session")?, sealer)?,
-            csrf: sealer.open(&csrf.kid, &csrf.sealed)?,
+            access: Signer::new(active(KeyPurpose::Access)?, sealer)?,
+            session: Signer::new(active(KeyPurpose::Session)?, sealer)?,
+            csrf: csrf.collect::<Result<_, _>>()?,
             access_keys: verifying(rows, KeyPurpose::Access)?,
             session_keys: verifying(rows, KeyPurpose::Session)?,
             revoked: revoked(rows),
@@ -101,24 +110,38 @@ impl KeyRing {
         revoked.map(|(kid, _)| kid.clone()).collect()
     }
 
-    /// The session's CSRF value: HMAC-SHA-256 over `csrf-v1:` and the session's id.
-    pub(crate) fn csrf_value(&self, session: SessionId) -> [u8; 32] {
-        self.mac(&[b"csrf-v1:", session.to_string().as_bytes()])
+    /// The session's CSRF values, that of today first: HMAC-SHA-256 over `csrf-v1:` and the session's
+    /// id, by each key.
+    pub(crate) fn csrf_values(&self, session: SessionId) -> impl Iterator<Item = [u8; 32]> {
+        let session = session.to_string();
+        self.macs(move |mac| {
+            mac.update(b"csrf-v1:");
+            mac.update(session.as_bytes());
+        })
     }
 
-    /// What makes a device's number a device token: HMAC-SHA-256 over `device-v1:`, the number and
-    /// the user's name. The number has one length, so that the parts cannot run into each other.
-    pub(crate) fn device_mac(&self, device: Uuid, user_name: &str) -> [u8; 32] {
-        self.mac(&[b"device-v1:", device.as_bytes(), user_name.as_bytes()])
+    /// What makes a device's number a device token, that of today first: HMAC-SHA-256 over `device-v1:`,
+    /// the number and the user's name, by each key. The number has one length, so that the parts
+    /// cannot run into each other.
+    pub(crate) fn device_macs(
+        &self,
+        device: Uuid,
+        user_name: &str,
+    ) -> impl Iterator<Item = [u8; 32]> {
+        self.macs(move |mac| {
+            mac.update(b"device-v1:");
+            mac.update(device.as_bytes());
+            mac.update(user_name.as_bytes());
+        })
     }
 
-    fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.csrf)
-            .unwrap_or_else(|_| unreachable!("HMAC takes a key of any length"));
-        for part in parts {
-            mac.update(part);
-        }
-        mac.finalize().into_bytes().into()
+    fn macs(&self, of: impl Fn(&mut Hmac<Sha256>)) -> impl Iterator<Item = [u8; 32]> {
+        self.csrf.iter().map(move |key| {
+            let mut mac = Hmac::<Sha256>::new_from_slice(key)
+                .unwrap_or_else(|_| unreachable!("HMAC takes a key of any length"));
+            of(&mut mac);
+            mac.finalize().into_bytes().into()
+        })
     }
 }
 
@@ -141,11 +164,13 @@ fn revoked(rows: &[KeyRow]) -> Vec<(KeyId, UnixMillis)> {
         .collect()
 }
 
+/// Whether what a key of that purpose makes counts.
+fn counts(row: &KeyRow, purpose: KeyPurpose) -> bool {
+    row.purpose == purpose && !matches!(row.state, KeyState::Forgotten | KeyState::Revoked)
+}
+
 /// The keys of one purpose whose signatures count.
 fn verifying(rows: &[KeyRow], purpose: KeyPurpose) -> Result<HashMap<KeyId, VerifyingKey>, Error> {
-    let counts = |row: &&KeyRow| {
-        row.purpose == purpose && !matches!(row.state, KeyState::Forgotten | KeyState::Revoked)
-    };
     let parse = |row: &KeyRow| {
         let bytes: Option<[u8; 32]> = row.public.as_slice().try_into().ok();
         let key = bytes.and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok());
@@ -154,7 +179,8 @@ fn verifying(rows: &[KeyRow], purpose: KeyPurpose) -> Result<HashMap<KeyId, Veri
         })?;
         Ok((row.kid.clone(), key))
     };
-    rows.iter().filter(counts).map(parse).collect()
+    let rows = rows.iter().filter(|row| counts(row, purpose));
+    rows.map(parse).collect()
 }
 
 /// The keys of now: exchanged whole when the database's change.

@@ -3,9 +3,10 @@
 
 use super::{Error, Result, Service};
 use crate::audit::Actor;
-use crate::session::{CutOffs, OpenSession, Session, decide};
+use crate::session::{CutOffs, Delivery, OpenSession, Session, decide};
 use crate::store::FoundSession;
 use revocation_events::{SessionId, UnixMillis, UserId};
+use sha2::{Digest as _, Sha256};
 use std::time::Duration;
 use verifier_sdk::Reason;
 use verifier_sdk::token::{AccessToken, Expected};
@@ -115,8 +116,7 @@ impl Service {
         purpose: Purpose,
     ) -> Result<Caller> {
         let issuer = &self.settings().issuer;
-        let token = issuer
-            .read_session_token(text, &self.keys().ring(), crate::clock::now())
+        let token = issuer.read_session_token(text, &self.keys().ring(), crate::clock::now())
             .map_err(|_| Error::SessionEnded)?;
         let found = self.store().session(token.session).await?;
         let found = found.ok_or(Error::SessionEnded)?;
@@ -160,14 +160,21 @@ impl Service {
         read.ok().map(|token| token.session)
     }
 
-    /// The session's CSRF value, where cookies deliver its tokens.
-    pub(crate) fn csrf_token(&self, caller: &Caller) -> Option<String> {
-        self.inner
-            .csrf_token(caller.session_id, caller.session.delivery)
+    /// The session's CSRF value, where cookies deliver its tokens: the one that `claim` is made of,
+    /// which an access token has that was minted with an older key, or else today's.
+    pub(crate) fn csrf_token(&self, caller: &Caller, claim: Option<[u8; 32]>) -> Option<String> {
+        if caller.session.delivery != Delivery::Cookie {
+            return None;
+        }
+        let mut values = self.inner.csrf_values(caller.session_id);
+        let claimed = |value: &String| claim.is_some_and(|claim| *Sha256::digest(value) == claim);
+        let which = values.iter().position(claimed).unwrap_or(0);
+        Some(values.swap_remove(which))
     }
 
-    /// The value that a page has to repeat where a cookie of this session authenticates a call.
-    pub(crate) fn csrf_value(&self, session: SessionId) -> String {
-        self.inner.csrf_value(session)
+    /// The values of which a page has to repeat one where a cookie of this session authenticates a
+    /// call.
+    pub(crate) fn csrf_values(&self, session: SessionId) -> Vec<String> {
+        self.inner.csrf_values(session)
     }
 }

@@ -1,6 +1,6 @@
 //! What nobody asks for: the end of sessions that nobody refreshed, and pruning.
 
-use super::{Result, Service};
+use super::{Result, Service, device};
 use crate::session::{Event, Fact, Stream, decide, state};
 use crate::store::{KeyPurpose, KeyRow, KeyState, SessionRow};
 use std::time::Duration;
@@ -14,8 +14,8 @@ const INTERVAL: Duration = Duration::from_secs(60);
 /// How soon a rotation by another process is noticed. The standby was published long before.
 const KEY_INTERVAL: Duration = Duration::from_secs(2);
 
-/// How long after the last token of a retired key that key is still published, for clocks that
-/// differ and verifiers that read late.
+/// How long after the last token of a retired key that key still counts, for clocks that differ and
+/// verifiers that read late.
 const KEY_SLACK: Duration = Duration::from_secs(600);
 
 impl Service {
@@ -101,15 +101,27 @@ impl Service {
         .await
     }
 
-    /// A retired key leaves the key set once its last token has expired.
+    /// How long what a key makes may be of use.
+    fn lifetime_by(&self, purpose: KeyPurpose) -> Duration {
+        let settings = self.settings();
+        match purpose {
+            KeyPurpose::Access => settings.issuer.access_ttl,
+            // No refresh moves a token past that.
+            KeyPurpose::Session => settings.session_max_age,
+            KeyPurpose::Csrf => settings.session_max_age.max(device::LIFETIME),
+        }
+    }
+
+    /// A retired key is of no use, and leaves the key set, once its last token has expired.
     async fn forget_retired_keys(&self) -> Result<()> {
-        let lifetime = self.settings().issuer.access_ttl + KEY_SLACK;
+        let lifetimes = KeyPurpose::ALL.map(|purpose| (purpose, self.lifetime_by(purpose)));
         self.detached(move |this| async move {
             let now = this.store.head().await?.now;
             let over = |row: &KeyRow| {
-                row.purpose == KeyPurpose::Access
-                    && row.state == KeyState::Retired
-                    && now.since(row.state_since) > lifetime
+                let is_over = |(purpose, lifetime): &(KeyPurpose, Duration)| {
+                    row.purpose == *purpose && now.since(row.state_since) > *lifetime + KEY_SLACK
+                };
+                row.state == KeyState::Retired && lifetimes.iter().any(is_over)
             };
             let rows = this.store.keys().await?;
             if rows.iter().any(over) {

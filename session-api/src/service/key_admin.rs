@@ -39,13 +39,13 @@ pub(crate) fn fill(bytes: &mut [u8]) {
 /// and there is a key encryption key by now.
 pub(crate) async fn open_keys(store: &dyn Store, sealer: Sealer) -> Result<Keys> {
     let rows = store.keys().await?;
-    if rows.is_empty() || rows.iter().any(|row| sealer.is_due(&row.sealed)) {
+    if !lacking(&rows).is_empty() || rows.iter().any(|row| sealer.is_due(&row.sealed)) {
         let mut tx = store.begin().await?;
         // All replicas that start at once pass here one after the other.
         let now = tx.lock_head().await?.now;
         let rows = tx.keys().await?;
-        if rows.is_empty() {
-            make_keys(&mut *tx, &sealer, now).await?;
+        for (purpose, state) in lacking(&rows) {
+            add_key(&mut *tx, &sealer, purpose, state, now).await?;
         }
         for row in rows.into_iter().filter(|row| sealer.is_due(&row.sealed)) {
             encrypt(&mut *tx, &sealer, row).await?;
@@ -60,16 +60,21 @@ pub(crate) async fn open_existing_keys(store: &dyn Store, sealer: Sealer) -> Res
     Ok(Keys::new(sealer, &store.keys().await?)?)
 }
 
-async fn make_keys(tx: &mut dyn Tx, sealer: &Sealer, now: UnixMillis) -> Result<()> {
-    for (purpose, state) in [
-        (KeyPurpose::Access, KeyState::Active),
-        (KeyPurpose::Access, KeyState::Standby),
-        (KeyPurpose::Session, KeyState::Active),
-        (KeyPurpose::Csrf, KeyState::Active),
-    ] {
-        add_key(tx, sealer, purpose, state, now).await?;
-    }
-    Ok(())
+/// Before the first start everything, and later what an older version did not make. Of every purpose
+/// one key is in use and one stands by, so that all replicas and verifiers know the next one before it
+/// signs. A key in use that is gone is not made again: somebody has to look.
+fn lacking(rows: &[KeyRow]) -> Vec<(KeyPurpose, KeyState)> {
+    let is_there = |purpose, state| {
+        let same = |row: &KeyRow| row.purpose == purpose && row.state == state;
+        rows.iter().any(same)
+    };
+    KeyPurpose::ALL
+        .into_iter()
+        .flat_map(|purpose| [(purpose, KeyState::Active), (purpose, KeyState::Standby)])
+        .filter(|(purpose, state)| {
+            rows.is_empty() || (*state == KeyState::Standby && !is_there(*purpose, *state))
+        })
+        .collect()
 }
 
 async fn encrypt(tx: &mut dyn Tx, sealer: &Sealer, row: KeyRow) -> Result<()> {
@@ -138,13 +143,14 @@ impl Service {
         Ok(keys::published(&self.store().keys().await?)?)
     }
 
-    /// The standby signs from now on; the key until now stays published; a new standby is made.
-    pub(crate) async fn rotate_keys(&self) -> Result<()> {
-        self.detached(|this| async move {
+    /// The standby is used from now on, the key until now counts until what it made has ended, and a
+    /// new standby is made.
+    pub(crate) async fn rotate_keys(&self, purpose: KeyPurpose) -> Result<()> {
+        self.detached(move |this| async move {
             let mut tx = this.store.begin().await?;
             let now = tx.lock_head().await?.now;
-            let active = in_state(&tx.keys().await?, KeyState::Active)?;
-            this.promote_standby(&mut *tx, now).await?;
+            let active = in_state(&tx.keys().await?, purpose, KeyState::Active)?;
+            this.promote_standby(&mut *tx, purpose, now).await?;
             set_state(&mut *tx, active.clone(), KeyState::Retired, now).await?;
             append_key_event(
                 &mut *tx,
@@ -161,89 +167,118 @@ impl Service {
         .await
     }
 
-    /// Everything that the key signed is dead at once; the standby signs.
-    pub(crate) async fn revoke_key(&self, kid: KeyId) -> Result<Ended> {
+    /// Everything that the key made is refused from now on, and the standby is used. Of a key that
+    /// verifiers know they are told, at a position; of the others nothing takes one.
+    pub(crate) async fn revoke_key(&self, kid: KeyId) -> Result<Option<Ended>> {
         self.detached(|this| async move {
-            let mut tx = this.store.begin().await?;
-            let TakenPosition {
-                position,
-                previous,
-                now,
-                ..
-            } = tx.take_position(this.relay.seen()).await?;
-            let rows = tx.keys().await?;
-            let revocable = |row: &&KeyRow| row.kid == kid && row.purpose == KeyPurpose::Access;
-            let row = rows.iter().find(revocable).ok_or(Error::NotFound)?.clone();
-            match row.state {
-                KeyState::Active => this.promote_standby(&mut *tx, now).await?,
-                KeyState::Standby => {
-                    add_key(
-                        &mut *tx,
-                        this.keys.sealer(),
-                        KeyPurpose::Access,
-                        KeyState::Standby,
-                        now,
-                    )
-                    .await?;
+            let rows = this.store.keys().await?;
+            match find(&rows, &kid)?.purpose {
+                KeyPurpose::Access => this.revoke_published_key(kid).await.map(Some),
+                KeyPurpose::Session | KeyPurpose::Csrf => {
+                    this.revoke_inner_key(&kid).await.map(|()| None)
                 }
-                KeyState::Retired | KeyState::Forgotten => {}
-                KeyState::Revoked => return Err(Error::Conflict),
             }
-            set_state(&mut *tx, row, KeyState::Revoked, now).await?;
-            let fact = Fact::KeyRevoked {
-                kid: kid.clone(),
-                position,
-            };
-            append_key_event(&mut *tx, &kid, now, fact).await?;
-            tx.commit().await?;
-            // Before the page goes out: it must not be signed with the key that it revokes.
-            this.reload_keys().await?;
-            this.relay.committed(Committed {
-                at: now,
-                previous,
-                to: position,
-                revoked: vec![Revocation {
-                    position,
-                    target: Target::Key(kid),
-                }],
-            });
-            Ok(Ended {
-                revoked: Some(0),
-                position,
-                published: this.relay.published(position).await,
-                kept: None,
-            })
         })
         .await
     }
 }
 
 impl Inner {
+    async fn revoke_published_key(&self, kid: KeyId) -> Result<Ended> {
+        let mut tx = self.store.begin().await?;
+        let TakenPosition {
+            position,
+            previous,
+            now,
+            ..
+        } = tx.take_position(self.relay.seen()).await?;
+        self.revoke_row(&mut *tx, &kid, now).await?;
+        let fact = Fact::KeyRevoked {
+            kid: kid.clone(),
+            position,
+        };
+        append_key_event(&mut *tx, &kid, now, fact).await?;
+        tx.commit().await?;
+        // Before the page goes out: it must not be signed with the key that it revokes.
+        self.reload_keys().await?;
+        self.relay.committed(Committed {
+            at: now,
+            previous,
+            to: position,
+            revoked: vec![Revocation {
+                position,
+                target: Target::Key(kid),
+            }],
+        });
+        Ok(Ended {
+            revoked: Some(0),
+            position,
+            published: self.relay.published(position).await,
+            kept: None,
+        })
+    }
+
+    /// A key that the service alone knows; its replicas see it in the table within two seconds. A
+    /// position would make every verifier drop its view for a key that it has never heard of, so the
+    /// log has the key's end as `key.retired`.
+    async fn revoke_inner_key(&self, kid: &KeyId) -> Result<()> {
+        let mut tx = self.store.begin().await?;
+        let now = tx.lock_head().await?.now;
+        self.revoke_row(&mut *tx, kid, now).await?;
+        let fact = Fact::KeyRetired { kid: kid.clone() };
+        append_key_event(&mut *tx, kid, now, fact).await?;
+        tx.commit().await?;
+        self.reload_keys().await
+    }
+
+    async fn revoke_row(&self, tx: &mut dyn Tx, kid: &KeyId, now: UnixMillis) -> Result<()> {
+        let row = find(&tx.keys().await?, kid)?.clone();
+        match row.state {
+            KeyState::Active => self.promote_standby(tx, row.purpose, now).await?,
+            KeyState::Standby => self.add_standby(tx, row.purpose, now).await?,
+            KeyState::Retired | KeyState::Forgotten => {}
+            KeyState::Revoked => return Err(Error::Conflict),
+        }
+        set_state(tx, row, KeyState::Revoked, now).await
+    }
+
     pub(super) async fn reload_keys(&self) -> Result<()> {
         self.keys.reload(&self.store.keys().await?)?;
         Ok(())
     }
 
-    async fn promote_standby(&self, tx: &mut dyn Tx, now: UnixMillis) -> Result<()> {
-        let standby = in_state(&tx.keys().await?, KeyState::Standby)?;
+    async fn promote_standby(
+        &self,
+        tx: &mut dyn Tx,
+        purpose: KeyPurpose,
+        now: UnixMillis,
+    ) -> Result<()> {
+        let standby = in_state(&tx.keys().await?, purpose, KeyState::Standby)?;
         set_state(tx, standby, KeyState::Active, now).await?;
-        add_key(
-            tx,
-            self.keys.sealer(),
-            KeyPurpose::Access,
-            KeyState::Standby,
-            now,
-        )
-        .await
+        self.add_standby(tx, purpose, now).await
+    }
+
+    async fn add_standby(
+        &self,
+        tx: &mut dyn Tx,
+        purpose: KeyPurpose,
+        now: UnixMillis,
+    ) -> Result<()> {
+        add_key(tx, self.keys.sealer(), purpose, KeyState::Standby, now).await
     }
 }
 
-fn in_state(rows: &[KeyRow], state: KeyState) -> Result<KeyRow> {
-    let wanted = |row: &&KeyRow| row.purpose == KeyPurpose::Access && row.state == state;
+fn find<'a>(rows: &'a [KeyRow], kid: &KeyId) -> Result<&'a KeyRow> {
+    let same = |row: &&KeyRow| row.kid == *kid;
+    rows.iter().find(same).ok_or(Error::NotFound)
+}
+
+fn in_state(rows: &[KeyRow], purpose: KeyPurpose, state: KeyState) -> Result<KeyRow> {
+    let wanted = |row: &&KeyRow| row.purpose == purpose && row.state == state;
     Ok(rows
         .iter()
         .find(wanted)
-        .ok_or(crate::keys::Error::Missing("access"))?
+        .ok_or(crate::keys::Error::Missing(purpose.as_str()))?
         .clone())
 }
 

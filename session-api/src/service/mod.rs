@@ -233,11 +233,19 @@ impl Inner {
     }
 
     fn csrf_token(&self, session: SessionId, delivery: Delivery) -> Option<String> {
-        (delivery == Delivery::Cookie).then(|| self.csrf_value(session))
+        if delivery != Delivery::Cookie {
+            return None;
+        }
+        let ring = self.keys.ring();
+        let today = ring.csrf_values(session).next();
+        today.map(|mac| URL_SAFE_NO_PAD.encode(mac))
     }
 
-    fn csrf_value(&self, session: SessionId) -> String {
-        URL_SAFE_NO_PAD.encode(self.keys.ring().csrf_value(session))
+    /// By each key that counts, that of today first: a page may hold an older one.
+    fn csrf_values(&self, session: SessionId) -> Vec<String> {
+        let ring = self.keys.ring();
+        let values = ring.csrf_values(session);
+        values.map(|mac| URL_SAFE_NO_PAD.encode(mac)).collect()
     }
 }
 

@@ -186,20 +186,24 @@ pub(crate) enum KeyPurpose {
     Access,
     /// Signs session tokens; never published.
     Session,
-    /// Makes CSRF values (HMAC); never leaves the service.
+    /// Makes CSRF values and device tokens (HMAC); never leaves the service.
     Csrf,
+}
+
+impl KeyPurpose {
+    pub(crate) const ALL: [Self; 3] = [Self::Access, Self::Session, Self::Csrf];
 }
 
 /// Where a key stands in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyState {
-    /// Published ahead of its use.
+    /// Known to all ahead of its use.
     Standby,
     /// Signs.
     Active,
-    /// Signs no more; published until its last token has expired.
+    /// Signs no more; what it signed counts until the last of it has expired.
     Retired,
-    /// Its last token has expired: published no more.
+    /// The last of it has expired.
     Forgotten,
     /// Everything that it signed is dead.
     Revoked,

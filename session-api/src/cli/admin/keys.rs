@@ -1,26 +1,61 @@
 //! `keys list/rotate/revoke`.
 
 use super::{Target, service_with_keys};
+use crate::audit;
 use crate::cli::settings::KeyEncryption;
 use crate::cli::{Failure, Outcome};
 use crate::store::KeyPurpose;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use revocation_events::KeyId;
 use serde_json::json;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Keys {
-    /// List the keys that sign access tokens and pages.
+    /// List all keys: what each is for, and where it stands in its life.
     List(OnKeys),
-    /// Sign with the standby key from now on; tokens of the old one live on to their end.
-    Rotate(OnKeys),
-    /// Declare a key stolen: everything that it signed is dead at once.
+    /// Use the standby key from now on. What the old one made counts to its end, and nobody notices.
+    ///
+    /// Rotate a key of one purpose again only after two seconds: by then all replicas know the new
+    /// standby.
+    Rotate {
+        /// What the key is for.
+        #[arg(long, default_value = "access", value_name = "PURPOSE")]
+        purpose: Purpose,
+        #[command(flatten)]
+        on: OnKeys,
+    },
+    /// Declare a key stolen: everything that it made is refused from now on.
+    ///
+    /// Of an `access` key that is every access token that it signed, at every verifier at once, and
+    /// clients refresh. Of a `session` key it is every session token: within two seconds their users
+    /// have to log in again, when their access tokens have ended. Of a `csrf` key it is every CSRF
+    /// value and device token: browsers log in again, apps go on, and no device is known any more.
     Revoke {
         /// The key, as `keys list` names it.
         kid: KeyId,
         #[command(flatten)]
         on: OnKeys,
     },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Purpose {
+    /// Access tokens and pages
+    Access,
+    /// Session tokens
+    Session,
+    /// CSRF values and device tokens
+    Csrf,
+}
+
+impl From<Purpose> for KeyPurpose {
+    fn from(purpose: Purpose) -> Self {
+        match purpose {
+            Purpose::Access => Self::Access,
+            Purpose::Session => Self::Session,
+            Purpose::Csrf => Self::Csrf,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -35,10 +70,10 @@ impl Keys {
     pub(crate) async fn run(self) -> Outcome {
         match self {
             Self::List(on) => list_keys(&on.target).await,
-            Self::Rotate(on) => {
+            Self::Rotate { purpose, on } => {
                 service_with_keys(&on.target, &on.keys)
                     .await?
-                    .rotate_keys()
+                    .rotate_keys(purpose.into())
                     .await?;
                 list_keys(&on.target).await
             }
@@ -56,7 +91,16 @@ impl Keys {
                         }
                         other => other.into(),
                     })?;
-                on.target.say_ended(&format!("revoked key {kid}"), &ended);
+                let words = format!("revoked key {kid}");
+                match ended {
+                    Some(ended) => on.target.say_ended(&words, &ended),
+                    None => {
+                        audit::operator_acted("keys revoke", None, None);
+                        let words = format!("{words}; running replicas notice within two seconds");
+                        on.target
+                            .say(&words, &json!({ "revoked": null, "position": null }));
+                    }
+                }
                 Ok(())
             }
         }
@@ -65,17 +109,21 @@ impl Keys {
 
 async fn list_keys(target: &Target) -> Outcome {
     let rows = target.database.open().await?.keys().await?;
-    let shown: Vec<_> = rows
-        .iter()
-        .filter(|row| row.purpose == KeyPurpose::Access)
+    let in_order = || {
+        let of = |purpose| rows.iter().filter(move |row| row.purpose == purpose);
+        KeyPurpose::ALL.into_iter().flat_map(of)
+    };
+    let items: Vec<_> = in_order()
+        .map(|row| {
+            let (purpose, state) = (row.purpose.as_str(), row.state.as_str());
+            json!({ "kid": row.kid, "purpose": purpose, "state": state })
+        })
         .collect();
-    let items: Vec<_> = shown
-        .iter()
-        .map(|row| json!({ "kid": row.kid, "state": row.state.as_str() }))
-        .collect();
-    let lines: Vec<_> = shown
-        .iter()
-        .map(|row| format!("{}  {}", row.kid, row.state.as_str()))
+    let lines: Vec<_> = in_order()
+        .map(|row| {
+            let (purpose, state) = (row.purpose.as_str(), row.state.as_str());
+            format!("{}  {purpose:7}  {state}", row.kid)
+        })
         .collect();
     target.say(&lines.join("\n"), &json!({ "items": items }));
     Ok(())

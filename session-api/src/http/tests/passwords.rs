@@ -145,7 +145,9 @@ async fn a_new_password_ends_all_other_sessions() {
         (&answer.body["revoked"], &answer.body["published"]),
         (&Value::Null, &json!(true))
     );
-    assert_eq!(set_cookies(&answer).len(), 1, "the fresh access cookie");
+    let set = set_cookies(&answer);
+    assert_eq!(set.len(), 2, "the fresh access cookie and its value");
+    assert!(set[0].starts_with(ACCESS) && set[1].starts_with(CSRF));
     browser.sends(&world, "GET", "/sessions").await.must_be(200);
     assert_refused(
         &other.sends(&world, "GET", "/session").await,

@@ -164,8 +164,9 @@ async fn i_end_all_others() {
     assert_eq!(answer.body["access_expires_in"], 900);
     assert!(answer.body.get("access_token").is_none());
     let cookies = set_cookies(&answer);
-    assert_eq!(cookies.len(), 1, "{cookies:?}");
+    assert_eq!(cookies.len(), 2, "{cookies:?}");
     assert!(cookies[0].starts_with(&format!("{ACCESS}=")), "{cookies:?}");
+    assert!(cookies[1].starts_with(&format!("{CSRF}=")), "{cookies:?}");
     browser.sends(&world, "GET", "/sessions").await.must_be(200);
     browser
         .sends(&world, "POST", "/session/refresh")

@@ -119,7 +119,7 @@ pub(crate) fn login(name: &str, password: &str) -> Login {
 
 pub(crate) async fn refresh(service: &Service, granted: &Granted) -> super::Result<Granted> {
     service
-        .refresh(&granted.session_token.token, Delivery::Body, None)
+        .refresh(&granted.session_token.token, granted.session.delivery, None)
         .await
 }
 

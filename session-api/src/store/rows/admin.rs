@@ -82,7 +82,7 @@ impl TryFrom<StatusColumns> for StatusRow {
 }
 
 impl KeyPurpose {
-    pub(in crate::store) const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Access => "access",
             Self::Session => "session",
@@ -92,7 +92,7 @@ impl KeyPurpose {
 }
 
 fn key_purpose(name: &str) -> Result<KeyPurpose> {
-    [KeyPurpose::Access, KeyPurpose::Session, KeyPurpose::Csrf]
+    KeyPurpose::ALL
         .into_iter()
         .find(|purpose| purpose.as_str() == name)
         .ok_or_else(|| corrupt("the purpose of a key"))

@@ -1,5 +1,6 @@
 //! The life of signing keys, seen from verifiers.
 
+mod inner;
 mod rotation;
 mod theft;
 
@@ -40,13 +41,17 @@ pub(crate) async fn stolen_key(world: &World, token: &str) -> StolenKey {
     }
 }
 
-/// The names of the keys in a state, as an operator sees them.
+/// The names of the keys of access tokens that are in a state, as an operator sees them.
 async fn keys_in_state(service: &SessionApi, state: &str) -> Vec<String> {
+    keys_of(service, "access", state).await
+}
+
+async fn keys_of(service: &SessionApi, purpose: &str, state: &str) -> Vec<String> {
     let listed = service.settings().must_run(&["keys", "list", "--json"], "");
     let listed: Value = serde_json::from_str(&listed.await).unwrap();
     let items = listed["items"].as_array().unwrap().iter();
     items
-        .filter(|key| key["state"] == state)
+        .filter(|key| key["purpose"] == purpose && key["state"] == state)
         .map(|key| key["kid"].as_str().unwrap().to_owned())
         .collect()
 }

@@ -178,7 +178,7 @@ async fn a_revoked_key_takes_its_tokens_along_and_a_refresh_helps() {
         .as_array()
         .unwrap()
         .iter()
-        .find(|key| key["state"] == "active")
+        .find(|key| key["purpose"] == "access" && key["state"] == "active")
         .unwrap();
     settings
         .must_run(&["keys", "revoke", active["kid"].as_str().unwrap()], "")
