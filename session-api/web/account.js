@@ -37,6 +37,9 @@ let next = null;
 /** What was ended here: a list that was read before may still hold it. */
 const ended = new Set();
 
+/** From the link that `session-api user unlock` prints; see `takeDevice`. */
+let deviceToken;
+
 session.onLoggedIn(enter);
 session.onLoggedOut(leave);
 session.onLine((stands) => {
@@ -51,7 +54,17 @@ addEventListener("pageshow", (event) => {
   if (event.persisted) begin();
 });
 setInterval(writeTimes, 30_000);
+addEventListener("hashchange", takeDevice);
+takeDevice();
 begin();
+
+/** Takes the device token out of the address, where others might read it. */
+function takeDevice() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("device");
+  if (!given) return;
+  deviceToken = given;
+  history.replaceState(history.state, "", location.pathname + location.search);
+}
 
 async function begin() {
   $("may-register").hidden = !mayRegister;
@@ -214,7 +227,9 @@ $("log-out").addEventListener("click", async (event) => {
 });
 
 onSubmit("log-in", "log-in-error", async () => {
-  await session.logIn($("username").value, $("password").value);
+  await session.logIn($("username").value, $("password").value, { deviceToken });
+  // From now on the browser has it as a cookie.
+  deviceToken = undefined;
 });
 
 onSubmit("register", "register-error", async () => {

@@ -119,9 +119,12 @@ export class Session {
     return this.#who;
   }
 
-  /** Logs in. Throws a `Refusal`, or another error where no answer came. */
-  async logIn(username, password) {
-    const body = { username, password };
+  /**
+   * Logs in. Throws a `Refusal`, or another error where no answer came. `deviceToken` is one that an
+   * operator gave to the user while strangers try the password; without one the browser's own counts.
+   */
+  async logIn(username, password, { deviceToken } = {}) {
+    const body = { username, password, device_token: deviceToken };
     const answer = await alone(() => this.#ask("POST", "session", { body }));
     if (!answer.ok) throw await Refusal.of(answer);
     localStorage.removeItem(RETRY_KEY);

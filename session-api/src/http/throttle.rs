@@ -21,7 +21,8 @@ use std::time::Duration;
 /// `--help` says it too.
 const BY_ADDRESS: (u32, Duration) = (100, Duration::from_secs(1));
 
-/// A person who mistypes a long password.
+/// A person who mistypes a long password: for a name, from each address by itself, so that a stranger
+/// elsewhere uses up nothing of hers. How many strangers try in all is for `crate::session::tries`.
 const BY_ACCOUNT: (u32, Duration) = (10, Duration::from_secs(6));
 
 /// Keys that are remembered of each kind, about 100 bytes each.
@@ -37,7 +38,7 @@ pub(super) const SWEEP: Duration = Duration::from_secs(10);
 /// Whose password is tried.
 #[derive(Clone, Copy, Debug, Hash)]
 pub(super) enum Account<'a> {
-    /// As it was sent, whether anybody has it or not.
+    /// As it was sent, whether anybody has it or not; counted for each address.
     Name(&'a str),
     /// One that the account's owner has logged in with: no stranger uses up its rate.
     Device(Device),
@@ -75,9 +76,13 @@ impl<C: Clock + Clone> Throttle<C> {
     ) -> Result<(), Error> {
         self.hash_for(address)?;
         let Some(rates) = &self.0 else { return Ok(()) };
+        let from = match account {
+            Account::Name(_) => address.map(neighbourhood),
+            Account::Device(_) | Account::User(_) => None,
+        };
         rates
             .accounts
-            .take(account)
+            .take((account, from))
             .map_err(|wait| Error::Throttled(By::Account, wait))
     }
 
@@ -218,20 +223,35 @@ mod tests {
         assert_eq!(tries("192.0.2.2", 60), 60);
     }
 
+    /// A name is counted at each address by itself; a user who is logged in, and a device, everywhere.
+    #[test]
+    fn a_stranger_elsewhere_uses_up_nothing_of_a_names() {
+        let throttle = Throttle::with_clock(true, &FakeRelativeClock::default());
+        let tries = |last: u8, account| {
+            let address = Some(IpAddr::from([192, 0, 2, last]));
+            (0..20)
+                .filter(|_| throttle.try_password(address, account).is_ok())
+                .count()
+        };
+        let user = Account::User(UserId::new(uuid::Uuid::nil()));
+        assert_eq!(
+            [1, 1, 2].map(|last| tries(last, Account::Name("alice"))),
+            [10, 0, 10]
+        );
+        assert_eq!([1, 1, 2].map(|last| tries(last, user)), [10, 0, 0]);
+    }
+
     /// Whoever uses up an address has not used up the account.
     #[test]
     fn an_address_is_counted_before_an_account() {
         let throttle = Throttle::with_clock(true, &FakeRelativeClock::default());
         let address = Some(IpAddr::from([192, 0, 2, 1]));
+        let account = Account::User(UserId::new(uuid::Uuid::nil()));
         while throttle.hash_for(address).is_ok() {}
         for _ in 0..20 {
-            assert!(
-                throttle
-                    .try_password(address, Account::Name("alice"))
-                    .is_err()
-            );
+            assert!(throttle.try_password(address, account).is_err());
         }
         let other = Some(IpAddr::from([192, 0, 2, 2]));
-        assert!(throttle.try_password(other, Account::Name("alice")).is_ok());
+        assert!(throttle.try_password(other, account).is_ok());
     }
 }

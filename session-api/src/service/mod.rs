@@ -25,7 +25,7 @@ pub(crate) mod query;
 pub(crate) mod refresh;
 pub(crate) mod revoke;
 mod revoking;
-mod tries;
+pub(crate) mod tries;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -1,10 +1,11 @@
 //! Tries at passwords, counted in the database before anybody looks at the password: of many at
 //! once, on many replicas, no more than are allowed are judged.
 
+use super::device::Device;
 use super::{Inner, Result, Service};
 use crate::audit;
 use crate::session::Tries;
-use crate::store::TrySource;
+use crate::store::{TrySource, UserRow};
 use revocation_events::UserId;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -13,14 +14,27 @@ use uuid::Uuid;
 /// takes as long; a row for each name that strangers make up would have no bound.
 const STAND_INS: u16 = 1024;
 
+/// An account that may be tried again.
+pub(crate) struct Unlocked {
+    /// Whether any tries had failed.
+    pub(crate) had_failed: bool,
+    /// As an app or a browser has it from a log-in.
+    pub(crate) device_token: String,
+}
+
 impl Service {
-    /// Lets a user's password be tried again at once; whether any tries had failed.
-    pub(crate) async fn unlock(&self, user: UserId) -> Result<bool> {
+    /// Lets a user's password be tried again at once, and makes a device for her: strangers who go on
+    /// trying close the account again, and never her device.
+    pub(crate) async fn unlock(&self, user: &UserRow) -> Result<Unlocked> {
+        let (id, name) = (user.id, user.name.clone());
         self.detached(move |this| async move {
             let mut tx = this.store.begin().await?;
-            let any = tx.forget_tries(user).await?;
+            let had_failed = tx.forget_tries(id).await?;
             tx.commit().await?;
-            Ok(any)
+            Ok(Unlocked {
+                had_failed,
+                device_token: this.device_token(&name, Device::new()),
+            })
         })
         .await
     }

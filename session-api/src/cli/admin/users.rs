@@ -1,10 +1,12 @@
 //! `user add/list/disable/enable/unlock/password`.
 
-use super::{Target, service};
+use super::{Target, service, service_with_keys};
 use crate::audit;
+use crate::cli::settings::{Issuer, KeyEncryption};
 use crate::cli::{Failure, Outcome};
 use crate::service::Service;
 use crate::service::revoke::UserChange;
+use crate::service::tries::Unlocked;
 use crate::session::Roles;
 use crate::store::UserRow;
 use clap::{Args, Subcommand};
@@ -33,7 +35,20 @@ pub(crate) enum User {
     /// Let a disabled user log in again.
     Enable(OneUser),
     /// Let a user log in at once after many failed tries, which otherwise have to wait.
-    Unlock(OneUser),
+    ///
+    /// While somebody goes on trying, the account is soon closed again. So this also prints a device
+    /// token for the user, and with --issuer a link to the account page that holds it: who logs in by
+    /// that link, or sends the token as `device_token`, has tries that no stranger uses up. It is no
+    /// password and gives no access; but hand it to its user alone.
+    Unlock {
+        #[command(flatten)]
+        one: OneUser,
+        /// The URL of the service, for the link.
+        #[arg(long, env = "SESSION_API_ISSUER", value_name = "URL")]
+        issuer: Option<Issuer>,
+        #[command(flatten)]
+        keys: KeyEncryption,
+    },
     /// Set a password read from stdin, and end all sessions of the user.
     Password(OneUser),
 }
@@ -92,17 +107,12 @@ impl User {
                     &json!({ "changed": changed }),
                 );
             }
-            Self::Unlock(one) => {
-                let service = service(&one.target).await?;
+            Self::Unlock { one, issuer, keys } => {
+                let service = service_with_keys(&one.target, &keys).await?;
                 let user = find(&service, &one.name).await?;
-                let changed = service.unlock(user.id).await?;
+                let unlocked = service.unlock(&user).await?;
                 audit::operator_acted("user unlock", Some(user.id), None);
-                let words = if changed {
-                    format!("unlocked {}: failed tries are forgotten", user.name)
-                } else {
-                    format!("no try of {} had failed", user.name)
-                };
-                one.target.say(&words, &json!({ "changed": changed }));
+                say_unlocked(&one.target, &user.name, issuer.as_ref(), &unlocked);
             }
             Self::Password(one) => {
                 let password = read_password()?;
@@ -117,6 +127,27 @@ impl User {
         }
         Ok(())
     }
+}
+
+fn say_unlocked(target: &Target, name: &str, issuer: Option<&Issuer>, unlocked: &Unlocked) {
+    let Unlocked {
+        had_failed,
+        device_token,
+    } = unlocked;
+    let done = if *had_failed {
+        format!("unlocked {name}: failed tries are forgotten")
+    } else {
+        format!("no try of {name} had failed")
+    };
+    let link = issuer.map(|issuer| format!("{}/#device={device_token}", issuer.as_str()));
+    let way_in = match &link {
+        Some(link) => format!("where strangers go on trying, {name} logs in at {link}"),
+        None => {
+            format!("where strangers go on trying, {name} logs in with device_token {device_token}")
+        }
+    };
+    let machine = json!({ "changed": had_failed, "device_token": device_token, "link": link });
+    target.say(&format!("{done}\n{way_in}"), &machine);
 }
 
 async fn list_users(target: &Target) -> Outcome {

@@ -63,7 +63,7 @@ async fn an_account_is_tried_ten_times_at_once_whether_it_exists_or_not() {
     world.phone("bob").await;
 }
 
-/// Else any stranger could keep anyone out, with ten tries a minute.
+/// At one address too: else whoever shares it could keep anyone out, with ten tries a minute.
 #[tokio::test]
 async fn strangers_do_not_use_up_what_the_owner_has() {
     let world = throttled(|_| {}).await;
@@ -78,6 +78,27 @@ async fn strangers_do_not_use_up_what_the_owner_has() {
         .sends_json(&world, "PUT", "/password", &body)
         .await
         .must_be(200);
+}
+
+/// One address does not use up what another has.
+#[tokio::test]
+async fn an_owner_without_a_device_logs_in_beside_a_stranger_at_another_address() {
+    let world = throttled(|plan| {
+        plan.http.trusted_proxies = vec!["127.0.0.1".parse::<std::net::IpAddr>().unwrap().into()];
+    })
+    .await;
+    for (stranger, owner) in [
+        ("198.51.100.7", "198.51.100.8"),
+        ("2001:db8:1:1::1", "2001:db8:1:100::1"),
+    ] {
+        let at_work = |_| world.try_at("alice", NOBODYS, Some(stranger));
+        assert!(world.let_through(20, at_work).await < 12);
+        let beside = Answer::of(world.try_at("alice", PASSWORD, Some(stranger))).await;
+        assert_refused(&beside, 429, "rate-limited", "the stranger's address");
+        Answer::of(world.try_at("alice", PASSWORD, Some(owner)))
+            .await
+            .must_be(201);
+    }
 }
 
 #[tokio::test]

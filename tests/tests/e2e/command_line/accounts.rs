@@ -1,7 +1,7 @@
 //! `user unlock` and `client rotate`, beside a service that runs.
 
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tests::folder::Folder;
 use tests::session_api::Settings;
 use tests::user::Answer;
@@ -39,6 +39,69 @@ async fn an_account_that_strangers_closed_is_unlocked() {
     assert_eq!(output.status.code(), Some(1));
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.contains("session-api user list"), "{error}");
+}
+
+/// As strangers do who have many addresses.
+async fn strangers_try(service: &SessionApi, name: &str, times: u32) {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let body = json!({ "username": name, "password": "wrong horse battery staple" });
+    for number in 0..times {
+        let address = format!("198.51.{}.{}", number / 100, number % 100);
+        let url = format!("{}/session", service.url());
+        let request = http.post(url).header("x-forwarded-for", address);
+        Answer::of(request.json(&body)).await.must_be(401);
+    }
+}
+
+/// With the rates on, and strangers who do not stop: the account closes again at once, and its owner,
+/// who has no device left, logs in beside them.
+#[tokio::test]
+async fn an_unlocked_owner_logs_in_beside_strangers_who_go_on() {
+    let folder = Folder::new("beside-");
+    let url = format!("sqlite:{}", folder.path().join("x.db").display());
+    let settings = Settings::new(&url)
+        .env("SESSION_API_THROTTLE", "on")
+        .flag("--trusted-proxy", "127.0.0.1");
+    let service = SessionApi::start(&settings).await;
+    service.has_user("alice", PASSWORD, None).await;
+    let tries = async |device: Option<&str>| {
+        let body = json!({
+            "username": "alice", "password": PASSWORD, "delivery": "body", "device_token": device,
+        });
+        let request = reqwest::Client::new().post(format!("{}/session", service.url()));
+        Answer::of(request.json(&body)).await.status
+    };
+    strangers_try(&service, "alice", 100).await;
+    assert_eq!(tries(None).await, 401, "closed");
+
+    let unlock = ["user", "unlock", "alice", "--json"];
+    let unlocked = says(&service, &unlock).await;
+    assert_eq!(
+        (&unlocked["changed"], &unlocked["link"]),
+        (&json!(true), &Value::Null)
+    );
+    let device = unlocked["device_token"].as_str().unwrap();
+    strangers_try(&service, "alice", 100).await;
+    assert_eq!(tries(None).await, 401, "closed again");
+    assert_eq!(tries(Some("x")).await, 401, "no device");
+    assert_eq!(tries(Some(device)).await, 201);
+    // A right password forgets all tries; and then they go on.
+    strangers_try(&service, "alice", 100).await;
+    assert_eq!(tries(None).await, 401, "closed once more");
+    assert_eq!(tries(Some(device)).await, 201, "and she is not kept out");
+
+    // It is alice's, and nobody else's.
+    service.has_user("bob", PASSWORD, None).await;
+    strangers_try(&service, "bob", 100).await;
+    let body = json!({ "username": "bob", "password": PASSWORD, "device_token": device });
+    let request = reqwest::Client::new().post(format!("{}/session", service.url()));
+    Answer::of(request.json(&body)).await.must_be(401);
+
+    let issuer = ["--issuer", "https://id.example.com/auth"];
+    let printed = [&["user", "unlock", "bob"][..], &issuer].concat();
+    let printed = service.settings().must_run(&printed, "").await;
+    let link = "bob logs in at https://id.example.com/auth/#device=";
+    assert!(printed.contains(link), "{printed}");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod network;
 mod operator;
 mod safety;
 mod tabs;
+mod unlocked;
 
 use serde_json::Value;
 use sqlx::{Connection as _, SqliteConnection};
