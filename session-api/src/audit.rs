@@ -1,5 +1,6 @@
 //! Lines for an auditor: what operators did and what was refused, where the log has no event of it
-//! or does not say who it was. They go where all lines go, with the target `audit`.
+//! or does not say who it was. They go where all lines go, with the target `audit`, whatever
+//! `--log-filter` says. Those of a command are on the stderr of whoever typed it, and nowhere else.
 //!
 //! | message | fields | when |
 //! | --- | --- | --- |
@@ -9,6 +10,7 @@
 //! | `password.failed` | `user`, `session`, `reason` (`password`, `closed`) | a change of password with a wrong one |
 //! | `session.stolen` | `user`, `session` | a session token was used again after its successor |
 //! | `csrf.refused` | `left_out` | a page that is not ours called, or none that knows the value |
+//! | `credential.refused` | `reason` (`mixed`, `twice`, `forged`), `left_out` | cookies of two sessions, two cookies or headers of one name, a token that this service did not sign or whose key counts no more |
 //! | `client.refused` | `left_out` | a client credential was missing or wrong |
 //! | `admin.refused` | `by`, `by_session`, `reason` (`role`, `step-up`), `left_out` | an operator's call by somebody who may not |
 //! | `admin.acted` | `by`, `by_session`, `act`, `user` | an operator's call went through |
@@ -54,6 +56,10 @@ pub(crate) fn session_stolen(user: UserId, session: SessionId) {
 
 pub(crate) fn csrf_refused(left_out: u64) {
     tracing::info!(target: TARGET, left_out, "csrf.refused");
+}
+
+pub(crate) fn credential_refused(reason: &'static str, left_out: u64) {
+    tracing::info!(target: TARGET, reason, left_out, "credential.refused");
 }
 
 pub(crate) fn client_refused(left_out: u64) {

@@ -144,11 +144,13 @@ impl Issuer {
         ring: &KeyRing,
         now: UnixMillis,
     ) -> Result<SessionToken, Invalid> {
-        let unverified = Unverified::parse(text, SESSION_TYP, MAX_LEN).map_err(|_| Invalid)?;
-        let key = ring.session_key(unverified.kid()).ok_or(Invalid)?;
-        let payload = unverified.verify(&key).map_err(|_| Invalid)?;
-        let claims: IncomingSession<'_> = strict_json::object(&payload).map_err(|_| Invalid)?;
-        claims.accept(&self.issuer, now).ok_or(Invalid)
+        let unverified =
+            Unverified::parse(text, SESSION_TYP, MAX_LEN).map_err(|_| Invalid::Forged)?;
+        let key = ring.session_key(unverified.kid()).ok_or(Invalid::Forged)?;
+        let payload = unverified.verify(&key).map_err(|_| Invalid::Forged)?;
+        let claims: IncomingSession<'_> =
+            strict_json::object(&payload).map_err(|_| Invalid::Forged)?;
+        claims.accept(&self.issuer, now).ok_or(Invalid::Over)
     }
 }
 
@@ -166,9 +168,14 @@ fn sign(typ: &str, claims: &impl Serialize, signer: &Signer) -> String {
         .unwrap_or_else(|_| unreachable!("the key was parsed when the ring was opened"))
 }
 
-/// Not a session token of this service, or one past its end. No reason: it would help a forger.
+/// Why a text is no session token. Whoever showed it is not told: it would help a forger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Invalid;
+pub(crate) enum Invalid {
+    /// Not signed by a key that counts.
+    Forged,
+    /// Signed here, and past its end or not meant for this.
+    Over,
+}
 
 /// A session token whose signature, type, issuer and times are right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! What is logged, and how. Logs go to stderr: stdout is for what a command was asked for.
 
+use crate::audit;
 use clap::ValueEnum;
 use std::io::IsTerminal as _;
 use tracing_subscriber::{EnvFilter, fmt};
@@ -18,7 +19,8 @@ pub(super) struct Args {
     log_format: Format,
 
     // actix_http tells, as errors, of every request that does not parse: strangers would fill the log.
-    /// What is logged, as tracing's `EnvFilter` reads it: `debug`, or `info,session_api=debug`.
+    /// What is logged, as tracing's `EnvFilter` reads it: `debug`, or `info,session_api=debug`. Lines
+    /// for an auditor (the target `audit`) are always written.
     #[arg(long, env = "RUST_LOG", default_value = "info,actix_http=off,actix_server=warn,async_nats=warn", value_parser = filter, global = true, value_name = "FILTER")]
     log_filter: String,
 }
@@ -39,11 +41,19 @@ fn filter(text: &str) -> Result<String, String> {
     }
 }
 
+/// Whoever turns the log down for a day must not lose who was refused on it.
+fn effective(text: &str) -> EnvFilter {
+    let always = format!("{}=info", audit::TARGET)
+        .parse()
+        .unwrap_or_else(|_| unreachable!("a constant of the right form"));
+    EnvFilter::new(text).add_directive(always)
+}
+
 impl Args {
     pub(super) fn init(&self) {
         keep_passwords_out_of_panics();
         let builder = fmt()
-            .with_env_filter(EnvFilter::new(&self.log_filter))
+            .with_env_filter(effective(&self.log_filter))
             .with_writer(std::io::stderr)
             .with_ansi(std::io::stderr().is_terminal());
         match self.log_format {
@@ -60,4 +70,28 @@ fn keep_passwords_out_of_panics() {
             usual(panic);
         }
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_for_an_auditor_are_written_whatever_the_filter_says() {
+        for text in [
+            "off",
+            "error",
+            "audit=off",
+            "info,audit=error",
+            "session_api=trace",
+            "",
+        ] {
+            let filter = effective(text).to_string();
+            assert!(
+                filter.split(',').any(|part| part == "audit=info"),
+                "{text}: {filter}"
+            );
+            assert_eq!(filter.matches("audit").count(), 1, "{text}: {filter}");
+        }
+    }
 }

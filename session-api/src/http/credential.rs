@@ -48,10 +48,12 @@ pub(super) async fn caller(call: &Call) -> Result<Caller, Error> {
         Presented::Cookie(text) => {
             let token = read(call, text)?;
             let session = cookie(call, SESSION_COOKIE)?;
-            if session.is_some_and(|text| {
-                call.service().session_named_by(text) != Some(token.session_id())
-            }) {
-                return Err(service::Error::TokenInvalid.into());
+            let is_own = |text| {
+                let named = call.service().session_named_by(text);
+                named.is_ok_and(|session| session == token.session_id())
+            };
+            if !session.is_none_or(is_own) {
+                return Err(Error::Mixed(service::Error::TokenInvalid));
             }
             check_cookie_call(call.method(), call, &call.state.origins, token.csrf())?;
             token
@@ -126,14 +128,13 @@ pub(super) fn session_token<'a>(
 /// planted it. An access token that does not read is nobody's: beside a refresh it is often an
 /// expired one.
 fn of_session_cookie(call: &Call, text: &str) -> Result<SessionId, Error> {
-    let session = call
-        .service()
-        .session_named_by(text)
-        .ok_or(service::Error::SessionEnded)?;
+    let session = call.service().session_named_by(text)?;
     let access =
         cookie(call, ACCESS_COOKIE)?.and_then(|text| call.service().read_access_token(text).ok());
     match access {
-        Some(token) if token.session_id() != session => Err(service::Error::SessionEnded.into()),
+        Some(token) if token.session_id() != session => {
+            Err(Error::Mixed(service::Error::SessionEnded))
+        }
         _ => csrf::check_not_planted(call, session).map(|()| session),
     }
 }

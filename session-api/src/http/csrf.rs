@@ -54,6 +54,6 @@ pub(super) fn check_not_planted(call: &Call, session: SessionId) -> Result<(), E
     if values.any(|value| shown.as_bytes().ct_eq(value.as_bytes()).into()) {
         Ok(())
     } else {
-        Err(service::Error::SessionEnded.into())
+        Err(Error::Mixed(service::Error::SessionEnded))
     }
 }

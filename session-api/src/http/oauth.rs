@@ -18,7 +18,7 @@ use verifier_sdk::token::AccessToken;
 pub(super) async fn revoke(call: Call) -> Result<HttpResponse, Error> {
     let token = token(&call)?;
     let service = call.service();
-    let Some(session) = service.session_named_by(&token) else {
+    let Ok(session) = service.session_named_by(&token) else {
         if service.read_access_token(&token).is_ok() {
             return Err(Error::OAuth(OAuthError::UnsupportedTokenType));
         }

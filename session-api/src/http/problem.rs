@@ -57,6 +57,10 @@ pub(super) enum Error {
     /// Of a form of OAuth: its own kind of answer.
     #[error("{0:?}")]
     OAuth(OAuthError),
+    /// Cookies of two sessions, or one that somebody has planted; the answer is that to the lesser
+    /// evil.
+    #[error("cookies of two sessions")]
+    Mixed(#[source] service::Error),
     /// A handler panicked; the log has the place.
     #[error("a handler panicked")]
     Panicked,
@@ -135,7 +139,7 @@ impl Error {
 
     fn problem(&self) -> Problem {
         match self {
-            Self::Service(error) => of_service(error),
+            Self::Service(error) | Self::Mixed(error) => of_service(error),
             // One title for each type of problem; which header stood twice is a hint.
             Self::Request(verifier_sdk::Error::Ambiguous) => {
                 bad_request("Two credentials were presented where one is meant.")
@@ -196,9 +200,11 @@ fn of_service(error: &service::Error) -> Problem {
         Error::BadCredentials => {
             Problem::new("bad-credentials", 401, BAD_CREDENTIALS).challenge("Bearer")
         }
-        // Expired, revoked, or its token used again: the client logs in.
-        Error::SessionEnded => Problem::new("session-ended", 401, "The session has ended.")
-            .challenge(r#"Bearer error="invalid_token""#),
+        // Expired, revoked, its token used again, or none of ours: the client logs in.
+        Error::SessionEnded | Error::Forged => {
+            Problem::new("session-ended", 401, "The session has ended.")
+                .challenge(r#"Bearer error="invalid_token""#)
+        }
         // The reason stays inside; the client refreshes.
         Error::TokenInvalid => {
             Problem::from(&verifier_sdk::Error::Invalid(verifier_sdk::Reason::Revoked))

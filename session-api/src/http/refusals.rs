@@ -1,10 +1,11 @@
 //! The refusals that an auditor reads of; see `crate::audit`. In one place, for all are errors by then.
 
 use super::problem::{AdminRefusal, Error};
-use crate::audit;
+use crate::{audit, service};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
+use verifier_sdk::Reason;
 
 /// Lines of one kind: so many at once, and then one a second.
 const LINES: NonZeroU32 = NonZeroU32::new(20).expect("above zero");
@@ -15,6 +16,9 @@ pub(super) struct Refusals {
     throttled: Lines,
     client: Lines,
     admin: Lines,
+    mixed: Lines,
+    twice: Lines,
+    forged: Lines,
 }
 
 impl Refusals {
@@ -24,6 +28,9 @@ impl Refusals {
             throttled: Lines::new(),
             client: Lines::new(),
             admin: Lines::new(),
+            mixed: Lines::new(),
+            twice: Lines::new(),
+            forged: Lines::new(),
         }
     }
 
@@ -40,9 +47,41 @@ impl Refusals {
                 let write = |left_out| audit::admin_refused(*by, why.as_str(), left_out);
                 self.admin.write(write);
             }
-            _ => {}
+            _ => self.note_credential(error),
         }
     }
+
+    /// What no client of ours shows of its own accord.
+    fn note_credential(&self, error: &Error) {
+        let (lines, reason) = match error {
+            Error::Mixed(_) => (&self.mixed, "mixed"),
+            Error::Request(verifier_sdk::Error::Ambiguous) => (&self.twice, "twice"),
+            Error::Service(service::Error::Forged) => (&self.forged, "forged"),
+            Error::Request(verifier_sdk::Error::Invalid(reason)) if is_forged(*reason) => {
+                (&self.forged, "forged")
+            }
+            _ => return,
+        };
+        lines.write(|left_out| audit::credential_refused(reason, left_out));
+    }
+}
+
+/// Unlike a token that has had its time.
+const fn is_forged(reason: Reason) -> bool {
+    use Reason as R;
+    matches!(
+        reason,
+        R::TooLong
+            | R::Malformed
+            | R::Header
+            | R::Claims
+            | R::Issuer
+            | R::Audience
+            | R::Lifetime
+            | R::UnknownKey
+            | R::Signature
+            | R::NotForCookies
+    )
 }
 
 /// Lines of one kind.

@@ -4,6 +4,7 @@ use super::call::{Call, Query};
 use super::json::{self, Takes};
 use super::problem::Error;
 use super::{State, cors, csrf};
+use crate::audit;
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, rt, web};
@@ -112,7 +113,8 @@ pub(super) async fn serve(
     let began = Instant::now();
     let id = request_id(request.headers());
     let path = endpoints.first().map_or("none", |endpoint| endpoint.path);
-    let span = tracing::info_span!("request", id, method = %known(request.method()), path);
+    // Of the target whose lines are always written: without it they would not say which request.
+    let span = tracing::info_span!(target: audit::TARGET, "request", id, method = %known(request.method()), path);
     let answer = answer(&state, endpoints, &request, payload)
         .instrument(span.clone())
         .await;

@@ -116,8 +116,7 @@ impl Service {
         purpose: Purpose,
     ) -> Result<Caller> {
         let issuer = &self.settings().issuer;
-        let token = issuer.read_session_token(text, &self.keys().ring(), crate::clock::now())
-            .map_err(|_| Error::SessionEnded)?;
+        let token = issuer.read_session_token(text, &self.keys().ring(), crate::clock::now())?;
         let found = self.store().session(token.session).await?;
         let found = found.ok_or(Error::SessionEnded)?;
         let speaks = |session: &&OpenSession| {
@@ -154,10 +153,10 @@ impl Service {
     }
 
     /// Which session a session token names, whatever became of that one. Asks no database.
-    pub(crate) fn session_named_by(&self, text: &str) -> Option<SessionId> {
+    pub(crate) fn session_named_by(&self, text: &str) -> Result<SessionId> {
         let issuer = &self.settings().issuer;
         let read = issuer.read_session_token(text, &self.keys().ring(), crate::clock::now());
-        read.ok().map(|token| token.session)
+        Ok(read?.session)
     }
 
     /// The session's CSRF value, where cookies deliver its tokens: the one that `claim` is made of,

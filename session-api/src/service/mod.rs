@@ -35,7 +35,7 @@ use crate::password::{Hasher, Refused};
 use crate::relay::Relay;
 use crate::session::{Delivery, OpenSession};
 use crate::store::{self, Store};
-use crate::token::{Grant, Issuer, Minted};
+use crate::token::{self, Grant, Issuer, Minted};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use revocation_events::{Position, SessionId, UnixMillis, UserId};
@@ -65,6 +65,10 @@ pub(crate) enum Error {
     /// No such session, or it has ended: log in again.
     #[error("the session has ended")]
     SessionEnded,
+    /// What was shown as a session token is none that a key of this service's signed, or the key
+    /// counts no more. The client is told the same as with [`Error::SessionEnded`].
+    #[error("not a session token of this service")]
+    Forged,
     /// The access token is malformed, expired, revoked or older than a change of roles.
     #[error("the token is not valid")]
     TokenInvalid,
@@ -98,6 +102,15 @@ impl From<store::Error> for Error {
 impl From<crate::keys::Error> for Error {
     fn from(error: crate::keys::Error) -> Self {
         Self::Keys(Arc::new(error))
+    }
+}
+
+impl From<token::Invalid> for Error {
+    fn from(invalid: token::Invalid) -> Self {
+        match invalid {
+            token::Invalid::Forged => Self::Forged,
+            token::Invalid::Over => Self::SessionEnded,
+        }
     }
 }
 

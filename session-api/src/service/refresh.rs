@@ -74,9 +74,7 @@ impl Service {
         let ring = self.keys().ring();
         let now = crate::clock::now();
         let issuer = &self.settings().issuer;
-        let token = issuer
-            .read_session_token(session_token, &ring, now)
-            .map_err(|_| Error::SessionEnded)?;
+        let token = issuer.read_session_token(session_token, &ring, now)?;
         let (answer, answered) = oneshot::channel();
         let job = Job {
             token,

@@ -209,6 +209,92 @@ async fn theft_and_forgery_have_a_line() {
     assert_eq!(line["session"], own.id);
 }
 
+#[tokio::test]
+async fn a_credential_that_no_client_would_show_has_a_line() {
+    LazyLock::force(&WRITTEN);
+    let world = World::begins().await;
+    let (alice, bob) = (world.browser("alice").await, world.browser("bob").await);
+    let get = |path: &str, cookies: String| world.request("GET", path).header(COOKIE, cookies);
+    let pair = |browser: &Browser, name: &str| format!("{name}={}", browser.cookie(name));
+    let both = format!("{}; {}", pair(&alice, ACCESS), pair(&bob, SESSION));
+    let twice = format!("{0}; {0}", pair(&alice, ACCESS));
+    let planted = get("/session", pair(&bob, SESSION)).header("sec-fetch-site", "same-origin");
+    let forge = |name: &str| {
+        let token = alice.cookie(name);
+        let middle = token.len() - 40;
+        let other = if token.as_bytes()[middle] == b'A' {
+            "B"
+        } else {
+            "A"
+        };
+        format!("{}{other}{}", &token[..middle], &token[middle + 1..])
+    };
+    let refresh = json!({ "session_token": forge(SESSION) });
+    let refresh = world.request("POST", "/session/refresh").json(&refresh);
+    for (case, request, reason) in [
+        ("mixed", get("/sessions", both.clone()), "mixed"),
+        ("mixed, by session", get("/session", both), "mixed"),
+        ("planted", planted, "mixed"),
+        ("twice", get("/sessions", twice), "twice"),
+        (
+            "two headers",
+            world
+                .request("GET", "/sessions")
+                .bearer_auth("x")
+                .bearer_auth("y"),
+            "twice",
+        ),
+        (
+            "an access token",
+            get("/sessions", format!("{ACCESS}={}", forge(ACCESS))),
+            "forged",
+        ),
+        (
+            "by header",
+            world.request("GET", "/sessions").bearer_auth(forge(ACCESS)),
+            "forged",
+        ),
+        (
+            "a session token",
+            get("/session", format!("{SESSION}={}", forge(SESSION))),
+            "forged",
+        ),
+        ("to refresh", refresh, "forged"),
+        (
+            "anything",
+            world.request("GET", "/sessions").bearer_auth("x"),
+            "forged",
+        ),
+    ] {
+        let (id, answer) = sent(request).await;
+        assert!(
+            [400, 401].contains(&answer.status),
+            "{case}: {}",
+            answer.body
+        );
+        let expected = json!({
+            "message": "credential.refused", "reason": reason, "left_out": 0,
+        });
+        assert_eq!(line_of(&id), expected, "{case}");
+    }
+    // What happens to everybody is no attempt at anything.
+    let mut alice = alice;
+    alice.sends(&world, "DELETE", "/session").await.must_be(200);
+    let over = world.phone("alice").await;
+    over.sends(&world, "DELETE", "/session").await.must_be(200);
+    for (case, request) in [
+        ("nothing", world.request("GET", "/sessions")),
+        (
+            "of a session that ended",
+            over.request(&world, "GET", "/sessions"),
+        ),
+    ] {
+        let (id, answer) = sent(request).await;
+        assert_eq!(answer.status, 401, "{case}");
+        assert_eq!(lines(&[&format!("\"{id}\"")]), [Value::Null; 0], "{case}");
+    }
+}
+
 /// In the lines of all tests of this process: no name, no password, no address, no token.
 #[tokio::test]
 async fn nothing_personal_is_written() {

@@ -97,7 +97,7 @@ async fn knows_session_of(service: &Service, granted: &Granted) -> bool {
     let token = &granted.session_token.token;
     match service.caller_by_session_token(token, Purpose::Any).await {
         Ok(caller) => caller.session_id == granted.session_id,
-        Err(Error::SessionEnded) => false,
+        Err(Error::Forged) => false,
         Err(error) => panic!("{error}"),
     }
 }
@@ -171,7 +171,7 @@ async fn a_revoked_session_key_takes_its_session_tokens_along_and_nothing_else()
     assert!(!knows_session_of(&service, &before).await);
     assert!(matches!(
         refresh(&service, &before).await,
-        Err(Error::SessionEnded)
+        Err(Error::Forged)
     ));
     assert!(takes(&service, &before).await, "its access token lives on");
     let now = service.store().head().await.unwrap().position;

@@ -80,7 +80,7 @@ async fn an_access_token_is_no_session_token_and_the_other_way_round() {
     let refreshed = service
         .refresh(&first.access.token, Delivery::Body, None)
         .await;
-    assert!(matches!(refreshed, Err(Error::SessionEnded)));
+    assert!(matches!(refreshed, Err(Error::Forged)));
     assert!(
         service
             .read_access_token(&first.session_token.token)

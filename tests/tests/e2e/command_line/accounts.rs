@@ -1,13 +1,15 @@
-//! `user unlock` and `client rotate`, beside a service that runs.
+//! `user unlock` and `client rotate`, beside a service that runs; and what an auditor reads of it.
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::time::Duration;
 use tests::folder::Folder;
 use tests::session_api::Settings;
 use tests::user::Answer;
 use tests::{SessionApi, User};
 
 const PASSWORD: &str = "correct horse battery staple";
+const SOON: Duration = Duration::from_secs(20);
 
 async fn service(folder: &Folder) -> SessionApi {
     let url = format!("sqlite:{}", folder.path().join("x.db").display());
@@ -102,6 +104,40 @@ async fn an_unlocked_owner_logs_in_beside_strangers_who_go_on() {
     let printed = service.settings().must_run(&printed, "").await;
     let link = "bob logs in at https://id.example.com/auth/#device=";
     assert!(printed.contains(link), "{printed}");
+}
+
+/// Rates and filters leave the auditor's lines alone.
+#[tokio::test]
+async fn an_auditor_reads_on_where_nothing_else_is_logged() {
+    let folder = Folder::new("audit-");
+    let url = format!("sqlite:{}", folder.path().join("x.db").display());
+    let settings = Settings::new(&url)
+        // Whoever starts it waits for the line that it listens.
+        .env("RUST_LOG", "off,session_api::cli::serve=info")
+        .env("SESSION_API_OPEN_REGISTRATION", "true")
+        .env("SESSION_API_LOG_FORMAT", "json");
+    let service = SessionApi::start(&settings).await;
+    let post = async |path: &str, password: &str, id: &str| {
+        let body = json!({ "username": "alice", "password": password });
+        let request = reqwest::Client::new().post(format!("{}{path}", service.url()));
+        Answer::of(request.header("x-request-id", id).json(&body)).await
+    };
+    // A library panics on this one, and its words could hold a part of it.
+    let overflowing = "12".repeat(16);
+    post("/users", &overflowing, "before").await.must_be(422);
+    post("/session", PASSWORD, "the-one").await.must_be(401);
+    let running = service.program().server().running();
+    let line = running.says("login.failed", SOON).await;
+    assert!(line.contains("\"id\":\"the-one\""), "{line}");
+    let log = running.log();
+    assert_eq!(log.line_with("panicked"), None);
+    assert_eq!(log.line_with("1212"), None);
+    let output = service
+        .settings()
+        .run(&["client", "add", "orders"], "")
+        .await;
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("operator.acted"), "{told}");
 }
 
 #[tokio::test]
