@@ -7,6 +7,7 @@
 //! | [`pages`] | the account page, the operator's, and their files |
 //! | [`credential`], [`csrf`], [`cookies`], [`cors`] | which credential counts, and what browsers need |
 //! | [`throttle`], [`places`] | how much of the service one stranger may have |
+//! | [`standing`] | whether clients that hold a stream still may |
 //! | [`refusals`] | what an auditor reads |
 //! | [`route`] | from a request to its handler, and what every answer carries |
 //! | [`call`], [`json`], [`address`], [`device`] | reading requests |
@@ -41,6 +42,7 @@ mod route;
 mod session;
 mod sessions;
 mod settings;
+mod standing;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -62,6 +64,7 @@ use json::Takes::{Form, Json, JsonOrNothing, Nothing};
 use places::Places;
 use refusals::Refusals;
 use route::{Endpoint, Endpoints, delete, get, post, put};
+use standing::Clients;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -158,6 +161,7 @@ struct State {
     metrics: metrics::Metrics,
     /// For clients of `/revocations/stream`.
     streams: Places,
+    clients: Arc<Clients>,
     throttle: Throttle,
     refusals: Refusals,
     watchers: Arc<Watchers>,
@@ -196,6 +200,7 @@ pub(crate) async fn run(
         https: issuer.starts_with("https:"),
         metrics: metrics::Metrics::default(),
         streams: Places::new(settings.streams),
+        clients: Arc::new(Clients::new()),
         throttle: Throttle::new(settings.throttle),
         refusals: Refusals::new(),
         watchers: Watchers::new(settings.max_session_streams),
@@ -203,6 +208,7 @@ pub(crate) async fn run(
         app,
     });
     tokio::spawn(sweep(state.clone()));
+    tokio::spawn(look_at_clients(state.clone()));
     let live = state.app.service.relay().live();
     let following = state.clone();
     tokio::spawn(async move {
@@ -235,6 +241,22 @@ async fn sweep(state: Arc<State>) {
         }
     };
     state.stopping.run_until_cancelled(sweeping).await;
+}
+
+/// Works until the stop.
+async fn look_at_clients(state: Arc<State>) {
+    let mut tick = tokio::time::interval(standing::LOOK);
+    let looking = async {
+        loop {
+            tick.tick().await;
+            let (clients, service) = (state.clients.clone(), state.app.service.clone());
+            // In a task of its own, which no stop interrupts (see `crate::store`). A failure is told of
+            // by whoever needs the database.
+            let look = tokio::spawn(async move { clients.look(service.store()).await });
+            let _away = look.await;
+        }
+    };
+    state.stopping.run_until_cancelled(looking).await;
 }
 
 fn public_endpoints(state: &State) -> Vec<Endpoint> {

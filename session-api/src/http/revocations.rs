@@ -40,15 +40,16 @@ pub(super) async fn stream(call: Call) -> Result<HttpResponse, Error> {
             .insert_header((header::CONTENT_TYPE, EVENT_STREAM))
             .finish());
     }
-    let client = client.as_ref().map(|client| client.name.as_str());
-    let place = call.state.streams.take(client, call.address())?;
+    let name = client.as_ref().map(|client| client.name.as_str());
+    let place = call.state.streams.take(name, call.address())?;
+    let standing = client.map(|client| call.state.clients.standing(client));
     let relay = call.service().relay().clone();
     // Before the latest cut is looked at: what is cut from now on comes this way, and whatever was
     // cut before is in the pages.
     let live = relay.live();
     let latest = latest(&call).await?;
     let stopping = call.state.stopping.clone();
-    let stream = PageStream::begin(relay, after, latest, live, stopping, place).await?;
+    let stream = PageStream::begin(relay, after, latest, live, stopping, standing, place).await?;
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, EVENT_STREAM))
         // A proxy that buffers would hold heartbeats back until they prove nothing.

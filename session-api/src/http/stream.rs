@@ -5,6 +5,7 @@
 //! place and its pages for good.
 
 use super::places::Place;
+use super::standing::Standing;
 use crate::relay::{Latest, LivePage, Relay};
 use crate::store;
 use bytes::Bytes;
@@ -24,8 +25,9 @@ const READ: usize = 8;
 /// For so long an event waits for its client, after what the network holds.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Ends where the service stops and where the client is too slow: it asks again with the id of the
-/// last event, and catches up from the log, which costs less than to remember for it.
+/// Ends where the service stops, where the client has lost its credential, and where it is too slow: it
+/// asks again with the id of the last event, and catches up from the log, which costs less than to
+/// remember for it.
 pub(super) struct PageStream {
     relay: Relay,
     latest: Latest,
@@ -35,6 +37,8 @@ pub(super) struct PageStream {
     pages: VecDeque<LivePage>,
     live: Receiver<LivePage>,
     stopping: CancellationToken,
+    /// Nothing where the feed is open and nobody said who it is.
+    standing: Option<Standing>,
     _place: Place,
 }
 
@@ -46,6 +50,7 @@ impl PageStream {
         latest: Latest,
         live: Receiver<LivePage>,
         stopping: CancellationToken,
+        standing: Option<Standing>,
         place: Place,
     ) -> store::Result<Self> {
         let pages: VecDeque<_> = relay.pages_after(after, latest, READ).await?.into();
@@ -57,6 +62,7 @@ impl PageStream {
             pages,
             live,
             stopping,
+            standing,
             _place: place,
         })
     }
@@ -101,6 +107,7 @@ impl PageStream {
         }
         tokio::select! {
             () = self.stopping.cancelled() => None,
+            () = lost(&mut self.standing) => None,
             // An error: it fell behind, or the service is ending.
             page = self.live.recv() => page.ok(),
         }
@@ -121,5 +128,12 @@ impl PageStream {
         self.pages = read.ok()?.into();
         self.to = self.pages.back()?.to;
         Some(())
+    }
+}
+
+async fn lost(standing: &mut Option<Standing>) {
+    match standing {
+        Some(standing) => standing.lost().await,
+        None => std::future::pending().await,
     }
 }

@@ -25,7 +25,7 @@ impl World {
             .collect()
     }
 
-    async fn ends(&self, phone: &Phone) -> Position {
+    pub(super) async fn ends(&self, phone: &Phone) -> Position {
         let answer = phone.sends(self, "DELETE", "/session").await.must_be(200);
         assert_eq!(answer.body["published"], true);
         Position::new(answer.body["position"].as_u64().unwrap()).unwrap()
@@ -79,7 +79,7 @@ impl Listener {
     }
 
     /// Reads until a page reveals the end of that session; where its `from` was.
-    async fn hears_of(&mut self, world: &World, session: &str) -> Page {
+    pub(super) async fn hears_of(&mut self, world: &World, session: &str) -> Page {
         let target = Target::Session(session.parse().unwrap());
         loop {
             let page = self.page(world).await;

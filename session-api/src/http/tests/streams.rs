@@ -46,6 +46,7 @@ async fn a_client_that_falls_behind_is_told_to_begin_anew() {
         latest,
         live,
         CancellationToken::new(),
+        None,
         place,
     );
     let mut events = Box::pin(stream.await.unwrap().events(SOON));
@@ -81,7 +82,7 @@ async fn a_client_that_does_not_read_gives_its_place_to_others() {
     let places = one_place();
     let place = places.take(None, None).ok().unwrap();
     let stopping = CancellationToken::new();
-    let stream = PageStream::begin(relay, None, latest, live, stopping, place);
+    let stream = PageStream::begin(relay, None, latest, live, stopping, None, place);
     let _unread = stream.await.unwrap().events(Duration::from_millis(200));
     assert_eq!(places.taken(), 1);
     tests::eventually("the place is free", SOON, async || places.taken() == 0).await;
@@ -126,6 +127,43 @@ async fn no_client_and_no_address_takes_all_streams() {
     }
     let ninth = Answer::of(stream(false, "192.0.2.3")).await;
     assert_refused(&ninth, 503, "overloaded", "all are taken");
+}
+
+#[tokio::test]
+async fn a_client_that_is_gone_or_has_another_secret_loses_its_stream() {
+    let world = World::begins().await;
+    for name in ["removed", "rotated"] {
+        let client = ClientRow {
+            name: name.to_owned(),
+            secret_hash: Sha256::digest(name).into(),
+            created_at: crate::clock::now(),
+        };
+        world.store.add_client(&client).await.unwrap().unwrap();
+    }
+    let stream = |name: &str, secret: &str| {
+        let request = world.request("GET", "/revocations/stream");
+        Listener::of(request.basic_auth(name, Some(secret)))
+    };
+    let mut removed = stream("removed", "removed").await;
+    let mut rotated = stream("rotated", "rotated").await;
+    let mut stays = stream(CLIENT, CLIENT_SECRET).await;
+    assert!(world.store.remove_client("removed").await.unwrap());
+    assert!(
+        world
+            .store
+            .set_client_secret("rotated", [7; 32])
+            .await
+            .unwrap()
+    );
+    for lost in [&mut removed, &mut rotated] {
+        let to_the_end = async { while lost.next().await.is_some() {} };
+        tokio::time::timeout(SOON, to_the_end)
+            .await
+            .expect("an end");
+    }
+    let phone = world.phone("alice").await;
+    world.ends(&phone).await;
+    stays.hears_of(&world, &phone.id).await;
 }
 
 #[tokio::test]
