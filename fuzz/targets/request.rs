@@ -41,6 +41,7 @@ fuzz_target!(|input: &[u8]| {
         Ok(Presented::Cookie(token)) => {
             assert!(all("authorization").is_empty());
             assert_eq!(cookie(&*headers, ACCESS_COOKIE).unwrap(), Some(token));
+            assert!(all("cookie").iter().map(|line| line.len()).sum::<usize>() <= 8 * 1024);
             let joined = all("cookie").join(&b"; "[..]);
             let count = |text: &str| {
                 let windows = joined.windows(text.len());

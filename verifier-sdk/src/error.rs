@@ -20,6 +20,10 @@ pub enum Error {
     /// Two `Authorization` headers, or two cookies of one name: which one is meant cannot be known.
     #[error("the request carries two credentials where one is meant")]
     Ambiguous,
+    /// All cookies together have more than 8 KiB. A browser holds so many only where a page of a sister
+    /// domain has planted them.
+    #[error("the request carries more cookies than are read")]
+    TooManyCookies,
     /// A request with a cookie did not prove that the application's own page sent it.
     #[error("the request did not prove that it comes from the application's own page")]
     Csrf,
@@ -48,7 +52,7 @@ impl Error {
     pub const fn status(&self) -> u16 {
         match self {
             Self::Missing | Self::Invalid(_) => 401,
-            Self::Ambiguous => 400,
+            Self::Ambiguous | Self::TooManyCookies => 400,
             Self::Csrf | Self::Forbidden => 403,
             Self::Stale { .. } | Self::Starting { .. } => 503,
         }
@@ -60,7 +64,7 @@ impl Error {
         match self {
             Self::Missing => "token-missing",
             Self::Invalid(_) => "token-invalid",
-            Self::Ambiguous => "bad-request",
+            Self::Ambiguous | Self::TooManyCookies => "bad-request",
             Self::Csrf => "csrf",
             Self::Forbidden => "forbidden",
             Self::Stale { .. } => "verifier-stale",
@@ -73,9 +77,12 @@ impl Error {
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Stale { retry_after } | Self::Starting { retry_after } => Some(*retry_after),
-            Self::Missing | Self::Invalid(_) | Self::Ambiguous | Self::Csrf | Self::Forbidden => {
-                None
-            }
+            Self::Missing
+            | Self::Invalid(_)
+            | Self::Ambiguous
+            | Self::TooManyCookies
+            | Self::Csrf
+            | Self::Forbidden => None,
         }
     }
 }

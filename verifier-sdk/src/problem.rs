@@ -148,7 +148,7 @@ const fn title(error: &Error) -> &'static str {
     match error {
         Error::Missing => "An access token is needed.",
         Error::Invalid(_) => "The access token is not accepted.",
-        Error::Ambiguous => "The request presents two credentials where one is meant.",
+        Error::Ambiguous | Error::TooManyCookies => "The request is not understood.",
         Error::Csrf => "The request did not prove that it comes from the application's own page.",
         Error::Forbidden => "Not allowed.",
         Error::Stale { .. } => "Access tokens cannot be checked at the moment.",
@@ -184,7 +184,12 @@ mod tests {
             ),
             (
                 Error::Ambiguous,
-                r#"{"type":"urn:portcullis:bad-request","title":"The request presents two credentials where one is meant.","status":400}"#,
+                r#"{"type":"urn:portcullis:bad-request","title":"The request is not understood.","status":400}"#,
+                None,
+            ),
+            (
+                Error::TooManyCookies,
+                r#"{"type":"urn:portcullis:bad-request","title":"The request is not understood.","status":400}"#,
                 None,
             ),
             (

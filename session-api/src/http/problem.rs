@@ -140,9 +140,12 @@ impl Error {
     fn problem(&self) -> Problem {
         match self {
             Self::Service(error) | Self::Mixed(error) => of_service(error),
-            // One title for each type of problem; which header stood twice is a hint.
+            // One title for each type of problem; what was too much is a hint.
             Self::Request(verifier_sdk::Error::Ambiguous) => {
                 bad_request("Two credentials were presented where one is meant.")
+            }
+            Self::Request(verifier_sdk::Error::TooManyCookies) => {
+                bad_request("All cookies together have more than 8 KiB.")
             }
             Self::Request(error) => Problem::from(error),
             Self::BadRequest(hint) => bad_request(hint),

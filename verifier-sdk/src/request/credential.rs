@@ -9,6 +9,10 @@ use crate::error::{Error, Reason};
 /// TLS (draft-ietf-httpbis-layered-cookies).
 pub const ACCESS_COOKIE: &str = "__Host-Http-access";
 
+/// What is read of the `Cookie` headers of one request, in bytes of all of them together. Browsers send
+/// less (RFC 6265bis, section 4.2.1).
+const MAX_COOKIES_LEN: usize = 8 * 1024;
+
 /// The token that a request is judged by, unchecked, and the way it came.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Presented<'a> {
@@ -37,8 +41,8 @@ impl std::fmt::Debug for Presented<'_> {
 ///
 /// # Errors
 /// [`Error::Missing`] without a token or with another scheme than `Bearer`; [`Error::Ambiguous`]
-/// with two `Authorization` headers or two cookies of that name; [`Error::Invalid`] where the
-/// token is not even text.
+/// with two `Authorization` headers; [`Error::Invalid`] where the token is not even text; and those
+/// of [`cookie`].
 pub fn present<'a>(headers: &'a (impl Headers + ?Sized)) -> Result<Presented<'a>, Error> {
     match count(headers, "authorization") {
         Count::Many => Err(Error::Ambiguous),
@@ -67,13 +71,17 @@ fn bearer(credentials: &[u8]) -> Result<&str, Error> {
 /// same reason only spaces and tabs are trimmed, never other white space of Unicode.
 ///
 /// # Errors
-/// [`Error::Ambiguous`] where two cookies have that name, in one `Cookie` header or in several: one
-/// of them may have been planted, and their order says nothing (RFC 6265, section 4.2.2).
+/// [`Error::TooManyCookies`] where all cookies together have more than 8 KiB: they are not even looked
+/// at. [`Error::Ambiguous`] where two cookies have that name, in one `Cookie` header or in several:
+/// one of them may have been planted, and their order says nothing (RFC 6265, section 4.2.2).
 /// [`Error::Invalid`] where the value is not UTF-8.
 pub fn cookie<'a>(
     headers: &'a (impl Headers + ?Sized),
     name: &str,
 ) -> Result<Option<&'a str>, Error> {
+    if headers.all("cookie").map(<[u8]>::len).sum::<usize>() > MAX_COOKIES_LEN {
+        return Err(Error::TooManyCookies);
+    }
     let mut values = headers
         .all("cookie")
         .flat_map(|header| header.split(|byte| *byte == b';'))

@@ -26,8 +26,19 @@ pub(crate) fn fresh(ann: &Minted, bob: &Minted) -> Vec<Case> {
     let tampered = tampered(&anns);
     let who = |method| request(method, "/whoami");
     let both_cookies = format!("__Host-Http-access={anns_web}; __Host-Http-access={bobs_web}");
+    let crowded = format!("__Host-Http-access={anns_web}; x={}", "x".repeat(8_192));
     vec![
         ("nothing", who("GET"), Refused(401, "token-missing")),
+        (
+            "more cookies than are read",
+            who("GET").header("cookie", &crowded),
+            Refused(400, "bad-request"),
+        ),
+        (
+            "the same beside a bearer",
+            who("GET").header("cookie", &crowded).bearer(&anns),
+            For(ann.user),
+        ),
         ("bearer", who("GET").bearer(&anns), For(ann.user)),
         ("another's bearer", who("GET").bearer(&bobs), For(bob.user)),
         ("bearer POST", who("POST").bearer(&anns), For(ann.user)),

@@ -9,8 +9,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tests::user::Answer;
 use verifier_sdk::token::AccessToken;
 
-/// What a server takes of a header; what is longer it refuses without reading the rest.
-const MAX_HEADER: usize = 8 * 1024;
+/// What is read of all cookies together; with more, none is looked at, and the answer is 400.
+const MAX_COOKIES: usize = 8 * 1024;
+
+/// What the service reads of a body; a longer one is 413.
+const MAX_BODY: usize = 16 * 1024;
+
+/// What the HTTP server reads of all headers together, but for those that the client adds. With more it
+/// hangs up, or answers in words of its own.
+const MAX_HEAD: usize = 127 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Surface {
@@ -89,7 +96,8 @@ impl Surface {
                 // With a key one successor serves every good spelling of the token.
                 let request = site.http.post(api("/session/refresh")).json(&body);
                 let request = request.header("idempotency-key", "the same for all of them");
-                judged(request, text, "session-ended").await
+                let around = r#"{"session_token":""}"#.len();
+                judged(request, text, "session-ended", MAX_BODY - around).await
             }
             Self::Introspection => form(client(), text, "active", true.into()).await,
             Self::Revocation => {
@@ -114,7 +122,7 @@ fn decoder(site: &Site, text: &str) -> Outcome {
 async fn header(request: RequestBuilder, text: &str, slug: &str) -> Outcome {
     match HeaderValue::from_bytes(format!("Bearer {text}").as_bytes()) {
         Ok(value) if text.trim_matches([' ', '\t']) == text => {
-            judged(request.header("authorization", value), text, slug).await
+            judged(request.header("authorization", value), text, slug, MAX_HEAD).await
         }
         _ => Outcome::Inexpressible,
     }
@@ -123,20 +131,29 @@ async fn header(request: RequestBuilder, text: &str, slug: &str) -> Outcome {
 async fn cookie(request: RequestBuilder, name: &str, text: &str, slug: &str) -> Outcome {
     match HeaderValue::from_bytes(format!("{name}={text}").as_bytes()) {
         Ok(value) if text.trim_matches([' ', '\t']) == text && !text.contains(';') => {
-            judged(request.header(COOKIE, value), text, slug).await
+            let request = request.header(COOKIE, value);
+            if !(MAX_COOKIES..=MAX_HEAD).contains(&(name.len() + text.len())) {
+                return judged(request, text, slug, MAX_HEAD).await;
+            }
+            let answer = Answer::of(request).await;
+            if (answer.status, answer.problem()) == (400, Some("bad-request")) {
+                Outcome::Refused
+            } else {
+                Outcome::Odd(format!("{answer:?}"))
+            }
         }
         _ => Outcome::Inexpressible,
     }
 }
 
-/// Every refusal looks the same, whatever was wrong.
-async fn judged(mut request: RequestBuilder, text: &str, slug: &str) -> Outcome {
-    if text.len() > MAX_HEADER {
+/// Every refusal looks the same, whatever was wrong with a text that is not longer than `most`.
+async fn judged(mut request: RequestBuilder, text: &str, slug: &str, most: usize) -> Outcome {
+    if text.len() > most {
         // The server hangs up while the client still sends, and the next request must not meet that.
         request = request.header(CONNECTION, "close");
     }
     let Ok(answer) = request.send().await else {
-        return unless_long(text, "no answer");
+        return unless_long(text, "no answer", most);
     };
     let answer = Answer::read(answer).await;
     let header = |name: &str| answer.headers.get(name).map_or("", |v| v.to_str().unwrap());
@@ -157,13 +174,13 @@ async fn judged(mut request: RequestBuilder, text: &str, slug: &str) -> Outcome 
                 Outcome::Odd(format!("{answer:?}"))
             }
         }
-        400 | 413 | 431 => unless_long(text, &format!("{answer:?}")),
+        400 | 413 | 431 => unless_long(text, &format!("{answer:?}"), most),
         _ => Outcome::Odd(format!("{answer:?}")),
     }
 }
 
-fn unless_long(text: &str, what: &str) -> Outcome {
-    if text.len() > MAX_HEADER {
+fn unless_long(text: &str, what: &str, most: usize) -> Outcome {
+    if text.len() > most {
         Outcome::Refused
     } else {
         Outcome::Odd(what.to_owned())
@@ -185,7 +202,7 @@ async fn form(
         400 if text.is_empty() || answer.body["error"] == "unsupported_token_type" => {
             Outcome::Refused
         }
-        413 => unless_long(text, "too large"),
+        413 => unless_long(text, "too large", MAX_BODY - "token=".len()),
         _ => Outcome::Odd(format!("{answer:?}")),
     }
 }

@@ -183,6 +183,26 @@ fn one_cookie_among_a_hundred() {
     );
 }
 
+/// What is longer is not looked at, wherever the cookie stands; and a header is judged alone.
+#[test]
+fn eight_kilobytes_of_cookies_are_read_and_no_more() {
+    let access = format!("{ACCESS_COOKIE}=t");
+    let rest = |total: usize| "x".repeat(total - access.len());
+    for (total, expected) in [(8 * 1024, "cookie t"), (8 * 1024 + 1, "bad-request")] {
+        let lines = [("cookie", access.clone()), ("cookie", rest(total))];
+        assert_eq!(way(present(&lines[..])), expected);
+        let lines = [("Cookie", rest(total)), ("cookie", access.clone())];
+        assert_eq!(way(present(&lines[..])), expected);
+        let line = format!("{access}; {}", rest(total - 2));
+        assert_eq!(way(present(&[("cookie", line)][..])), expected);
+    }
+    let long = [
+        ("cookie", "x".repeat(100_000)),
+        ("authorization", "Bearer t".to_owned()),
+    ];
+    assert_eq!(way(present(&long[..])), "bearer t");
+}
+
 #[test]
 fn any_cookie_is_read_by_the_same_rules() {
     let headers: Lines<'_> = &[("cookie", b"__Secure-session=s; x=1; x=2")];
