@@ -145,6 +145,7 @@ struct Incoming {
     alg: Option<String>,
     #[serde(rename = "use")]
     usage: Option<String>,
+    key_ops: Option<Vec<String>>,
 }
 
 impl Incoming {
@@ -153,7 +154,9 @@ impl Incoming {
         let meant = jwk.kty == "OKP"
             && jwk.crv == "Ed25519"
             && jwk.alg.is_none_or(|alg| alg == "EdDSA")
-            && jwk.usage.is_none_or(|usage| usage == "sig");
+            && jwk.usage.is_none_or(|usage| usage == "sig")
+            // RFC 7517, section 4.3.
+            && jwk.key_ops.is_none_or(|ops| ops.iter().any(|op| op == "verify"));
         let x: [u8; 32] = URL_SAFE_NO_PAD.decode(jwk.x).ok()?.try_into().ok()?;
         let key = VerifyingKey::from_bytes(&x).ok()?;
         // Under a low-order key a signature that anyone can write verifies for any message. And a
@@ -176,6 +179,10 @@ mod tests {
 
     fn jwk(kid: &str, x: &str) -> String {
         format!(r#"{{"kty":"OKP","crv":"Ed25519","kid":"{kid}","x":"{x}"}}"#)
+    }
+
+    fn with_ops(ops: &str) -> String {
+        format!(r#"{{"kty":"OKP","crv":"Ed25519","kid":"e","x":"{X}","key_ops":{ops}}}"#)
     }
 
     #[test]
@@ -215,6 +222,11 @@ mod tests {
             jwk("", X),
             format!(r#"{{"kty":"OKP","crv":"Ed25519","kid":"e","x":"{X}","use":"enc"}}"#),
             format!(r#"{{"kty":"OKP","crv":"Ed25519","kid":"e","x":"{X}","alg":"HS256"}}"#),
+            with_ops("[]"),
+            with_ops(r#"["sign"]"#),
+            with_ops(r#"["Verify","deriveBits"]"#),
+            with_ops(r#""verify""#),
+            with_ops("[7]"),
         ] {
             let set = set(&format!("{other},{good}")).unwrap();
             assert_eq!(
@@ -227,6 +239,14 @@ mod tests {
                 Error::NoKey,
                 "{other}"
             );
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_for_verifying_among_other_things_is_one() {
+        for ops in [r#"["verify"]"#, r#"["sign","verify"]"#, "null"] {
+            let set = set(&with_ops(ops)).unwrap();
+            assert_eq!(set.kids().count(), 1, "{ops}");
         }
     }
 
