@@ -106,7 +106,8 @@ pub(super) struct ServiceArgs {
     allowed_origin: Vec<Origin>,
 
     /// An address or network whose X-Forwarded-For is believed; may be given again, or several with
-    /// commas between.
+    /// commas between. Everybody in such a network can say to come from any address, and so try
+    /// passwords without a rate: name the proxies alone, and never a network that clients share.
     #[arg(long, env = "SESSION_API_TRUSTED_PROXY", value_delimiter = ',', value_parser = network, value_name = "NET")]
     trusted_proxy: Vec<IpNet>,
 
@@ -146,7 +147,7 @@ pub(super) struct ServiceArgs {
     )]
     max_streams_per_client: usize,
 
-    /// How many of them may come from one address, or one /64 of IPv6. No limit with --throttle off.
+    /// How many of them may come from one address, or one /56 of IPv6. No limit with --throttle off.
     #[arg(
         long,
         env = "SESSION_API_MAX_STREAMS_PER_ADDRESS",
@@ -167,7 +168,7 @@ pub(super) struct ServiceArgs {
     max_session_streams: usize,
 
     /// Whether tries at passwords have a rate, counted by each replica for itself: 100 at once and
-    /// then one a second from each address (or /64 of IPv6), 10 at once and then one in 6s for each
+    /// then one a second from each address (or /56 of IPv6), 10 at once and then one in 6s for each
     /// account from each address. Off is for tests, and only where the issuer is on loopback.
     #[arg(
         long,

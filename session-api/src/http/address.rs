@@ -31,10 +31,16 @@ pub(super) fn client_address<'a>(
     address
 }
 
-/// What counts as one client: an address, and of IPv6 the network in which one may take any.
+/// What counts as one client: an address, and of IPv6 a /56.
+///
+/// That is what one household is given (RIPE-690 recommends no less), and it holds 256 networks of 2^64
+/// addresses each: counted by /64, one line at home would have 256 shares. On the other side up to 256
+/// phones of a mobile network share one, as they do behind one address of IPv4. Whoever has a /48 of
+/// their own has 256 shares; the tries at one account end at a hundred from everywhere together.
 pub(super) fn neighbourhood(address: IpAddr) -> IpAddr {
+    const OTHERS: u32 = 128 - 56;
     match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> 64 << 64).into(),
+        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> OTHERS << OTHERS).into(),
         v4 => v4,
     }
 }
@@ -51,6 +57,24 @@ fn read(hop: &[u8]) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_household_is_one_client() {
+        for (one, other, same) in [
+            ("192.0.2.1", "192.0.2.2", false),
+            ("192.0.2.1", "::ffff:192.0.2.1", true),
+            (
+                "2001:db8:1:100::1",
+                "2001:db8:1:1ff:ffff:ffff:ffff:ffff",
+                true,
+            ),
+            ("2001:db8:1:100::1", "2001:db8:1:200::1", false),
+            ("2001:db8:1::1", "2001:db8:2::1", false),
+        ] {
+            let [one_, other_] = [one, other].map(|text| neighbourhood(text.parse().unwrap()));
+            assert_eq!(one_ == other_, same, "{one} {other}");
+        }
+    }
 
     #[test]
     fn only_a_trusted_peer_is_believed() {

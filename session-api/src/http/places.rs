@@ -12,7 +12,7 @@ pub(crate) struct Caps {
     pub(crate) all: usize,
     /// By one credential.
     pub(crate) client: usize,
-    /// From one address, or one /64 of IPv6; nothing for no limit.
+    /// From one address, or one /56 of IPv6; nothing for no limit.
     pub(crate) address: Option<usize>,
 }
 

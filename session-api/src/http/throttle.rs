@@ -217,7 +217,7 @@ mod tests {
         };
         assert_eq!(tries("2001:db8::1", 60), 60);
         assert_eq!(tries("2001:db8::ffff:1", 60), 40);
-        assert_eq!(tries("2001:db8:0:1::1", 60), 60);
+        assert_eq!(tries("2001:db8:0:100::1", 60), 60);
         assert_eq!(tries("192.0.2.1", 60), 60);
         assert_eq!(tries("::ffff:192.0.2.1", 60), 40);
         assert_eq!(tries("192.0.2.2", 60), 60);
