@@ -24,7 +24,9 @@ const PASSWORD: &str = "correct horse battery staple";
 /// The service, and two other servers on the same host: the application, whose pages may call the
 /// service (`--allowed-origin`), and a stranger.
 struct World {
+    /// Of the service and, but for one test, of the application.
     host: &'static str,
+    app_host: &'static str,
     service: SessionApi,
     app: Site,
     stranger: Site,
@@ -39,11 +41,16 @@ impl World {
 
     /// The same, browsers knowing the host by that name.
     async fn begins_at(host: &'static str) -> Self {
+        Self::begins_apart(host, host).await
+    }
+
+    /// The same, with the application on another.
+    async fn begins_apart(host: &'static str, app_host: &'static str) -> Self {
         let folder = Folder::new("browsers-");
         let (app, stranger) = (Site::starts(), Site::starts());
         let database = format!("sqlite:{}", folder.path().join("log.db").display());
         let settings = Settings::new(&database)
-            .flag("--allowed-origin", &app.url_at(host, ""))
+            .flag("--allowed-origin", &app.url_at(app_host, ""))
             .env("SESSION_API_OPEN_REGISTRATION", "true");
         let service = SessionApi::start(&settings).await;
         for name in ["alice", "mallory"] {
@@ -51,6 +58,7 @@ impl World {
         }
         Self {
             host,
+            app_host,
             service,
             app,
             stranger,
@@ -60,7 +68,7 @@ impl World {
 
     /// A browser on a page of the application.
     async fn browser(&self) -> Browser {
-        Browser::opens_at(&self.app.url_at(self.host, "/")).await
+        Browser::opens_at(&self.app.url_at(self.app_host, "/")).await
     }
 
     /// The same, in which `name` has logged in.
@@ -97,14 +105,18 @@ impl World {
             const answer = await fetch(url, request).catch(() => null);
             return answer && [answer.status, await answer.json()];
         "#;
-        let service = self.service.url().replace("127.0.0.1", self.host);
-        let url = format!("{service}{path}");
+        let url = format!("{}{path}", self.service_url());
         let arguments = [method.into(), url.into(), body.into()];
         let answer = browser.runs(CALL, &arguments).await;
         Answer {
             status: answer[0].as_u64(),
             body: answer[1].clone(),
         }
+    }
+
+    /// Where browsers find the service.
+    fn service_url(&self) -> String {
+        self.service.url().replace("127.0.0.1", self.host)
     }
 
     /// Who the service says that the browser is. The page that is open must be the application's.

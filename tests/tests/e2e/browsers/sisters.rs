@@ -65,6 +65,35 @@ async fn a_planted_session_is_never_the_users() {
     assert_eq!(world.user_in(&alices).await.as_deref(), Some("alice"));
 }
 
+/// It sees no cookie of the service's, and the browser sends all of them.
+#[tokio::test]
+async fn an_application_on_a_sister_domain_logs_in_refreshes_and_logs_out() {
+    const USE: &str = r#"
+        const [service, login] = arguments;
+        const call = async (method, path, csrf, body) => {
+            const headers = {};
+            if (csrf) headers["X-CSRF-Token"] = csrf;
+            if (body) headers["Content-Type"] = "application/json";
+            const request = { method, headers, credentials: "include", body: body && JSON.stringify(body) };
+            const answer = await fetch(service + path, request);
+            return { status: answer.status, ...await answer.json() };
+        };
+        const answers = [await call("POST", "/session", null, login)];
+        answers.push(await call("GET", "/session"));
+        answers.push(await call("POST", "/session/refresh", answers[1].csrf_token));
+        answers.push(await call("GET", "/session"));
+        answers.push(await call("DELETE", "/session", answers[3].csrf_token));
+        return [document.cookie, answers.map((answer) => answer.status)];
+    "#;
+    let world = World::begins_apart("id.portcullis.localhost", "app.portcullis.localhost").await;
+    let browser = world.browser().await;
+    let login = json!({ "username": "alice", "password": PASSWORD });
+    let told = browser
+        .runs(USE, &[world.service_url().into(), login])
+        .await;
+    assert_eq!(told, json!(["", [201, 200, 200, 200, 200]]));
+}
+
 /// To cookies another port is the same host: a stranger who serves pages there is let in, and no
 /// prefix helps. A log-in replaces what was planted, all the same.
 #[tokio::test]
