@@ -297,3 +297,42 @@ async fn addresses_come_from_a_trusted_proxy_alone() {
         "198.51.100.7"
     );
 }
+
+/// There is one way in, the log-in: all else wants what that gave, or a client's credential.
+#[tokio::test]
+async fn every_call_but_a_few_wants_a_credential() {
+    const OPEN: [&str; 8] = [
+        "POST /session",
+        // The token in the form is the credential.
+        "POST /revoke",
+        "GET /",
+        "GET /admin",
+        "GET /.well-known/jwks.json",
+        "GET /healthz",
+        "GET /readyz",
+        "GET /metrics",
+    ];
+    let world = World::begins_with(|plan| plan.http.open_registration = false).await;
+    let mut asked = 0;
+    for endpoint in endpoints() {
+        let method = endpoint.method.as_str();
+        let name = format!("{method} {}", endpoint.path);
+        if OPEN.contains(&name.as_str()) || name.starts_with("GET /web/") {
+            continue;
+        }
+        let path = path_with(endpoint.path, "x");
+        let mut answers = Vec::new();
+        for request in [
+            world.request(method, &path),
+            world.request(method, &path).json(&json!({})),
+            world.request(method, &path).form(&[("token", "x")]),
+        ] {
+            answers.push(Answer::of(request).await.status);
+        }
+        assert!(answers.contains(&401), "{name}: {answers:?}");
+        let refused = answers.iter().all(|status| (400..500).contains(status));
+        assert!(refused, "{name}: {answers:?}");
+        asked += 1;
+    }
+    assert!(asked > 15, "{asked}");
+}

@@ -21,6 +21,17 @@ async fn says(service: &SessionApi, command: &[&str]) -> Value {
     serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
 }
 
+/// Nobody forgets to change the password of an account that nobody has made.
+#[tokio::test]
+async fn a_fresh_database_has_no_user() {
+    let folder = Folder::new("fresh-");
+    let service = service(&folder).await;
+    let users = says(&service, &["user", "list", "--json"]).await;
+    assert_eq!(users, json!({ "items": [] }));
+    let clients = says(&service, &["client", "list", "--json"]).await;
+    assert_eq!(clients, json!({ "items": [] }));
+}
+
 #[tokio::test]
 async fn an_account_that_strangers_closed_is_unlocked() {
     let folder = Folder::new("unlock-");
