@@ -35,7 +35,7 @@ pub(crate) fn fill(bytes: &mut [u8]) {
         .unwrap_or_else(|error| panic!("the operating system gives no randomness: {error}"));
 }
 
-/// The keys of a database, for a service: made where there are none, and encrypted where they are not
+/// The keys of a database, for a service: made where they are lacking, and encrypted where they are not
 /// and there is a key encryption key by now.
 pub(crate) async fn open_keys(store: &dyn Store, sealer: Sealer) -> Result<Keys> {
     let rows = store.keys().await?;
