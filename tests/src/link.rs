@@ -52,6 +52,7 @@ impl Condition {
 pub struct Link {
     url: String,
     condition: Arc<watch::Sender<Condition>>,
+    held: Arc<watch::Sender<Vec<Vec<u8>>>>,
     accepting: JoinHandle<()>,
 }
 
@@ -75,10 +76,12 @@ impl Link {
             .local_addr()
             .unwrap_or_else(|error| panic!("a link without an address: {error}"));
         let condition = Arc::new(watch::Sender::new(Condition::WELL));
+        let held = Arc::new(watch::Sender::default());
         Self {
             url: format!("{scheme}{own}{rest}"),
-            accepting: tokio::spawn(accept(near, port, condition.clone())),
+            accepting: tokio::spawn(accept(near, port, condition.clone(), held.clone())),
             condition,
+            held,
         }
     }
 
@@ -92,6 +95,25 @@ impl Link {
     pub fn becomes(&self, condition: Condition) {
         self.condition.send_replace(condition);
     }
+
+    /// Waits until `text` stands so many times in what a frozen line keeps from the server. Of each
+    /// connection the first 64 KiB are looked at.
+    ///
+    /// # Panics
+    /// Never: the line tells for as long as it is there.
+    pub async fn holds(&self, text: &str, times: usize) {
+        let text = text.as_bytes();
+        let occurrences = |data: &Vec<u8>| {
+            data.windows(text.len())
+                .filter(|part| *part == text)
+                .count()
+        };
+        let mut held = self.held.subscribe();
+        held.wait_for(|held| held.iter().map(occurrences).sum::<usize>() >= times)
+            .await
+            .map(drop)
+            .unwrap_or_else(|_| unreachable!("the line is there"));
+    }
 }
 
 impl Drop for Link {
@@ -101,9 +123,15 @@ impl Drop for Link {
     }
 }
 
-async fn accept(listener: TcpListener, to: u16, condition: Arc<watch::Sender<Condition>>) {
+async fn accept(
+    listener: TcpListener,
+    to: u16,
+    condition: Arc<watch::Sender<Condition>>,
+    held: Arc<watch::Sender<Vec<Vec<u8>>>>,
+) {
     while let Ok((near, _)) = listener.accept().await {
         let conditions = [condition.subscribe(), condition.subscribe()];
+        let held = Held::of_another(held.clone());
         tokio::spawn(async move {
             // Where nobody listens at the other end, the connection closes at once.
             let Ok(far) = TcpStream::connect(("127.0.0.1", to)).await else {
@@ -113,9 +141,32 @@ async fn accept(listener: TcpListener, to: u16, condition: Arc<watch::Sender<Con
             let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
             let [there, back] = conditions;
             tokio::join!(
-                pump(near_in, far_out, there, false),
-                pump(far_in, near_out, back, true)
+                pump(near_in, far_out, there, Some(held)),
+                pump(far_in, near_out, back, None)
             );
+        });
+    }
+}
+
+/// What a frozen line keeps from the server, of one connection.
+struct Held {
+    of_all: Arc<watch::Sender<Vec<Vec<u8>>>>,
+    number: usize,
+}
+
+impl Held {
+    fn of_another(of_all: Arc<watch::Sender<Vec<Vec<u8>>>>) -> Self {
+        let mut number = 0;
+        of_all.send_modify(|all| {
+            number = all.len();
+            all.push(Vec::new());
+        });
+        Self { of_all, number }
+    }
+
+    fn becomes(&self, data: &[u8]) {
+        self.of_all.send_if_modified(|all| {
+            std::mem::replace(&mut all[self.number], data.to_vec()) != data
         });
     }
 }
@@ -125,18 +176,38 @@ async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut condition: watch::Receiver<Condition>,
-    from_server: bool,
+    held: Option<Held>,
 ) {
+    let from_server = held.is_none();
     let (mut cut, mut half_closed) = (condition.clone(), condition.clone());
     let passing = async {
         let mut data = vec![0; 64 * 1024];
-        while let Ok(length @ 1..) = from.read(&mut data).await {
+        while let Ok(mut length @ 1..) = from.read(&mut data).await {
             let Condition {
                 delay, throttle, ..
             } = *condition.borrow();
             tokio::time::sleep(delay).await;
-            let thawed = condition.wait_for(|now| !now.frozen).await.is_ok();
-            if !thawed || to.write_all(&data[..length]).await.is_err() {
+            // While it is frozen it takes more, up to a limit, so as to tell what it holds.
+            let mut more = true;
+            while condition.borrow().frozen {
+                if let Some(held) = &held {
+                    held.becomes(&data[..length]);
+                }
+                more &= length < data.len();
+                tokio::select! {
+                    thawed = condition.wait_for(|now| !now.frozen) => if thawed.is_err() {
+                        return;
+                    },
+                    read = from.read(&mut data[length..]), if more => {
+                        more = matches!(read, Ok(1..));
+                        length += read.unwrap_or_default();
+                    }
+                }
+            }
+            if let Some(held) = &held {
+                held.becomes(&[]);
+            }
+            if to.write_all(&data[..length]).await.is_err() {
                 return;
             }
             if let Some(rate) = throttle {

@@ -1,7 +1,8 @@
 //! Wall clocks that are wrong, of whole processes while they run.
 
 use super::{
-    acceptance_ends_in_time, gate_of, is_not_ready, says_that_it_is_stale, verdict_becomes,
+    acceptance_ends_in_time, gate_beside, gate_of, is_not_ready, says_that_it_is_stale,
+    verdict_becomes,
 };
 use crate::revocation::{PASSWORD, SOON, World};
 use reqwest::Method;
@@ -22,7 +23,7 @@ async fn a_verifiers_clock_goes_wrong_and_comes_right(wrong: i64) {
     alice.logs_in().await;
     admin.logs_in().await;
     let (dead, good) = (alice.access_token(), admin.access_token());
-    verdict_becomes(&gate, &dead, 200, &[]).await;
+    verdict_becomes(&gate, &dead, 200, &[503]).await;
 
     clock.is_ahead_by(wrong);
     says_that_it_is_stale(&gate, &good).await;
@@ -137,7 +138,7 @@ async fn a_small_step_back_of_the_issuers_clock_costs_nothing() {
     bob.logs_in().await;
     alice.logs_in().await;
     let (dead, good) = (alice.access_token(), bob.access_token());
-    verdict_becomes(&gate, &dead, 200, &[]).await;
+    verdict_becomes(&gate, &dead, 200, &[503]).await;
 
     clock.is_ahead_by(-3);
     alice.logs_out().await;
@@ -156,14 +157,13 @@ async fn while_the_issuers_clock_is_far_behind_verifiers_are_stale_and_then_catc
     let (clock, folder) = (WallClock::right(), Folder::new("sqlite-"));
     let service = service_with(&clock, &folder).await;
     let credential = service.has_client("orders").await;
-    let settings = Gate::beside(&service, &credential).flag("--max-staleness", "2s");
-    let gate = settings.start().await;
+    let gate = gate_beside(&service, &credential).start().await;
     let [mut alice, mut bob] =
         ["alice", "bob"].map(|name| User::on_phone(&service, name, PASSWORD));
     alice.logs_in().await;
     bob.logs_in().await;
     let (dead, good) = (alice.access_token(), bob.access_token());
-    verdict_becomes(&gate, &dead, 200, &[]).await;
+    verdict_becomes(&gate, &dead, 200, &[503]).await;
 
     clock.is_ahead_by(-FIVE_MINUTES);
     // What she has is from the future now, so she logs in once more.
@@ -177,5 +177,5 @@ async fn while_the_issuers_clock_is_far_behind_verifiers_are_stale_and_then_catc
 
     clock.is_ahead_by(0);
     verdict_becomes(&gate, &good, 200, &[503]).await;
-    verdict_becomes(&gate, &dead, 401, &[]).await;
+    verdict_becomes(&gate, &dead, 401, &[503]).await;
 }

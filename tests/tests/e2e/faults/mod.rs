@@ -21,14 +21,21 @@ use std::time::{Duration, Instant};
 use tests::eventually::until;
 use tests::gate::{self, Gate};
 use tests::link::Link;
+use tests::session_api::{Credential, SessionApi};
 
-/// Long enough for a few heartbeats on a busy machine, and for no test to take long.
-const MAX_STALENESS: Duration = Duration::from_secs(2);
+/// Many heartbeats, so that a machine that stands still for a moment makes nobody stale; and no test
+/// takes long.
+const MAX_STALENESS: Duration = Duration::from_secs(5);
 
 /// A gate that is stale after [`MAX_STALENESS`].
 fn gate_of(world: &World) -> gate::Settings {
+    gate_beside(&world.service, &world.credential)
+}
+
+/// The same without a whole world.
+fn gate_beside(service: &SessionApi, credential: &Credential) -> gate::Settings {
     let staleness = format!("{}ms", MAX_STALENESS.as_millis());
-    Gate::beside(&world.service, &world.credential).flag("--max-staleness", &staleness)
+    Gate::beside(service, credential).flag("--max-staleness", &staleness)
 }
 
 /// The same behind a line of its own to the service.

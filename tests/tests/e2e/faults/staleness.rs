@@ -1,7 +1,7 @@
 //! A verifier without news, and one that slept through them.
 
 use super::{
-    MAX_STALENESS, acceptance_ends_in_time, gate_behind_a_line, gate_of, is_not_ready,
+    MAX_STALENESS, acceptance_ends_in_time, gate_behind_a_line, gate_beside, gate_of, is_not_ready,
     says_that_it_is_stale, verdict_becomes,
 };
 use crate::revocation::{PASSWORD, SOON, World};
@@ -11,7 +11,7 @@ use std::time::Instant;
 use tests::eventually::eventually;
 use tests::link::Condition;
 use tests::session_api::Settings;
-use tests::{Gate, Link, Postgres, SessionApi, User};
+use tests::{Link, Postgres, SessionApi, User};
 
 #[tokio::test]
 async fn a_verifier_that_hears_nothing_says_so_in_time_and_logs_nobody_out() {
@@ -22,7 +22,7 @@ async fn a_verifier_that_hears_nothing_says_so_in_time_and_logs_nobody_out() {
     alice.logs_in().await;
     admin.logs_in().await;
     let (dead, good) = (alice.access_token(), admin.access_token());
-    verdict_becomes(&gate, &dead, 200, &[]).await;
+    verdict_becomes(&gate, &dead, 200, &[503]).await;
 
     line.becomes(Condition::FROZEN);
     alice.logs_out().await;
@@ -44,12 +44,11 @@ async fn while_the_database_gives_no_answer_no_verifier_calls_itself_fresh() {
     let service = SessionApi::start(&Settings::new(line.url())).await;
     service.has_user("alice", PASSWORD, None).await;
     let credential = service.has_client("orders").await;
-    let settings = Gate::beside(&service, &credential).flag("--max-staleness", "2s");
-    let gate = settings.start().await;
+    let gate = gate_beside(&service, &credential).start().await;
     let mut alice = User::on_phone(&service, "alice", PASSWORD);
     alice.logs_in().await;
     let token = alice.access_token();
-    verdict_becomes(&gate, &token, 200, &[]).await;
+    verdict_becomes(&gate, &token, 200, &[503]).await;
 
     line.becomes(Condition::FROZEN);
     acceptance_ends_in_time(&gate, &token, Instant::now()).await;
@@ -73,7 +72,7 @@ async fn a_stale_verifier_refuses_or_goes_on_or_asks_as_it_was_told() {
     alice.logs_in().await;
     let token = alice.access_token();
     for gate in [&refuses, &accepts, &asks] {
-        verdict_becomes(gate, &token, 200, &[]).await;
+        verdict_becomes(gate, &token, 200, &[503]).await;
     }
 
     world.nats.kill();
@@ -110,12 +109,12 @@ async fn a_verifier_that_was_stopped_for_too_long_accepts_nothing_on_waking() {
     let mut alice = world.alice();
     alice.logs_in().await;
     let token = alice.access_token();
-    verdict_becomes(&gate, &token, 200, &[]).await;
+    verdict_becomes(&gate, &token, 200, &[503]).await;
 
     gate.server().freeze();
-    let asleep = Instant::now();
-    // It has nothing to go by but what it knew.
+    // It has nothing to go by but what it knew, and what is on the line by now.
     line.becomes(Condition::CUT);
+    let asleep = Instant::now();
     alice.logs_out().await;
     // They are there when it wakes.
     let gate = Arc::new(gate);

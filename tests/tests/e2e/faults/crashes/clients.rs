@@ -1,12 +1,14 @@
 //! Clients that remember what they were told.
 
 use super::Random;
+use crate::revocation::SOON;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
+use tests::eventually::until;
 
 pub(super) const PASSWORD: &str = "correct horse battery staple";
 
@@ -53,6 +55,25 @@ async fn acknowledged(request: RequestBuilder) -> Option<Value> {
     body.map(Result::unwrap)
 }
 
+/// The answer, asked for again while it is 503: after a crash of the database some connections to it
+/// are trusted for a moment longer.
+async fn answered(request: impl Fn() -> RequestBuilder) -> (StatusCode, String) {
+    until("the service has its database", SOON, async || {
+        let answer = request().send().await.unwrap();
+        let status = answer.status();
+        let body = answer.text().await.unwrap();
+        (status != StatusCode::SERVICE_UNAVAILABLE).then_some((status, body))
+    })
+    .await
+}
+
+/// The body of an answer that must be one of success.
+async fn granted(request: impl Fn() -> RequestBuilder) -> Value {
+    let (status, body) = answered(request).await;
+    assert!(status.is_success(), "{status}: {body}");
+    serde_json::from_str(&body).unwrap()
+}
+
 fn text(body: &Value, name: &str) -> String {
     body[name].as_str().unwrap().to_owned()
 }
@@ -88,7 +109,7 @@ impl Client {
     pub(super) fn new(url: &str, name: String, random: Random) -> Self {
         let http = reqwest::Client::builder()
             .no_proxy()
-            .timeout(Duration::from_secs(20));
+            .timeout(Duration::from_secs(60));
         Self {
             url: url.to_owned(),
             name,
@@ -106,15 +127,14 @@ impl Client {
         self.http.request(method, format!("{}{path}", self.url))
     }
 
-    async fn opens(&self) -> Option<Session> {
+    fn opening(&self) -> RequestBuilder {
         let body = json!({ "username": self.name, "password": PASSWORD, "delivery": "body" });
-        let body = acknowledged(self.call(Method::POST, "/session").json(&body)).await?;
-        Some(Session::opened(&body))
+        self.call(Method::POST, "/session").json(&body)
     }
 
-    async fn refreshes(&self, session: &Session) -> Option<Value> {
+    fn refreshing(&self, session: &Session) -> RequestBuilder {
         let body = json!({ "session_token": session.token });
-        acknowledged(self.call(Method::POST, "/session/refresh").json(&body)).await
+        self.call(Method::POST, "/session/refresh").json(&body)
     }
 
     async fn ends(&self, path: &str, session: &Session) -> Option<u64> {
@@ -122,17 +142,18 @@ impl Client {
         acknowledged(request).await?["position"].as_u64()
     }
 
-    /// Until there is no answer. Counts those that it gets.
-    pub(super) async fn works(&mut self, count: &AtomicUsize) {
-        while self.works_on_one_session(count).await.is_some() {}
+    /// Until there is no answer, once there has been enough of it. Counts those that it gets.
+    pub(super) async fn works(&mut self, count: &AtomicUsize, enough: &AtomicBool) {
+        // A busy service may have no answer before, either.
+        while self.works_on_one_session(count).await.is_some() || !enough.load(Ordering::Relaxed) {}
     }
 
     async fn works_on_one_session(&mut self, count: &AtomicUsize) -> Option<()> {
         let one_more = || count.fetch_add(1, Ordering::Relaxed);
-        let mut session = self.opens().await?;
+        let mut session = Session::opened(&acknowledged(self.opening()).await?);
         one_more();
         for _ in 0..self.random.below(6) {
-            let Some(body) = self.refreshes(&session).await else {
+            let Some(body) = acknowledged(self.refreshing(&session)).await else {
                 session.maybe_spent = true;
                 self.sessions.push(session);
                 return None;
@@ -165,7 +186,7 @@ impl Client {
 
     /// Looks at every session that it was ever told of.
     pub(super) async fn finds_all(&mut self) {
-        let now = self.opens().await.unwrap();
+        let now = Session::opened(&granted(|| self.opening()).await);
         let mut sessions = std::mem::take(&mut self.sessions);
         for session in &mut sessions {
             self.finds(session, &now).await;
@@ -177,8 +198,8 @@ impl Client {
     /// What was acknowledged is there; what was not is settled from now on.
     async fn finds(&self, session: &mut Session, now: &Session) {
         let history = format!("/sessions/{}/events", session.id);
-        let history = self.call(Method::GET, &history).bearer_auth(&now.access);
-        let history = acknowledged(history).await.unwrap();
+        let history = || self.call(Method::GET, &history).bearer_auth(&now.access);
+        let history = granted(history).await;
         let events = history["items"].as_array().unwrap();
         assert_eq!(events[0]["type"], "session.opened");
         let generations = events
@@ -194,10 +215,11 @@ impl Client {
         let revoked = |event: &&Value| event["type"] == "session.revoked";
         let revoked = events.iter().find(revoked);
 
-        let who = self
-            .call(Method::GET, "/session")
-            .bearer_auth(&session.access);
-        let alive = who.send().await.unwrap().status() == 200;
+        let who = || {
+            let who = self.call(Method::GET, "/session");
+            who.bearer_auth(&session.access)
+        };
+        let alive = answered(who).await.0 == 200;
         match session.fate {
             Fate::Alive => assert!(alive, "{:?}: {history}", session.fate),
             Fate::EndedWithAll => assert!(!alive, "{:?}: {history}", session.fate),
@@ -209,7 +231,7 @@ impl Client {
             Fate::Unknown => session.fate = Fate::EndedWithAll,
         }
         if alive && !session.maybe_spent {
-            let body = self.refreshes(session).await.unwrap();
+            let body = granted(|| self.refreshing(session)).await;
             session.refreshed(&body);
         }
     }

@@ -7,7 +7,7 @@ use super::verdict_becomes;
 use crate::revocation::SOON;
 use clients::{Client, Fate};
 use futures::future::join_all;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tests::eventually::eventually;
 use tests::folder::Folder;
 use tests::session_api::Settings;
@@ -73,12 +73,12 @@ impl World {
 
     /// Kills in the middle of what the clients do, and starts again.
     async fn crashes(&mut self, victim: Victim) {
-        let acknowledged = AtomicUsize::new(0);
+        let (acknowledged, over) = (AtomicUsize::new(0), AtomicBool::new(false));
         let enough = usize::try_from(20 + self.random.below(80)).unwrap();
         let load = join_all(
             self.clients
                 .iter_mut()
-                .map(|client| client.works(&acknowledged)),
+                .map(|client| client.works(&acknowledged, &over)),
         );
         let (service, database) = (&mut self.service, &mut self.database);
         let crash = async {
@@ -86,6 +86,7 @@ impl World {
                 acknowledged.load(Ordering::Relaxed) >= enough
             })
             .await;
+            over.store(true, Ordering::Relaxed);
             if victim != Victim::Database {
                 service.kill();
             }
