@@ -44,7 +44,7 @@ impl Settings {
     /// Starts it and waits until it listens, ready or not.
     ///
     /// # Panics
-    /// When it does not listen within half a minute; with its log.
+    /// When it does not listen within a minute; with its log.
     pub async fn listens(&self) -> Gate {
         let flags = self.flags.iter().flat_map(|(name, value)| [name, value]);
         let spec = Program::spec("verifier-gate").args(flags);
@@ -61,7 +61,7 @@ impl Settings {
     /// Starts it and waits until it is ready: it has the whole list of revocations.
     ///
     /// # Panics
-    /// When it does not become ready within half a minute.
+    /// When it does not become ready within a minute.
     pub async fn start(&self) -> Gate {
         let gate = self.listens().await;
         gate.is_ready().await;
@@ -137,7 +137,7 @@ impl Gate {
     /// Waits until it is ready.
     ///
     /// # Panics
-    /// When it does not become ready within half a minute.
+    /// When it does not become ready within a minute.
     pub async fn is_ready(&self) {
         is_ready(self.program.url()).await;
     }

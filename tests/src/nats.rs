@@ -7,7 +7,7 @@ use crate::server::Server;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-const START: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_secs(60);
 
 /// One server on 127.0.0.1, with its streams in a temporary folder.
 #[derive(Debug)]
@@ -105,7 +105,7 @@ impl Nats {
     /// Starts it again on the same port with the same streams; kills it first where it still runs.
     ///
     /// # Panics
-    /// When it is not ready within 20 s; with its log.
+    /// When it is not ready within a minute; with its log.
     pub async fn restart(&mut self) {
         self.server.restart().await;
     }

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 /// A debug build on a machine with two busy cores.
-const START: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_secs(60);
 
 /// What each of our servers writes once it takes requests.
 const LISTENING: &str = "listening on http://";
@@ -36,7 +36,7 @@ impl Program {
     /// Starts it and waits until it listens.
     ///
     /// # Panics
-    /// When it does not listen within half a minute; with its log.
+    /// When it does not listen within a minute; with its log.
     pub async fn start(spec: Spec) -> Self {
         let server = Server::start(spec, LISTENING, START).await;
         let line = server.running().log().line_with(LISTENING);
@@ -61,7 +61,7 @@ impl Program {
     /// Asks it to end by SIGTERM, and waits.
     ///
     /// # Panics
-    /// When it is not running, or does not end within half a minute.
+    /// When it is not running, or does not end within a minute.
     pub async fn stop(&mut self) -> ExitStatus {
         let ended = self.server.end(Signal::TERM).await;
         ended.unwrap_or_else(|| panic!("it was ended before"))

@@ -8,7 +8,7 @@ use crate::program::Program;
 use std::process::{ExitStatus, Output};
 use std::time::Duration;
 
-const READY: Duration = Duration::from_secs(30);
+const READY: Duration = Duration::from_secs(60);
 
 /// With what the service is to run. Its issuer is its own address; rates are not limited.
 #[derive(Clone, Debug)]
@@ -165,7 +165,7 @@ impl SessionApi {
     /// Waits until it is ready.
     ///
     /// # Panics
-    /// When it does not become ready within half a minute.
+    /// When it does not become ready within a minute.
     pub async fn is_ready(&self) {
         is_ready(self.url()).await;
     }

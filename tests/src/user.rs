@@ -53,7 +53,7 @@ impl User {
     fn new(service: &SessionApi, name: &str, password: &str, device: Device) -> Self {
         let http = reqwest::Client::builder()
             .no_proxy()
-            .timeout(Duration::from_secs(20))
+            .timeout(Duration::from_secs(60))
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .unwrap_or_else(|error| panic!("no HTTP client: {error}"));

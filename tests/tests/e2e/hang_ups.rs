@@ -223,7 +223,7 @@ async fn leave_nothing_acknowledged_unseen() {
         .unwrap();
     eventually(
         "no transaction is left open",
-        Duration::from_secs(10),
+        Duration::from_secs(60),
         async || {
             let open: i64 = sqlx::query_scalar(
                 "select count(*) from pg_stat_activity where datname = current_database() \

@@ -4,7 +4,7 @@ use futures::StreamExt as _;
 use std::time::Duration;
 use tests::{Nats, eventually};
 
-const BOUND: Duration = Duration::from_secs(10);
+const BOUND: Duration = Duration::from_secs(30);
 
 /// A stream of one subject, with one message.
 async fn stored(nats: &Nats) -> async_nats::Client {

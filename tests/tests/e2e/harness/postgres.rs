@@ -35,7 +35,7 @@ async fn databases_of_the_shared_cluster_are_apart_and_go_with_their_test() {
     drop(one);
     eventually(
         "the database is gone",
-        Duration::from_secs(10),
+        Duration::from_secs(30),
         async || PgConnection::connect(&url).await.is_err(),
     )
     .await;

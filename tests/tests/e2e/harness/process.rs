@@ -1,7 +1,7 @@
 use std::time::Duration;
 use tests::process::{Process, Spec};
 
-const BOUND: Duration = Duration::from_secs(10);
+const BOUND: Duration = Duration::from_secs(30);
 
 fn shell(script: &str) -> Spec {
     Spec::new("a script", "/bin/sh").args(["-c", script])

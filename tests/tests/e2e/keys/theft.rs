@@ -83,8 +83,8 @@ async fn a_revoked_key_is_dead_at_every_verifier_at_once() {
         revoked.elapsed(),
         revoked - begun
     );
-    // Long before anybody would read the key set again.
-    assert!(revoked.elapsed() < Duration::from_secs(5));
+    // Nobody reads the key set again within five minutes, unless something tells that it is time.
+    assert!(revoked.elapsed() < Duration::from_secs(60));
     alice.refreshes().await;
     for gate in &gates {
         let what = "a gate takes what the standby signed";

@@ -8,7 +8,7 @@ use tests::{Postgres, until};
 const NOT_CONNECTED: &str = "Not connected to the service.";
 
 /// Longer than the page takes to believe that nothing comes any more.
-const SILENCE: Duration = Duration::from_secs(40);
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// A browser whose line to the service is `link`.
 async fn browser_behind(link: &Link) -> Browser {

@@ -29,7 +29,7 @@ async fn the_fleet_is_shown_as_it_is() {
     let head = ended.body["position"].as_u64().unwrap();
     let report = json!({
         "service": "billing", "instance": "i-1", "version": "9.9.9", "head": head - 1, "fresh": false,
-        "age_ms": 12_345, "max_staleness_ms": 10_000, "counts": {
+        "age_ms": 12_345, "max_staleness_ms": 600_000, "counts": {
             "accepted": 1_234_567, "refused": 8, "unavailable": 9, "pages": 0, "pages_refused": 0,
         },
     });

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tests::{Nats, eventually};
 
-const BOUND: Duration = Duration::from_secs(10);
+const BOUND: Duration = Duration::from_secs(30);
 const CONFIG: &str = include_str!("../../../../deploy/nats.conf");
 const COMPOSE: &str = include_str!("../../../../deploy/compose.yaml");
 const PAGES: &str = "sessions.v1.revocations";

@@ -79,17 +79,22 @@ async fn verifiers_that_report_to_another_replica_over_http_are_waited_for_too()
 #[tokio::test]
 async fn a_verifier_that_stands_still_is_named() {
     let world = World::begins().await;
-    let mut gates = world.gates::<2>().await;
+    let gate = || {
+        let gate = Gate::beside(&world.service, &world.credential).nats(&world.nats.url());
+        // Live for a minute of silence.
+        gate.flag("--max-staleness", "60s")
+    };
+    let (_well, frozen) = (gate().start().await, gate().start().await);
     until_all_report(&world.service, 2).await;
     let mut alice = world.alice();
     alice.logs_in().await;
-    let [_, frozen] = &mut gates;
-    frozen.program().server().freeze();
+    frozen.server().freeze();
+    // For as long as the other may need to apply it.
     let answer = alice
-        .sends_and_waits(Method::DELETE, "/session", 1)
+        .sends_and_waits(Method::DELETE, "/session", 5)
         .await
         .must_be(200);
-    frozen.program().server().thaw();
+    frozen.server().thaw();
     let (live, applied, missing) = fleet(&answer);
     assert_eq!((live, applied, missing.len()), (2, 1, 1));
     assert_eq!(missing[0]["client"], "orders");

@@ -5,13 +5,21 @@ mod over_http;
 mod over_nats;
 mod reasons;
 
+use async_nats::jetstream;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
 use std::time::Duration;
-use tests::eventually::eventually;
+use tests::eventually::{eventually, until};
 use tests::gate::Gate;
 use tests::nats::Nats;
 use tests::postgres::{Database, Postgres};
 use tests::session_api::{Credential, SessionApi, Settings};
-use tests::user::User;
+use tests::user::{Answer, User};
+
+/// What the bus stores, and the subject of pages.
+pub(super) const STREAM: &str = "SESSIONS_REVOCATIONS";
+pub(super) const PAGES: &str = "sessions.v1.revocations";
 
 pub(super) const PASSWORD: &str = "correct horse battery staple";
 
@@ -68,12 +76,43 @@ impl World {
             .await
     }
 
+    /// Waits until the page is stored of the revocation that `answer` tells of.
+    pub(super) async fn stores_what(&self, answer: &Answer) {
+        let position = answer.body["position"].as_u64();
+        assert!(position.is_some(), "{}", answer.body);
+        eventually("its page is stored", SOON, async || {
+            stored_up_to(&self.nats).await >= position
+        })
+        .await;
+    }
+
     async fn gates<const N: usize>(&self) -> [Gate; N] {
         let gates = futures::future::join_all((0..N).map(|_| self.gate())).await;
         gates
             .try_into()
             .unwrap_or_else(|_| unreachable!("N futures give N gates"))
     }
+}
+
+/// The end of the newest page that the bus has stored, where that is a page.
+pub(super) async fn stored_up_to(nats: &Nats) -> Option<u64> {
+    let bus = async_nats::connect(nats.url()).await.ok()?;
+    let stream = jetstream::new(bus).get_stream(STREAM).await.ok()?;
+    let page = stream.get_last_raw_message_by_subject(PAGES).await.ok()?;
+    let payload = page.payload.split(|byte| *byte == b'.').nth(1)?;
+    let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
+    serde_json::from_slice::<Value>(&payload).ok()?["to"].as_u64()
+}
+
+/// Logs in and out until the answer says that the bus has acknowledged the page. An answer waits a
+/// second for that, in which a busy machine may not come to it.
+pub(super) async fn is_told_that_it_is_published(user: &mut User) {
+    until("a log-out is published", 2 * SOON, async || {
+        user.logs_in().await;
+        let published = user.logs_out().await.body["published"].take();
+        (published == true).then_some(())
+    })
+    .await;
 }
 
 pub(super) async fn all_accept(gates: &[Gate], token: &str) {
