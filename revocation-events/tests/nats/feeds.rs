@@ -121,11 +121,11 @@ async fn a_reader_that_was_too_slow_is_told_once() {
     let (bus, publisher) = service(&server).await;
     let mut feed = live_feed(&bus, &publisher).await;
     // More than the 8,192 that wait for a reader. The answer to a question on the same connection
-    // comes after all of them.
+    // comes after all of them, if not to the first one: that is given up after two seconds.
     for _ in 0..10_000 {
         publisher.heartbeat("h".to_owned()).await.unwrap();
     }
-    assert_eq!(publisher.stored().await.unwrap(), None);
+    soon(async { while publisher.stored().await.is_err() {} }).await;
     until(&bus, |health| health.slow_consumer > 100).await;
 
     assert_eq!(

@@ -4,6 +4,12 @@
 
 mod feeds;
 mod permissions;
+#[path = "../../../tests/src/port.rs"]
+#[expect(
+    unreachable_pub,
+    reason = "the harness, where it is public, knows no crate but itself"
+)]
+mod port;
 mod publishing;
 mod replaying;
 mod server;

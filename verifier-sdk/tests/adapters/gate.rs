@@ -376,7 +376,7 @@ async fn it_follows_the_bus_that_is_named() {
 
     let flags = ["--nats-url", &nats.url(), "--nats-prefix", "edge"];
     let mut server = servers::gate(&issuer, &flags);
-    let report = tokio::time::timeout(Duration::from_secs(20), reports.next());
+    let report = tokio::time::timeout(Duration::from_secs(60), reports.next());
     let report = report.await.unwrap().unwrap().unwrap();
     assert_eq!(
         (&*report.client, &*report.status.service),
@@ -387,6 +387,6 @@ async fn it_follows_the_bus_that_is_named() {
     let left = tokio::task::spawn_blocking(move || server.terminate());
     assert!(left.await.unwrap().success());
     let goodbye = async { while !reports.next().await.unwrap().unwrap().status.goodbye {} };
-    let goodbye = tokio::time::timeout(Duration::from_secs(20), goodbye);
+    let goodbye = tokio::time::timeout(Duration::from_secs(60), goodbye);
     goodbye.await.expect("it says goodbye where it reported");
 }

@@ -17,6 +17,7 @@ mod nats_server;
 mod servers;
 mod settings;
 
+use ::tests::port;
 use calls::Answer::{For, Refused};
 use calls::{Request, app, check, request, web};
 use cases::fresh;

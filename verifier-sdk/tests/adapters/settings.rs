@@ -11,7 +11,7 @@ async fn run(args: &[&str], env: &[(&str, &str)]) -> Output {
         .envs(env.iter().copied())
         .kill_on_drop(true)
         .output();
-    let ended = tokio::time::timeout(Duration::from_secs(20), program).await;
+    let ended = tokio::time::timeout(Duration::from_secs(60), program).await;
     ended
         .unwrap_or_else(|_| panic!("it runs on with {args:?}"))
         .unwrap()

@@ -15,7 +15,7 @@ use revocation_events::{
 use serde_json::json;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{broadcast, oneshot};
 use uuid::Uuid;
 
@@ -55,8 +55,9 @@ pub(crate) struct Log {
     pub(crate) active: bool,
     pub(crate) introspection_code: u16,
     pub(crate) jwks_reads: usize,
-    pub(crate) streams: usize,
-    pub(crate) catch_ups: usize,
+    /// When each stream was opened, and when pages were asked for.
+    pub(crate) streams: Vec<Instant>,
+    pub(crate) catch_ups: Vec<Instant>,
     pub(crate) introspected: Vec<String>,
     pub(crate) reports: Vec<Status>,
 }
@@ -140,8 +141,8 @@ impl Issuer {
             active: true,
             introspection_code: 200,
             jwks_reads: 0,
-            streams: 0,
-            catch_ups: 0,
+            streams: Vec::new(),
+            catch_ups: Vec::new(),
             introspected: Vec::new(),
             reports: Vec::new(),
         };
@@ -151,14 +152,14 @@ impl Issuer {
         });
         let mut issuer = Self {
             state,
-            port: 0,
+            port: tests::port::free(),
             server: None,
         };
         issuer.listen().await;
         issuer
     }
 
-    /// Listens, on the same port as before if there was one.
+    /// Listens, on the same port each time.
     pub(crate) async fn listen(&mut self) {
         let (state, port) = (self.state.clone(), self.port);
         let (started, ready) = oneshot::channel();
@@ -171,16 +172,13 @@ impl Issuer {
                         .disable_signals()
                         .bind(("127.0.0.1", port))
                         .unwrap();
-                let port = server.addrs()[0].port();
                 let server = server.run();
-                started.send((port, server.handle())).unwrap();
+                started.send(server.handle()).unwrap();
                 server.await.unwrap();
                 beat.abort();
             });
         });
-        let (port, server) = ready.await.unwrap();
-        self.port = port;
-        self.server = Some(server);
+        self.server = Some(ready.await.unwrap());
     }
 
     /// Cuts every connection.
@@ -327,7 +325,7 @@ async fn stream(
     if log.feed_code != 200 {
         return HttpResponse::build(log.feed_code.try_into().unwrap()).finish();
     }
-    log.streams += 1;
+    log.streams.push(Instant::now());
     let from = log.from(&query);
     let live = state.live.subscribe();
     let missed = if log.silent {
@@ -355,7 +353,7 @@ async fn pages(
         return HttpResponse::Unauthorized().finish();
     }
     let mut log = state.log();
-    log.catch_ups += 1;
+    log.catch_ups.push(Instant::now());
     let pages: Vec<_> = log
         .cut(log.from(&query))
         .into_iter()

@@ -4,10 +4,11 @@ use crate::issuer::{ISSUER, Issuer, key};
 use crate::key_sets::Answer;
 use crate::{builder, eventually, is_stale, is_starting, refused, soon, start};
 use revocation_events::Target;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use verifier_sdk::{Ended, Freshness, OnStale, Reason, StartError, Verifier};
 
-const SHORT: Duration = Duration::from_millis(400);
+/// As long as no test takes long, and as no test fails where the machine stands still for a moment.
+pub(crate) const SHORT: Duration = Duration::from_secs(3);
 
 #[tokio::test]
 async fn a_lost_page_is_fetched() {
@@ -18,8 +19,9 @@ async fn a_lost_page_is_fetched() {
     let streams = {
         let mut log = issuer.log();
         log.silent = true;
-        log.streams
+        log.streams.len()
     };
+    let lost = Instant::now();
     issuer.revoke(Target::Session(minted.session));
     issuer.log().silent = false;
     // The next heartbeat begins after the page that was lost.
@@ -28,11 +30,10 @@ async fn a_lost_page_is_fetched() {
         refused(&verifier, &token) == Some(Reason::Revoked)
     })
     .await;
-    assert_eq!(
-        issuer.log().streams,
-        streams + 1,
-        "one gap, one more connection"
-    );
+    let more = issuer.log().streams.len() - streams;
+    let most = 1 + usize::try_from(lost.elapsed().as_secs()).unwrap();
+    // Each heartbeat shows the gap, and there are twenty-five a second.
+    assert!((1..=most).contains(&more), "{more} more connections");
 }
 
 #[tokio::test]
@@ -76,9 +77,9 @@ async fn a_silent_connection_is_given_up() {
     let streams = {
         let mut log = issuer.log();
         log.silent = true;
-        log.streams
+        log.streams.len()
     };
-    eventually("it connects again", || issuer.log().streams > streams).await;
+    eventually("it connects again", || issuer.log().streams.len() > streams).await;
     drop(verifier);
 }
 
@@ -99,7 +100,8 @@ async fn it_follows_an_issuer_that_was_restarted() {
         refused(&verifier, &token) == Some(Reason::Revoked)
     })
     .await;
-    assert!(verifier.verify(&issuer.mint().token()).is_ok());
+    let good = issuer.mint().token();
+    eventually("and nobody else", || verifier.verify(&good).is_ok()).await;
 }
 
 #[tokio::test]
@@ -150,7 +152,7 @@ async fn what_is_no_page_is_counted_and_passed_over() {
 
 /// Starts in vain and gives the reason.
 async fn fails_to_start(builder: verifier_sdk::Builder) -> String {
-    match builder.start_timeout(Duration::from_secs(2)).start().await {
+    match builder.start_timeout(Duration::from_secs(8)).start().await {
         Err(StartError::TimedOut { why, .. }) => why,
         other => panic!("{other:?}"),
     }
@@ -158,33 +160,34 @@ async fn fails_to_start(builder: verifier_sdk::Builder) -> String {
 
 #[tokio::test]
 async fn a_start_in_vain_says_why() {
-    let mut issuer = Issuer::start().await;
-    let why = fails_to_start(builder(&issuer).client("orders", "wrong")).await;
-    assert!(why.contains("401") && why.contains("credential"), "{why}");
-    assert!(!why.contains("wrong"), "it holds the secret: {why}");
-
-    issuer.log().ahead = Duration::from_secs(7);
-    let why = fails_to_start(builder(&issuer)).await;
-    assert!(
-        why.contains("clock is") && why.contains("s ahead of this machine's"),
-        "{why}"
-    );
-    issuer.log().ahead = Duration::ZERO;
-
-    issuer.log().jwks = Some(Answer::Text(404, String::new()));
-    let why = fails_to_start(builder(&issuer)).await;
-    assert!(why.contains("jwks.json") && why.contains("404"), "{why}");
-    issuer.log().jwks = None;
-
+    let well = Issuer::start().await;
     let elsewhere = Verifier::builder("https://other.example.com", "api")
-        .service_url(issuer.url())
+        .service_url(well.url())
         .client("orders", "secret");
-    let why = fails_to_start(elsewhere).await;
-    assert!(why.contains("another issuer"), "{why}");
-
-    issuer.stop().await;
-    let why = fails_to_start(builder(&issuer)).await;
-    assert!(why.contains("cannot be reached"), "{why}");
+    let ahead = Issuer::start().await;
+    ahead.log().ahead = Duration::from_secs(20);
+    let without_keys = Issuer::start().await;
+    without_keys.log().jwks = Some(Answer::Text(404, String::new()));
+    let mut stopped = Issuer::start().await;
+    stopped.stop().await;
+    let cases = [
+        (
+            builder(&well).client("orders", "hush"),
+            ["401", "credential"],
+        ),
+        (builder(&ahead), ["clock is", "s ahead of this machine's"]),
+        (builder(&without_keys), ["jwks.json", "404"]),
+        (elsewhere, ["another issuer", ""]),
+        (builder(&stopped), ["cannot be reached", ""]),
+    ];
+    let cases = cases.map(|(builder, words)| async move {
+        let why = fails_to_start(builder).await;
+        for word in words {
+            assert!(why.contains(word), "{why}");
+        }
+        assert!(!why.contains("hush"), "it holds the secret: {why}");
+    });
+    futures::future::join_all(cases).await;
 }
 
 #[tokio::test]

@@ -14,15 +14,12 @@ async fn while_nats_is_away_http_stands_in_and_then_steps_back() {
     let relay = Relay::start(&issuer, &server.url()).await;
     let verifier = on_nats(&issuer, &server).start().await.unwrap();
     follows(&issuer, &verifier).await;
-    let began = Instant::now();
     server.kill();
-    eventually("a stream over HTTP", || issuer.log().streams > 0).await;
-    // Sooner than silence alone would tell.
-    assert!(
-        began.elapsed() < Duration::from_millis(2_500),
-        "{:?}",
-        began.elapsed()
-    );
+    let killed = Instant::now();
+    eventually("a stream over HTTP", || !issuer.log().streams.is_empty()).await;
+    // Silence alone would tell after three seconds.
+    let took = issuer.log().streams[0] - killed;
+    assert!(took < Duration::from_millis(2_750), "{took:?}");
     follows(&issuer, &verifier).await;
     server.start_again();
     // The relay's own is one of them.
@@ -44,7 +41,7 @@ async fn it_starts_without_nats() {
 async fn a_bus_on_which_nothing_comes_is_not_waited_for() {
     let (issuer, server) = (Issuer::start().await, Server::start());
     let relay = Relay::start(&issuer, &server.url()).await;
-    let max_staleness = Duration::from_secs(8);
+    let max_staleness = Duration::from_secs(30);
     let verifier = on_nats(&issuer, &server)
         .max_staleness(max_staleness)
         .start()
@@ -55,7 +52,7 @@ async fn a_bus_on_which_nothing_comes_is_not_waited_for() {
     let token = issuer.mint().token();
     eventually("a stream over HTTP", || {
         assert!(verifier.verify(&token).is_ok(), "it stays fresh meanwhile");
-        issuer.log().streams > 0
+        !issuer.log().streams.is_empty()
     })
     .await;
     follows(&issuer, &verifier).await;
@@ -76,7 +73,7 @@ async fn a_subscription_that_is_denied_is_not_waited_for() {
         .start()
         .await
         .unwrap();
-    eventually("a stream over HTTP", || issuer.log().streams > 0).await;
+    eventually("a stream over HTTP", || !issuer.log().streams.is_empty()).await;
     follows(&issuer, &verifier).await;
 }
 
@@ -105,7 +102,10 @@ async fn reports_that_nats_denies_go_over_http() {
         })
         .await;
     }
-    assert_eq!(issuer.log().streams, 0, "NATS is used for all the rest");
+    assert!(
+        issuer.log().streams.is_empty(),
+        "NATS is used for all the rest"
+    );
 }
 
 #[tokio::test]
@@ -126,11 +126,11 @@ async fn without_the_service_it_starts_from_the_stored_pages() {
     let late = issuer.mint();
     // Key sets are still served, by a cache say.
     issuer.log().feed_code = 503;
-    let began = Instant::now();
     let verifier = on_nats(&issuer, &server).start().await.unwrap();
-    // After two seconds it would be asked to read them once more.
-    let took = began.elapsed();
-    assert!(took < Duration::from_secs(2), "{took:?}");
+    // Each time it asks the service first: at the start, when NATS is connected, and from then on
+    // where the stored pages have to be read once more.
+    let asked = issuer.log().catch_ups.len();
+    assert!((1..=2).contains(&asked), "{asked}");
     assert_eq!(refused(&verifier, &minted.token()), Some(Reason::Revoked));
     eventually("every stored page is taken", || {
         verifier.status().cutoffs == 52
@@ -145,7 +145,7 @@ async fn with_both_away_it_goes_stale_and_comes_back() {
     let (mut issuer, mut server) = (Issuer::start().await, Server::start());
     let _relay = Relay::start(&issuer, &server.url()).await;
     let verifier = on_nats(&issuer, &server)
-        .max_staleness(Duration::from_secs(1))
+        .max_staleness(Duration::from_secs(4))
         .start()
         .await
         .unwrap();

@@ -1,6 +1,7 @@
 //! What the session service hears from a verifier, and is asked by it.
 
 use crate::issuer::{Issuer, Minted};
+use crate::losses::SHORT;
 use crate::{builder, eventually, is_stale, refused, soon, start};
 use revocation_events::Target;
 use std::time::Duration;
@@ -57,11 +58,6 @@ async fn it_reports_every_two_seconds() {
         "{:?}",
         began.elapsed()
     );
-    assert!(
-        began.elapsed() < Duration::from_secs(6),
-        "{:?}",
-        began.elapsed()
-    );
 }
 
 #[tokio::test]
@@ -92,7 +88,7 @@ async fn two_verifiers_are_two_instances() {
 async fn while_stale_it_may_ask_the_service() {
     let issuer = Issuer::start().await;
     let verifier = builder(&issuer)
-        .max_staleness(Duration::from_millis(400))
+        .max_staleness(SHORT)
         .on_stale(OnStale::Introspect)
         .start()
         .await
@@ -146,11 +142,7 @@ async fn while_stale_it_may_ask_the_service() {
 #[tokio::test]
 async fn it_asks_only_where_it_was_told_to() {
     let issuer = Issuer::start().await;
-    let verifier = builder(&issuer)
-        .max_staleness(Duration::from_millis(400))
-        .start()
-        .await
-        .unwrap();
+    let verifier = builder(&issuer).max_staleness(SHORT).start().await.unwrap();
     let token = issuer.mint().token();
     issuer.log().silent = true;
     eventually("it is stale", || is_stale(&verifier, &token)).await;
