@@ -45,7 +45,8 @@ struct Job {
     command: Command,
     /// The session of the command, where it was just read.
     seen: Option<FoundSession>,
-    since: Instant,
+    /// Later nobody waits for it any more.
+    until: Instant,
     answer: oneshot::Sender<Result<Decided>>,
 }
 
@@ -79,11 +80,21 @@ impl Queue {
         command: Command,
         seen: Option<FoundSession>,
     ) -> Result<Decided> {
+        self.commit_within(PATIENCE, command, seen).await
+    }
+
+    /// The same where somebody has more patience, or less.
+    pub(super) async fn commit_within(
+        &self,
+        patience: Duration,
+        command: Command,
+        seen: Option<FoundSession>,
+    ) -> Result<Decided> {
         let (answer, answered) = oneshot::channel();
         let job = Job {
             command,
             seen,
-            since: Instant::now(),
+            until: Instant::now() + patience,
             answer,
         };
         self.jobs.try_send(job).map_err(|_| Error::Overloaded)?;
@@ -114,7 +125,7 @@ pub(super) async fn write(inner: Weak<Inner>, jobs: Jobs) {
             return;
         }
         let Some(inner) = inner.upgrade() else { return };
-        let in_time = |job: &Job| job.since.elapsed() < PATIENCE;
+        let in_time = |job: &Job| Instant::now() < job.until;
         let (group, late): (Vec<_>, Vec<_>) = group.into_iter().partition(in_time);
         for job in late {
             let _gone = job.answer.send(Err(Error::Overloaded));

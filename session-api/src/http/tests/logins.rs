@@ -1,5 +1,6 @@
 //! Log in, who am I, log out.
 
+use super::feed::SOON;
 use super::*;
 
 fn parse_cookie(cookie: &str) -> (&str, String) {
@@ -360,10 +361,7 @@ async fn more_logins_than_the_machine_can_hash_are_told_to_come_back() {
     let logins: Vec<_> = (0..17)
         .map(|_| tokio::spawn(Answer::of(world.request("POST", "/session").json(&body))))
         .collect();
-    tests::eventually("all places are taken", Duration::from_secs(5), async || {
-        held.in_line() == 17
-    })
-    .await;
+    tests::eventually("all places are taken", SOON, async || held.in_line() == 17).await;
     let answer = Answer::of(world.request("POST", "/session").json(&body)).await;
     assert_refused(&answer, 503, "overloaded", "one too many");
     drop(hold);
@@ -381,14 +379,11 @@ async fn a_client_that_goes_away_does_not_stop_what_it_asked_for() {
     let hold = held.hold().await;
     let body = json!({ "username": "alice", "password": PASSWORD });
     let login = tokio::spawn(Answer::of(world.request("POST", "/session").json(&body)));
-    tests::eventually("the login was taken", Duration::from_secs(5), async || {
-        held.in_line() == 1
-    })
-    .await;
+    tests::eventually("the login was taken", SOON, async || held.in_line() == 1).await;
     login.abort();
     assert!(login.await.is_err(), "the connection is gone");
     drop(hold);
-    tests::eventually("the session is there", Duration::from_secs(5), async || {
+    tests::eventually("the session is there", SOON, async || {
         let list = watcher.sends(&world, "GET", "/sessions").await.must_be(200);
         list.body["items"].as_array().unwrap().len() == 2
     })

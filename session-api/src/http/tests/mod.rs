@@ -158,8 +158,13 @@ impl World {
         let service = Service::new(store.clone(), keys, plan.hasher, relay.clone(), settings);
         let relay_stop = CancellationToken::new();
         if plan.relays {
-            let worker = Worker::new(relay, commits, replica, None);
+            let worker = Worker::new(relay.clone(), commits, replica, None);
             tokio::spawn(worker.run(relay_stop.clone()));
+            // From here on what is revoked goes out without a question to the database.
+            tests::eventually("the first cut", feed::SOON, async || {
+                relay.latest_now().is_some()
+            })
+            .await;
         }
         let fleet = Fleet::new(store.clone());
         let app = App::new(service.clone(), fleet.clone(), plan.http);

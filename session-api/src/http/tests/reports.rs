@@ -2,7 +2,7 @@
 
 use super::*;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 fn status() -> Value {
     json!({

@@ -60,7 +60,7 @@ async fn a_login_in_flight_does_not_escape(place: &Place) {
         };
         tests::eventually(
             "the login waits for its hash",
-            Duration::from_secs(10),
+            Duration::from_secs(60),
             async || hasher.queued() == 1,
         )
         .await;

@@ -1,11 +1,12 @@
 //! Users, sessions and revocations to work with.
 
+use super::BOUND;
 use crate::clock;
 use crate::session::{
     Delivery, EndReason, Event, Fact, OpenSession, RetryKey, Roles, Session, SessionFact, Stream,
     User, UserFact, state, user,
 };
-use crate::store::{Changes, ClientInfo, Cut, Replica, SessionRow, Store, Tx, UserRow};
+use crate::store::{Changes, ClientInfo, Cut, Error, Replica, SessionRow, Store, Tx, UserRow};
 use revocation_events::{KeyId, Position, Revocation, SessionId, Target, UnixMillis, UserId};
 use std::time::Duration;
 use uuid::Uuid;
@@ -16,6 +17,20 @@ pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// More than any test has.
 pub(super) const ALL: u32 = 10_000;
+
+/// Begins a transaction, again where the store has waited for its turn in vain: SQLite lets one write at
+/// a time and sees to it that somebody does, but not that everyone does who has a file open.
+pub(super) async fn begin(store: &dyn Store) -> Box<dyn Tx> {
+    let begun = async {
+        loop {
+            match store.begin().await {
+                Err(Error::Unavailable(_)) => {}
+                begun => return begun.unwrap(),
+            }
+        }
+    };
+    tokio::time::timeout(BOUND, begun).await.expect("a turn")
+}
 
 pub(super) fn pos(value: u64) -> Position {
     Position::new(value).unwrap()
@@ -43,7 +58,7 @@ pub(super) fn new_user(name: &str) -> UserRow {
 
 pub(super) async fn add_user(store: &dyn Store, name: &str) -> UserRow {
     let row = new_user(name);
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = begin(store).await;
     tx.add_user(&row).await.unwrap().unwrap();
     tx.commit().await.unwrap();
     row
@@ -74,7 +89,7 @@ pub(super) fn new_session(session: Session) -> SessionRow {
 }
 
 pub(super) async fn save(store: &dyn Store, rows: &[SessionRow]) {
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = begin(store).await;
     tx.save_sessions(rows).await.unwrap();
     tx.commit().await.unwrap();
 }
@@ -88,7 +103,7 @@ pub(super) async fn log_in(store: &dyn Store, user: &UserRow) -> SessionRow {
         session: open,
         new_device: true,
     };
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = begin(store).await;
     tx.append(&[session_event(&row, fact)]).await.unwrap();
     tx.save_sessions(std::slice::from_ref(&row)).await.unwrap();
     tx.commit().await.unwrap();
@@ -152,7 +167,7 @@ pub(super) async fn revoke_in(tx: &mut dyn Tx, target: &Target, at: UnixMillis) 
 
 /// Revokes `target`, `ago`.
 pub(super) async fn revoke(store: &dyn Store, target: Target, ago: Duration) -> Position {
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = begin(store).await;
     let position = revoke_in(&mut *tx, &target, clock::now().minus(ago)).await;
     tx.commit().await.unwrap();
     position
@@ -160,7 +175,7 @@ pub(super) async fn revoke(store: &dyn Store, target: Target, ago: Duration) -> 
 
 /// Ends all sessions of a user as the service does: locked, folded, saved.
 pub(super) async fn end_sessions(store: &dyn Store, id: UserId) -> Position {
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = begin(store).await;
     let position = tx.take_position(Position::ZERO).await.unwrap().position;
     let mut row = tx.lock_users(&[id]).await.unwrap().pop().unwrap().row;
     let fact = UserFact::SessionsRevoked {
@@ -185,7 +200,7 @@ pub(super) async fn end_sessions(store: &dyn Store, id: UserId) -> Position {
 
 /// Ends everyone's sessions as the service does.
 pub(super) async fn end_everyone(store: &dyn Store) -> Position {
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = begin(store).await;
     let after = tx.take_position(Position::ZERO).await.unwrap().position;
     let to = pos(after.get() + 1);
     let version = tx.stream_version(Uuid::nil()).await.unwrap() + 1;

@@ -36,7 +36,7 @@ use std::time::Duration;
 use tests::Postgres;
 
 /// How long anything may take that must happen.
-const BOUND: Duration = Duration::from_secs(20);
+const BOUND: Duration = Duration::from_secs(60);
 
 macro_rules! contract {
     ($($file:ident { $($test:ident,)* })*) => {

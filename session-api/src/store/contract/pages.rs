@@ -7,7 +7,7 @@ use crate::store::{Cut, Replica};
 use revocation_events::{Position, Target, UserId};
 use serde_json::json;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -135,20 +135,24 @@ pub(super) async fn a_cut_after_the_head_begins_at_the_head(db: &Db) {
 /// What was committed before `at` is in the page, however the two race.
 pub(super) async fn at_is_not_after_the_snapshot(db: &Db) {
     let done = Arc::new(AtomicBool::new(false));
+    let committed = Arc::new(AtomicUsize::new(0));
     let writer = tokio::spawn({
-        let (store, done) = (db.store.clone(), done.clone());
+        let (store, done, committed) = (db.store.clone(), done.clone(), committed.clone());
         async move {
             let mut commits = Vec::new();
             while !done.load(Ordering::Relaxed) {
                 let position = revoke(&*store, some_session(), NOW).await;
                 commits.push((position, clock::now()));
+                committed.fetch_add(1, Ordering::Relaxed);
             }
             commits
         }
     });
     let replica = replica(HOUR);
     let mut cuts = Vec::new();
-    for _ in 0..300 {
+    // However slow the writer is, some of it is while they are cut.
+    let few = |cuts: usize| committed.load(Ordering::Relaxed) <= 20 && cuts < 10_000;
+    while cuts.len() < 300 || few(cuts.len()) {
         cuts.push(cut(&*db.store, replica, Position::ZERO).await);
     }
     done.store(true, Ordering::Relaxed);

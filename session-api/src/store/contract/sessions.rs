@@ -8,7 +8,7 @@ use crate::store::{ClientInfo, FoundSession, SessionRow};
 use revocation_events::{Position, SessionId, UserId};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -175,10 +175,11 @@ pub(super) async fn head_and_state_are_from_one_snapshot(db: &Db) {
     let user = add_user(&*db.store, "ann").await;
     let session = log_in(&*db.store, &user).await;
     let done = Arc::new(AtomicBool::new(false));
+    let reads = Arc::new(AtomicUsize::new(0));
     let mut readers = Vec::new();
     for _ in 0..2 {
         let store = db.store.clone();
-        let (done, id) = (done.clone(), session.id);
+        let (done, reads, id) = (done.clone(), reads.clone(), session.id);
         readers.push(tokio::spawn(async move {
             let mut seen = Vec::new();
             while !done.load(Ordering::Relaxed) {
@@ -192,12 +193,15 @@ pub(super) async fn head_and_state_are_from_one_snapshot(db: &Db) {
                 seen.push((found.user.cut_off, found.head.position));
                 tx.save_sessions(&[refreshed(&found.row).0]).await.unwrap();
                 tx.commit().await.unwrap();
+                reads.fetch_add(3, Ordering::Relaxed);
             }
             seen
         }));
     }
     let mut cut_offs = vec![Position::ZERO];
-    for _ in 0..150 {
+    // However slow the readers are, some of it is while they are ended.
+    let few = |ended: usize| reads.load(Ordering::Relaxed) <= 100 && ended < 5_000;
+    while cut_offs.len() <= 150 || few(cut_offs.len()) {
         cut_offs.push(end_sessions(&*db.store, user.id).await);
         // And one that moves the head alone.
         revoke(&*db.store, some_session(), Duration::ZERO).await;

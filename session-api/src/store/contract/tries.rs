@@ -32,7 +32,7 @@ async fn tries(store: &dyn Store, source: TrySource) -> Tries {
 }
 
 async fn fails(store: &dyn Store, source: TrySource) {
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = begin(store).await;
     let (mut tries, _) = tx.lock_tries(source).await.unwrap();
     tries.failed += 1;
     tx.save_tries(source, tries).await.unwrap();
@@ -102,7 +102,7 @@ pub(super) async fn two_who_forget_the_same_tries_do_not_wait_for_each_other(db:
     let all = (0..8).map(|number| {
         let store = if number % 2 == 0 { &here } else { &there }.clone();
         tokio::spawn(async move {
-            let mut tx = store.begin().await.unwrap();
+            let mut tx = begin(&*store).await;
             let any = tx.forget_tries(ann).await.unwrap();
             tx.commit().await.unwrap();
             any

@@ -5,8 +5,8 @@ use super::fixture::*;
 use super::{BOUND, Db};
 use crate::clock;
 use crate::session::{EndReason, Event, Fact, SessionFact, Stream, UserFact, state, user};
-use crate::store::{Changes, SessionRow, Stale, Store, UserRow};
-use revocation_events::{Position, Revocation, Target};
+use crate::store::{Changes, Error, SessionRow, Stale, Store, UserRow};
+use revocation_events::{Position, Revocation, Target, UnixMillis};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -60,6 +60,19 @@ fn and_of_user(mut changes: Changes, row: &UserRow) -> Changes {
 /// A database of Postgres has to have been written to once, to be known again.
 async fn head(store: &dyn Store) -> Position {
     revoke(store, some_session(), Duration::ZERO).await
+}
+
+/// Again where there was no turn; see [`begin`].
+async fn write(store: &dyn Store, changes: &Changes) -> Result<UnixMillis, Stale> {
+    let written = async {
+        loop {
+            match store.write(changes).await {
+                Err(Error::Unavailable(_)) => {}
+                written => return written.unwrap(),
+            }
+        }
+    };
+    tokio::time::timeout(BOUND, written).await.expect("a turn")
 }
 
 /// Everything that a write could have changed.
@@ -215,7 +228,7 @@ pub(super) async fn positions_are_in_the_order_of_commits_however_they_are_writt
                 if written + stale == 0 {
                     both_have_read.wait().await;
                 }
-                match store.write(&ends(&[session], after)).await.unwrap() {
+                match write(&*store, &ends(&[session], after)).await {
                     Ok(_) => written += 1,
                     Err(Stale) => stale += 1,
                 }

@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 use uuid::Uuid;
 
-const BOUND: Duration = Duration::from_secs(20);
+const BOUND: Duration = Duration::from_secs(60);
 
 struct World {
     place: Place,
@@ -67,7 +67,16 @@ impl World {
 
     /// In the queue when this returns, if there is room.
     async fn asks(&self, command: Command) -> BoxFuture<'_, Result<Decided>> {
-        let mut asked = self.service.inner.revocations.commit(command, None).boxed();
+        self.asks_within(BOUND, command).await
+    }
+
+    async fn asks_within(
+        &self,
+        patience: Duration,
+        command: Command,
+    ) -> BoxFuture<'_, Result<Decided>> {
+        let queue = &self.service.inner.revocations;
+        let mut asked = queue.commit_within(patience, command, None).boxed();
         match poll!(&mut asked) {
             std::task::Poll::Pending => asked,
             std::task::Poll::Ready(answer) => std::future::ready(answer).boxed(),
