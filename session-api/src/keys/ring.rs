@@ -11,6 +11,7 @@ use sha2::Sha256;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
+use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -188,6 +189,24 @@ pub(crate) struct Keys {
     sealer: Sealer,
     /// None in a command that signs nothing.
     ring: RwLock<Option<Arc<KeyRing>>>,
+    turn: Mutex<()>,
+}
+
+/// A turn to read the keys and to put them to use. One reader goes after the other: what was read
+/// before a key was revoked must not take the place of what was read after it.
+pub(crate) struct Reading<'k> {
+    keys: &'k Keys,
+    _turn: MutexGuard<'k, ()>,
+}
+
+impl Reading<'_> {
+    pub(crate) fn put_to_use(self, rows: &[KeyRow]) -> Result<(), Error> {
+        let ring = Arc::new(KeyRing::open(rows, &self.keys.sealer)?);
+        let held = self.keys.ring.write();
+        let mut held = held.unwrap_or_else(PoisonError::into_inner);
+        *held = Some(ring);
+        Ok(())
+    }
 }
 
 impl Keys {
@@ -196,6 +215,7 @@ impl Keys {
         Ok(Self {
             sealer,
             ring: RwLock::new(Some(Arc::new(ring))),
+            turn: Mutex::new(()),
         })
     }
 
@@ -204,6 +224,7 @@ impl Keys {
         Self {
             sealer: Sealer::none(),
             ring: RwLock::new(None),
+            turn: Mutex::const_new(()),
         }
     }
 
@@ -216,10 +237,12 @@ impl Keys {
             .unwrap_or_else(|| unreachable!("a command that opened no keys signs nothing"))
     }
 
-    pub(crate) fn reload(&self, rows: &[KeyRow]) -> Result<Arc<KeyRing>, Error> {
-        let ring = Arc::new(KeyRing::open(rows, &self.sealer)?);
-        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Some(ring.clone());
-        Ok(ring)
+    /// To be taken before the keys are read again.
+    pub(crate) async fn reading(&self) -> Reading<'_> {
+        Reading {
+            keys: self,
+            _turn: self.turn.lock().await,
+        }
     }
 
     pub(crate) const fn sealer(&self) -> &Sealer {

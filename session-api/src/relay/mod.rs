@@ -255,13 +255,9 @@ impl Relay {
 
     /// Reads the keys again: the revocation of a key must not be signed with that key.
     async fn reload_keys(&self) {
+        let reading = self.shared.keys.reading().await;
         let reloaded = match self.shared.store.keys().await {
-            Ok(rows) => self
-                .shared
-                .keys
-                .reload(&rows)
-                .map(|_| ())
-                .map_err(|error| error.to_string()),
+            Ok(rows) => reading.put_to_use(&rows).map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         if let Err(error) = reloaded {

@@ -39,13 +39,14 @@ impl Service {
         let mut known = None;
         loop {
             tick.tick().await;
+            let reading = self.keys().reading().await;
             // A failure is told of by whoever needs the database; the keys of before still sign.
             let Ok(rows) = self.store().keys().await else {
                 continue;
             };
             if known.as_ref() != Some(&rows) {
-                match self.keys().reload(&rows) {
-                    Ok(_) => known = Some(rows),
+                match reading.put_to_use(&rows) {
+                    Ok(()) => known = Some(rows),
                     Err(error) => tracing::error!(
                         error = &error as &dyn std::error::Error,
                         "the changed keys cannot be used"

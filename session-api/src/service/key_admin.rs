@@ -243,8 +243,8 @@ impl Inner {
     }
 
     pub(super) async fn reload_keys(&self) -> Result<()> {
-        self.keys.reload(&self.store.keys().await?)?;
-        Ok(())
+        let reading = self.keys.reading().await;
+        Ok(reading.put_to_use(&self.store.keys().await?)?)
     }
 
     async fn promote_standby(

@@ -154,7 +154,11 @@ async fn behind_a_trusted_proxy_the_right_most_stranger_is_the_client() {
     }
     assert_eq!(exhaust("198.51.100.8", 3).await, 3);
     assert_eq!(exhaust("2001:db8:1:1::1", 90).await, 90);
-    assert_eq!(exhaust("2001:db8:1:ff:ffff::", 30).await, 10, "the same /56");
+    assert_eq!(
+        exhaust("2001:db8:1:ff:ffff::", 30).await,
+        10,
+        "the same /56"
+    );
     assert_eq!(exhaust("2001:db8:1:100::1", 3).await, 3, "another /56");
 }
 

@@ -38,6 +38,24 @@ async fn keys_from_before_there_was_a_key_encryption_key_are_encrypted() {
     }
 }
 
+/// One who has read the keys before they changed, and is slow to put them to use.
+#[tokio::test]
+async fn an_older_reading_of_the_keys_takes_no_newer_ones_place() {
+    let place = Place::sqlite();
+    let service = service(place.store().await, Hasher::new(1)).await;
+    let elsewhere = super::service(place.store().await, Hasher::new(1)).await;
+    let reading = service.keys().reading().await;
+    let old = service.store().keys().await.unwrap();
+    elsewhere.rotate_keys(KeyPurpose::Access).await.unwrap();
+    let mut again = std::pin::pin!(service.inner.reload_keys());
+    let in_time = tokio::time::timeout(std::time::Duration::from_secs(1), &mut again);
+    assert!(in_time.await.is_err(), "it waits for its turn");
+    reading.put_to_use(&old).unwrap();
+    again.await.unwrap();
+    let signs = |service: &Service| service.keys().ring().access.kid.clone();
+    assert_eq!(signs(&service), signs(&elsewhere));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_refuses_no_good_token() {
     let place = Place::sqlite();
