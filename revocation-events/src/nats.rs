@@ -13,8 +13,9 @@
 //! | [`StatusFeed`], [`Bus::publish_status`] | the service, verifiers | what each verifier has applied |
 //!
 //! Live pages come by core subscriptions and stored ones by Direct Get. There are no JetStream
-//! consumers: a stream holds a thousand of them at most by default, and ordered ones were seen to
-//! hang for good after a node was killed.
+//! consumers of pages: a stream holds a thousand of them at most by default, and ordered ones were seen
+//! to hang for good after a node was killed. Events have few readers, which may be late and must miss
+//! nothing: each has a durable consumer, and asks anew every few seconds.
 //!
 //! A verifier subscribes first and catches up then, and again at every [`FeedItem::Resync`]. It
 //! believes in its subscription when a heartbeat comes through it, not before: a subscription that
@@ -27,14 +28,16 @@ mod publisher;
 mod replay;
 mod settings;
 mod status;
+mod stream;
 
 pub use bus::{Bus, Health};
 pub use error::Error;
 pub use feed::{FeedItem, PageFeed, Why};
-pub use publisher::{Ack, Incarnation, Publisher, Replicas, Stored};
+pub use publisher::{Publisher, Stored};
 pub use replay::Replay;
 pub use settings::Settings;
 pub use status::{NoReport, Reported, StatusFeed};
+pub use stream::{Ack, Incarnation, Replicas};
 
 use std::time::Duration;
 
