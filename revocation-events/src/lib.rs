@@ -11,6 +11,7 @@
 //! | [`jwk`] | public keys and key sets |
 //! | [`page`] | the signed statement "these are all the revocations in (from, to]" |
 //! | [`view`] | what a verifier does with a page: the state machine behind *fresh* and *stale* |
+//! | [`event`] | one event of the log, as other programs read it |
 //! | [`status`] | what a verifier reports about itself |
 //! | [`subject`] | the names of the NATS subjects and streams |
 #![cfg_attr(
@@ -24,6 +25,7 @@
 
 #![warn(missing_docs)]
 
+pub mod event;
 pub mod id;
 pub mod jwk;
 pub mod jws;
