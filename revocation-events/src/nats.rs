@@ -11,6 +11,8 @@
 //! | [`PageFeed`] | verifiers, and the service's replicas | live pages of everyone, and when to catch up |
 //! | [`Replay`] | verifiers | the stored pages, where the service itself is away |
 //! | [`StatusFeed`], [`Bus::publish_status`] | the service, verifiers | what each verifier has applied |
+//! | [`EventPublisher`] | the service | the stored stream of events for other programs |
+//! | [`EventSubscriber`] | other programs | the stored events, each until it is acknowledged |
 //!
 //! Live pages come by core subscriptions and stored ones by Direct Get. There are no JetStream
 //! consumers of pages: a stream holds a thousand of them at most by default, and ordered ones were seen
@@ -23,21 +25,25 @@
 
 mod bus;
 mod error;
+mod event_publisher;
 mod feed;
 mod publisher;
 mod replay;
 mod settings;
 mod status;
 mod stream;
+mod subscriber;
 
 pub use bus::{Bus, Health};
 pub use error::Error;
+pub use event_publisher::{EventPublisher, EventStream};
 pub use feed::{FeedItem, PageFeed, Why};
 pub use publisher::{Publisher, Stored};
 pub use replay::Replay;
 pub use settings::Settings;
 pub use status::{NoReport, Reported, StatusFeed};
 pub use stream::{Ack, Incarnation, Replicas};
+pub use subscriber::{Delivery, EventSubscriber};
 
 use std::time::Duration;
 

@@ -68,10 +68,17 @@ impl Subjects {
         format!("{}.v1.status.*.*", self.0)
     }
 
-    /// The log for other programs.
+    /// The log for other programs: every kind of event.
     #[must_use]
     pub fn events(&self) -> String {
         format!("{}.v1.events.>", self.0)
+    }
+
+    /// Events of one kind, such as `session.opened`, which is two [tokens](is_token) with a dot
+    /// between.
+    #[must_use]
+    pub fn event(&self, kind: &str) -> String {
+        format!("{}.v1.events.{kind}", self.0)
     }
 }
 
@@ -87,6 +94,11 @@ mod tests {
         assert_eq!(
             subjects.status("orders", "i1"),
             "sessions.v1.status.orders.i1"
+        );
+        assert_eq!(subjects.events(), "sessions.v1.events.>");
+        assert_eq!(
+            subjects.event("session.opened"),
+            "sessions.v1.events.session.opened"
         );
     }
 

@@ -66,6 +66,17 @@ pub enum Error {
     /// A name that cannot stand in a subject, or counts or texts out of bounds.
     #[error("not a valid status: names are made of A-Z, a-z, 0-9, _ and -")]
     InvalidStatus,
+    /// A consumer's name, or a prefix of subjects, is not made of plain tokens.
+    #[error("a consumer's name is made of A-Z, a-z, 0-9, _ and -")]
+    ConsumerName,
+    /// There is no such consumer, and this program may not make it.
+    #[error(
+        "there is no consumer {name} of the events, and this program may not make one; an operator can, see deploy/README.md"
+    )]
+    NoConsumer {
+        /// The consumer's name.
+        name: String,
+    },
     /// The server answered with an error, or with something that is no answer.
     #[error("NATS refused to {what}: {reason}")]
     Refused {
