@@ -159,6 +159,11 @@ struct PositionData {
 }
 
 impl Fact {
+    /// Most facts are, and few programs want to hear of them.
+    pub(crate) const fn is_refresh(&self) -> bool {
+        matches!(self, Self::Session(SessionFact::Refreshed(_)))
+    }
+
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::Session(SessionFact::Opened { .. }) => "session.opened",

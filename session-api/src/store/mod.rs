@@ -3,6 +3,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | this one | the traits [`Store`] and [`Tx`] |
+//! | [`outbox`] | the trait [`Outbox`]: events on their way to other programs |
 //! | `types`, `error` | what goes through them, and what goes wrong |
 //! | [`postgres`] | production |
 //! | [`sqlite`] | the embedded default |
@@ -26,6 +27,7 @@
 //! others. [`postgres`] keeps its callers from that.)
 
 mod error;
+mod outbox;
 mod postgres;
 mod rows;
 mod schema;
@@ -38,6 +40,7 @@ mod wakeups;
 mod contract;
 
 pub(crate) use error::{Error, Result, SchemaError};
+pub(crate) use outbox::*;
 pub(crate) use types::*;
 
 use crate::session::{Event, Tries};
@@ -54,21 +57,37 @@ pub(crate) enum IfMissing {
     Fail,
 }
 
-/// Connects to the database at `url`. The backend is chosen here and never asked about again.
-pub(crate) async fn connect(url: &str, if_missing: IfMissing) -> Result<Arc<dyn Store>> {
-    match url.split_once(':').map(|(scheme, _)| scheme) {
-        Some("postgres" | "postgresql") => {
-            Ok(Arc::new(postgres::PostgresStore::connect(url).await?))
+/// How a database is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Options {
+    pub(crate) if_missing: IfMissing,
+    /// Whether refreshes that this process appends are put in the outbox, as all other events are.
+    pub(crate) publish_refreshed: bool,
+}
+
+impl From<IfMissing> for Options {
+    fn from(if_missing: IfMissing) -> Self {
+        Self {
+            if_missing,
+            publish_refreshed: false,
         }
-        Some("sqlite") => Ok(Arc::new(
-            sqlite::SqliteStore::connect(url, if_missing).await?,
+    }
+}
+
+/// Connects to the database at `url`. The backend is chosen here and never asked about again.
+pub(crate) async fn connect(url: &str, options: impl Into<Options>) -> Result<Arc<dyn Store>> {
+    let options = options.into();
+    match url.split_once(':').map(|(scheme, _)| scheme) {
+        Some("postgres" | "postgresql") => Ok(Arc::new(
+            postgres::PostgresStore::connect(url, options).await?,
         )),
+        Some("sqlite") => Ok(Arc::new(sqlite::SqliteStore::connect(url, options).await?)),
         _ => Err(Error::Url(None)),
     }
 }
 
 #[async_trait]
-pub(crate) trait Store: Send + Sync + 'static {
+pub(crate) trait Store: Outbox {
     /// Begins a transaction that may write. Dropped without a commit, it changes nothing. With SQLite
     /// it keeps all others that write waiting, those of the caller included.
     async fn begin(&self) -> Result<Box<dyn Tx>>;
@@ -230,8 +249,8 @@ pub(crate) trait Tx: Send {
         user_agent: Option<&str>,
     ) -> Result<(bool, Head)>;
 
-    /// Appends events, and with them the rows of the revocations that they hold. A version that is
-    /// taken is an error.
+    /// Appends events, and with them the rows of the revocations that they hold; the outbox gets them
+    /// too (see [`Options::publish_refreshed`]). A version that is taken is an error.
     async fn append(&mut self, events: &[Event]) -> Result<()>;
 
     /// Stores session rows, new ones and old, where they are newer than what is there; how many those

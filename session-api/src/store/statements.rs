@@ -4,6 +4,7 @@
 //! so each backend expands [`statements`] once, as functions of its own.
 
 mod clients;
+mod outbox;
 mod tries;
 
 /// Of `users u`, as [`super::rows::UserColumns`] reads them.
@@ -79,7 +80,8 @@ macro_rules! statements {
     ($database:ty, $greatest:literal, $now:expr) => {
         use crate::store::rows::{self, *};
         use crate::store::statements::{
-            bind_user, client_statements, floor, session_columns, tries_statements, user_columns,
+            bind_user, client_statements, floor, outbox_statements, session_columns,
+            tries_statements, user_columns,
         };
         use crate::store::*;
         use sqlx::Executor;
@@ -349,6 +351,7 @@ macro_rules! statements {
             Ok(())
         }
 
+        outbox_statements!($database, $now);
         tries_statements!($database, $now);
 
         /// One row was expected.
@@ -374,6 +377,7 @@ macro_rules! bind_user {
 }
 
 pub(super) use clients::client_statements;
+pub(super) use outbox::outbox_statements;
 pub(super) use tries::tries_statements;
 pub(super) use {
     alive, bind_user, floor, found_session_columns, session_columns, statements, user_columns,

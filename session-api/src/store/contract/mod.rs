@@ -8,10 +8,11 @@
 //! | `writes` | what is written with a position, in a transaction or as one |
 //! | `pages` | cuts, floor, pruning, wake-ups |
 //! | `sessions`, `users` | rows, locks, snapshots |
+//! | `outbox`, `refills` | events on their way to other programs |
 //! | `tries` | tries at passwords |
 //! | `alive` | which sessions are alive |
 //! | `admin` | keys, clients, reports of verifiers, the schema |
-//! | `on_postgres`, `failover`, `silence`, `on_sqlite` | what there is of one backend alone |
+//! | `on_postgres`, `failover`, `silence`, `rights`, `on_sqlite` | what there is of one backend alone |
 //!
 //! To add one: an `async fn(&Db)` in the file of its kind, and its name in the list below.
 
@@ -22,14 +23,17 @@ mod fixture;
 mod log;
 mod on_postgres;
 mod on_sqlite;
+mod outbox;
 mod pages;
+mod refills;
+mod rights;
 mod sessions;
 mod silence;
 mod tries;
 mod users;
 mod writes;
 
-use super::{IfMissing, Store, connect};
+use super::{IfMissing, Options, Store, connect};
 use sqlx::Connection as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,6 +124,25 @@ contract! {
         a_locked_user_is_waited_for,
         a_hash_is_replaced_where_it_is_still_the_same,
     }
+    outbox {
+        every_event_waits_but_refreshes,
+        refreshes_wait_where_they_are_published,
+        what_is_not_committed_does_not_wait,
+        events_wait_in_the_order_of_their_stream_and_with_their_user,
+        an_event_of_a_newer_program_keeps_no_other_waiting,
+        one_replica_publishes_at_a_time,
+        what_was_published_is_forgotten,
+        whoever_has_lost_the_lease_changes_nothing,
+        what_is_known_of_the_stream_is_known_to_the_next,
+        what_is_too_old_is_pruned,
+        the_outbox_can_be_counted,
+    }
+    refills {
+        the_first_stream_gets_what_is_young_enough,
+        a_refill_puts_all_in_the_outbox_again,
+        a_refill_goes_on_where_another_replica_left_it,
+        what_waits_again_is_not_forgotten_for_what_was_before,
+    }
     tries {
         tries_come_back_as_they_went,
         tries_at_once_are_counted_one_after_the_other,
@@ -176,6 +199,15 @@ impl Db {
     /// As another process would.
     async fn connect(&self) -> Arc<dyn Store> {
         connect(&self.url, IfMissing::Fail).await.unwrap()
+    }
+
+    /// As another process would that publishes refreshes.
+    async fn connect_publishing_refreshes(&self) -> Arc<dyn Store> {
+        let options = Options {
+            if_missing: IfMissing::Fail,
+            publish_refreshed: true,
+        };
+        connect(&self.url, options).await.unwrap()
     }
 
     /// Does what no store does.

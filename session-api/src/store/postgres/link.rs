@@ -41,7 +41,9 @@ const SETTINGS: [(&str, &str); 5] = [
 ];
 
 pub(super) struct Link {
+    /// Without the settings.
     options: PgConnectOptions,
+    publish_refreshed: bool,
     current: Mutex<Current>,
     replaced: Notify,
 }
@@ -52,7 +54,7 @@ struct Current {
 }
 
 impl Link {
-    pub(super) async fn connect(url: &str) -> Result<Self> {
+    pub(super) async fn connect(url: &str, publish_refreshed: bool) -> Result<Self> {
         let options: PgConnectOptions = url.parse().map_err(|error| Error::Url(Some(error)))?;
         let options = options
             .application_name("session-api")
@@ -62,11 +64,12 @@ impl Link {
         let first = first.map_err(|_| sqlx::Error::PoolTimedOut)??;
         first.close().await?;
         let current = Current {
-            pool: pool(&options),
+            pool: pool(with_settings(&options, publish_refreshed)),
             since: Instant::now(),
         };
         Ok(Self {
             options,
+            publish_refreshed,
             current: Mutex::new(current),
             replaced: Notify::new(),
         })
@@ -78,7 +81,7 @@ impl Link {
     }
 
     pub(super) fn limited(&self) -> PgConnectOptions {
-        self.options.clone().options(SETTINGS)
+        with_settings(&self.options, self.publish_refreshed)
     }
 
     pub(super) fn pool(&self) -> PgPool {
@@ -117,7 +120,7 @@ impl Link {
                 return;
             }
             current.since = Instant::now();
-            std::mem::replace(&mut current.pool, pool(&self.options))
+            std::mem::replace(&mut current.pool, pool(self.limited()))
         };
         tracing::warn!("the database gives no answer; its connections are given up for new ones");
         self.replaced.notify_waiters();
@@ -142,7 +145,14 @@ impl Link {
     }
 }
 
-fn pool(options: &PgConnectOptions) -> PgPool {
+fn with_settings(options: &PgConnectOptions, publish_refreshed: bool) -> PgConnectOptions {
+    let publish_refreshed = if publish_refreshed { "on" } else { "off" };
+    let options = options.clone().options(SETTINGS);
+    // What the trigger on the log asks: see the migration `event_outbox`.
+    options.options([("portcullis.publish_refreshed", publish_refreshed)])
+}
+
+fn pool(options: PgConnectOptions) -> PgPool {
     PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(WAIT)
@@ -155,5 +165,5 @@ fn pool(options: &PgConnectOptions) -> PgPool {
                 Ok(true)
             })
         })
-        .connect_lazy_with(options.clone().options(SETTINGS))
+        .connect_lazy_with(options)
 }

@@ -8,6 +8,7 @@
 //! | `tx` | transactions that write |
 //! | `write` | events and rows, in a transaction or as one |
 //! | `cut` | what pages are made of |
+//! | `outbox` | events on their way to other programs |
 //! | `identity` | whether the database is the one that the head was written by |
 //! | `listen` | hearing of other replicas' commits |
 //!
@@ -20,6 +21,7 @@ mod cut;
 mod identity;
 mod link;
 mod listen;
+mod outbox;
 mod sql;
 mod tx;
 mod write;
@@ -28,7 +30,8 @@ use super::statements::statements;
 use super::wakeups::Wakeups;
 use super::{
     Changes, ClientRow, Cut, Excerpt, FoundSession, FoundUser, Head, KeyRow, ListedSession,
-    Replica, Result, Stale, StatusRow, Store, StoredSession, Taken, Tx, UserRow, rows, schema,
+    Options, Replica, Result, Stale, StatusRow, Store, StoredSession, Taken, Tx, UserRow, rows,
+    schema,
 };
 use crate::session::Event;
 use async_trait::async_trait;
@@ -61,8 +64,8 @@ pub(super) struct PostgresStore {
 }
 
 impl PostgresStore {
-    pub(super) async fn connect(url: &str) -> Result<Self> {
-        let link = Arc::new(Link::connect(url).await?);
+    pub(super) async fn connect(url: &str, options: Options) -> Result<Self> {
+        let link = Arc::new(Link::connect(url, options.publish_refreshed).await?);
         let wakeups = Wakeups::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(listen::listen(link.clone(), wakeups.clone()));

@@ -19,6 +19,13 @@ pub(in crate::store) struct EventColumns {
     data: Json<Value>,
 }
 
+impl EventColumns {
+    /// Its stream and its version.
+    pub(in crate::store) const fn place(&self) -> (Uuid, i64) {
+        (self.stream, self.version)
+    }
+}
+
 impl TryFrom<EventColumns> for Event {
     type Error = Error;
 

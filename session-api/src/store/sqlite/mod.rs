@@ -9,6 +9,7 @@
 //! page, and no wait makes it old.
 
 mod connect;
+mod outbox;
 mod tx;
 
 use super::statements::{
@@ -16,9 +17,9 @@ use super::statements::{
 };
 use super::wakeups::Wakeups;
 use super::{
-    Changes, ClientRow, Cut, Excerpt, FoundSession, FoundUser, Head, IfMissing, KeyRow,
-    ListedSession, Replica, Result, Stale, StatusRow, Store, StoredSession, Taken, Tx, UserRow,
-    rows, schema,
+    Changes, ClientRow, Cut, Excerpt, FoundSession, FoundUser, Head, KeyRow, ListedSession,
+    Options, Replica, Result, Stale, StatusRow, Store, StoredSession, Taken, Tx, UserRow, rows,
+    schema,
 };
 use crate::clock;
 use crate::session::Event;
@@ -51,13 +52,14 @@ pub(super) struct SqliteStore {
     writer: SqlitePool,
     readers: SqlitePool,
     wakeups: Wakeups,
+    publish_refreshed: bool,
     /// Ends with the store.
     _poll: JoinSet<()>,
 }
 
 impl SqliteStore {
-    pub(super) async fn connect(url: &str, if_missing: IfMissing) -> Result<Self> {
-        let Pools { writer, readers } = Pools::connect(url, if_missing).await?;
+    pub(super) async fn connect(url: &str, options: Options) -> Result<Self> {
+        let Pools { writer, readers } = Pools::connect(url, options.if_missing).await?;
         let wakeups = Wakeups::new();
         let mut poll = JoinSet::new();
         let polled = readers.clone();
@@ -66,8 +68,15 @@ impl SqliteStore {
             writer,
             readers,
             wakeups,
+            publish_refreshed: options.publish_refreshed,
             _poll: poll,
         })
+    }
+
+    async fn begin_tx(&self) -> Result<(tx::SqliteTx, UnixMillis)> {
+        let (tx, now) = self.begin_immediate().await?;
+        let tx = tx::SqliteTx::new(tx, now, self.wakeups.clone(), self.publish_refreshed);
+        Ok((tx, now))
     }
 
     async fn begin_immediate(
@@ -99,13 +108,12 @@ async fn head_position(readers: SqlitePool) -> Result<Position> {
 #[async_trait]
 impl Store for SqliteStore {
     async fn begin(&self) -> Result<Box<dyn Tx>> {
-        let (tx, now) = self.begin_immediate().await?;
-        Ok(Box::new(tx::SqliteTx::new(tx, now, self.wakeups.clone())))
+        Ok(Box::new(self.begin_tx().await?.0))
     }
 
     async fn write(&self, changes: &Changes) -> Result<std::result::Result<UnixMillis, Stale>> {
-        let (tx, now) = self.begin_immediate().await?;
-        let mut tx = Box::new(tx::SqliteTx::new(tx, now, self.wakeups.clone()));
+        let (tx, now) = self.begin_tx().await?;
+        let mut tx = Box::new(tx);
         if tx.head().await?.position != changes.after {
             return Ok(Err(Stale));
         }

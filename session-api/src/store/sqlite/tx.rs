@@ -22,6 +22,7 @@ pub(super) struct SqliteTx {
     now: UnixMillis,
     taken: Option<Position>,
     wakeups: Wakeups,
+    publish_refreshed: bool,
 }
 
 impl SqliteTx {
@@ -29,12 +30,14 @@ impl SqliteTx {
         tx: Transaction<'static, Sqlite>,
         now: UnixMillis,
         wakeups: Wakeups,
+        publish_refreshed: bool,
     ) -> Self {
         Self {
             tx,
             now,
             taken: None,
             wakeups,
+            publish_refreshed,
         }
     }
 
@@ -128,6 +131,8 @@ impl Tx for SqliteTx {
                              values ($1, $2, $3, $4, $5, $6)";
         const REVOCATION: &str =
             "insert into revocation (position, at, kind, subject) values ($1, $2, $3, $4)";
+        // All others are put there by a trigger.
+        const OUTBOX: &str = "insert into event_outbox (stream, version, at) values ($1, $2, $3)";
         for event in events {
             let query = sqlx::query(EVENT)
                 .bind(event.stream.uuid())
@@ -137,6 +142,13 @@ impl Tx for SqliteTx {
                 .bind(rows::stored(event.at))
                 .bind(Json(event.fact.data()));
             query.execute(&mut *self.tx).await?;
+            if self.publish_refreshed && event.fact.is_refresh() {
+                let query = sqlx::query(OUTBOX)
+                    .bind(event.stream.uuid())
+                    .bind(event.version)
+                    .bind(rows::stored(event.at));
+                query.execute(&mut *self.tx).await?;
+            }
             if let Some(revocation) = event.revocation() {
                 let columns = RevocationColumns::from(&revocation);
                 let query = sqlx::query(REVOCATION)
