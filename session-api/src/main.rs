@@ -3,6 +3,7 @@
 mod audit;
 mod cli;
 mod clock;
+mod events;
 mod http;
 mod keys;
 mod password;

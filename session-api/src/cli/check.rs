@@ -5,8 +5,9 @@ use super::settings::{Database, KeyEncryption};
 use super::{Failure, Outcome, chain};
 use crate::keys::Keys;
 use crate::store::Store;
-use revocation_events::nats::{Bus, Publisher};
+use revocation_events::nats::{Bus, EventPublisher, Publisher};
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Clocks that differ by more make tokens look expired or not yet issued.
@@ -15,6 +16,9 @@ const CLOCK_LEEWAY: Duration = Duration::from_secs(5);
 /// For so long a connection to NATS is waited for: its first attempts may go to servers of the list
 /// that are down.
 const CONNECT: Duration = Duration::from_secs(5);
+
+/// Events that wait for longer are not being published.
+const LATE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -37,9 +41,9 @@ struct Finding {
 
 pub(super) async fn run(args: Args) -> Outcome {
     let mut findings = Vec::new();
-    look_at_database(&args, &mut findings).await?;
+    let store = look_at_database(&args, &mut findings).await?;
     if let Some(bus) = args.nats.connect().await? {
-        look_at_bus(&bus, &mut findings).await;
+        look_at_bus(&bus, store.as_deref(), &mut findings).await?;
         bus.close().await;
     }
     let wrong = findings
@@ -71,20 +75,24 @@ pub(super) async fn run(args: Args) -> Outcome {
     }
 }
 
-async fn look_at_database(args: &Args, findings: &mut Vec<Finding>) -> Outcome {
+/// The database, where it can be used.
+async fn look_at_database(
+    args: &Args,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<Arc<dyn Store>>, Failure> {
     let mut find = |what, wrong| findings.push(Finding { what, wrong });
     let store = match args.database.connect().await {
         Err(failure) if failure.code == 2 => return Err(failure),
         Err(failure) => {
             find("database", Some(failure.message));
-            return Ok(());
+            return Ok(None);
         }
         Ok(store) => store,
     };
     find("database", None);
     if let Err(error) = store.check_schema().await {
         find("schema", Some(chain(&error)));
-        return Ok(());
+        return Ok(None);
     }
     find("schema", None);
     find("keys", wrong_with_keys(&*store, &args.keys).await?);
@@ -97,7 +105,7 @@ async fn look_at_database(args: &Args, findings: &mut Vec<Finding>) -> Outcome {
         )
     });
     find("clock", clock);
-    Ok(())
+    Ok(Some(store))
 }
 
 async fn wrong_with_keys(
@@ -114,7 +122,7 @@ async fn wrong_with_keys(
     Ok(keys.err().map(|error| chain(&error)))
 }
 
-async fn look_at_bus(bus: &Bus, findings: &mut Vec<Finding>) {
+async fn look_at_bus(bus: &Bus, store: Option<&dyn Store>, findings: &mut Vec<Finding>) -> Outcome {
     let mut find = |what, wrong| findings.push(Finding { what, wrong });
     let mut health = bus.health();
     let up = health.wait_for(|health| health.connected);
@@ -131,7 +139,7 @@ async fn look_at_bus(bus: &Bus, findings: &mut Vec<Finding>) {
                 why.as_deref().unwrap_or("no answer")
             )),
         );
-        return;
+        return Ok(());
     }
     find("nats", None);
     match Publisher::new(bus).is_stored().await {
@@ -140,6 +148,27 @@ async fn look_at_bus(bus: &Bus, findings: &mut Vec<Finding>) {
             find("jetstream", None);
             let missing = "it is not there or does not store this --nats-prefix; `serve` makes or changes it once it is connected";
             find("stream", (!stored).then(|| missing.to_owned()));
+            let stored = EventPublisher::new(bus).is_stored().await;
+            let wrong = match stored {
+                Err(error) => Some(chain(&error)),
+                Ok(false) => Some(missing.to_owned()),
+                Ok(true) => wrong_with_events(store).await?,
+            };
+            find("events", wrong);
         }
     }
+    Ok(())
+}
+
+/// Whether events for other programs are published.
+async fn wrong_with_events(store: Option<&dyn Store>) -> Result<Option<String>, Failure> {
+    let Some(store) = store else { return Ok(None) };
+    let outbox = store.outbox_size().await?;
+    Ok((outbox.oldest > LATE).then(|| {
+        format!(
+            "{} wait to be published, the oldest for {} s; does a replica run with this --nats-url, and is there room in the stream? Its log says why",
+            outbox.events,
+            outbox.oldest.as_secs()
+        )
+    }))
 }

@@ -5,7 +5,7 @@
 //! | [`settings`], [`bus`] | the flags, their environment variables and their checks |
 //! | [`environment`] | which variables count |
 //! | [`logging`] | what is logged, and how |
-//! | [`serve`] | `serve` |
+//! | [`serve`], [`events`] | `serve` |
 //! | [`dev`], [`demo`], [`orders`] | `dev`, and no command at all |
 //! | [`admin`] | `migrate`, `user`, `client`, `keys`, `sessions`: operators' work on the database |
 //! | [`log`] | `log verify`, `log rebuild` |
@@ -20,6 +20,7 @@ mod check;
 mod demo;
 mod dev;
 mod environment;
+mod events;
 mod log;
 mod logging;
 mod orders;

@@ -1,8 +1,10 @@
 //! `serve`: the service, put together.
 
 use super::bus::Nats;
+use super::events::EventArgs;
 use super::settings::{self, Database, Issuer, KeyEncryption};
 use super::{Failure, Outcome};
+use crate::events::Events;
 use crate::http::{self, App, Caps, HttpSettings};
 use crate::password::Hasher;
 use crate::relay::Relay;
@@ -178,6 +180,9 @@ pub(super) struct ServiceArgs {
         hide_possible_values = true
     )]
     throttle: Throttle,
+
+    #[command(flatten)]
+    events: EventArgs,
 }
 
 /// Whether rates count.
@@ -197,7 +202,7 @@ pub(super) struct BusArgs {
     #[command(flatten)]
     nats: Nats,
 
-    /// On how many NATS servers the stream of pages is kept: 1 or 3.
+    /// On how many NATS servers the streams of pages and of events are kept: 1 or 3.
     #[arg(long, env = "SESSION_API_NATS_REPLICAS", default_value = "1", value_parser = replicas, value_name = "N")]
     nats_replicas: Replicas,
 }
@@ -228,8 +233,10 @@ pub(super) async fn run(args: Args) -> Outcome {
             "--throttle off (or SESSION_API_THROTTLE) is for tests: passwords are tried without a rate only where the issuer is on loopback; leave it out",
         ));
     }
-    let store = args.database.open().await?;
+    let events = &args.service.events;
+    let store = args.database.serve(events.publish_refreshed).await?;
     let bus = args.bus.nats.connect().await?;
+    events.check(bus.as_ref())?;
     let listener = listen(args.listen)?;
     let stop = stop_on_signal();
     let running = start(store, &args.keys, &args.service, bus, &args.bus).await?;
@@ -269,7 +276,7 @@ pub(super) fn stop_on_signal() -> CancellationToken {
 pub(super) struct Running {
     app: App,
     bus: Option<Bus>,
-    /// Each works until `last_commit`.
+    /// What cuts pages, what publishes events, and what keeps house. Each works until `last_commit`.
     pub(super) workers: JoinSet<()>,
     /// Ends the workers, after the last request.
     last_commit: CancellationToken,
@@ -312,6 +319,16 @@ pub(super) async fn start(
     };
     let worker = Worker::new(relay.clone(), commits, replica, side);
     workers.spawn(worker.run(last_commit.clone()));
+    let mut events = Events::default();
+    if let Some(bus) = &bus {
+        let (log, stream) = (
+            (store.clone(), issuer.clone()),
+            (bus, bus_args.nats_replicas),
+        );
+        let (begun, publishing) = args.events.publishing(log, stream, last_commit.clone());
+        events = begun;
+        workers.spawn(publishing);
+    }
     let settings = Settings {
         issuer: token::Issuer {
             issuer,
@@ -321,6 +338,7 @@ pub(super) async fn start(
         session_ttl: args.session_ttl,
         session_max_age: args.session_max_age,
         max_sessions_per_user: args.max_sessions_per_user,
+        events_max_age: args.events.events_max_age,
     };
     let service = Service::new(store, keys, Hasher::for_this_machine(), relay, settings);
     workers.spawn(until_last_commit(service.clone().keep_house().boxed()));
@@ -342,7 +360,7 @@ pub(super) async fn start(
         max_session_streams: args.max_session_streams,
     };
     Ok(Running {
-        app: App::new(service, fleet, http),
+        app: App::new(service, fleet, http).with_events(events),
         bus,
         workers,
         last_commit,

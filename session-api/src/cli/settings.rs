@@ -52,6 +52,20 @@ impl Database {
         Ok(store)
     }
 
+    /// The same for `serve`, which may publish refreshes.
+    pub(super) async fn serve(
+        &self,
+        publish_refreshed: bool,
+    ) -> Result<Arc<dyn crate::store::Store>, Failure> {
+        let options = crate::store::Options {
+            if_missing: crate::store::IfMissing::Fail,
+            publish_refreshed,
+        };
+        let store = crate::store::connect(&self.url()?, options).await?;
+        store.check_schema().await?;
+        Ok(store)
+    }
+
     /// Connects only. A SQLite file that is missing is an error.
     pub(super) async fn connect(&self) -> Result<Arc<dyn crate::store::Store>, Failure> {
         Ok(crate::store::connect(&self.url()?, crate::store::IfMissing::Fail).await?)
@@ -135,6 +149,11 @@ pub(super) fn access_ttl(text: &str) -> Result<Duration, String> {
 /// How long a session lives. Browsers keep no cookie for longer than 400 days (RFC 6265bis,
 /// section 5.5).
 pub(super) fn session_life(text: &str) -> Result<Duration, String> {
+    whole_seconds(text, DAY * 400, "400d")
+}
+
+/// How long events are kept.
+pub(super) fn events_age(text: &str) -> Result<Duration, String> {
     whole_seconds(text, DAY * 400, "400d")
 }
 

@@ -1,6 +1,7 @@
 //! What is counted, in the text format of Prometheus (version 0.0.4).
 
 use super::State;
+use crate::events::Events;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
@@ -134,6 +135,7 @@ fn figures(state: &State) -> Vec<Figure> {
             float(state.watchers.count() as u64),
         ),
     ];
+    figures.extend(events(&state.app.events));
     if let Some(latest) = relay.latest_now() {
         let age = crate::clock::now().since(latest.at).as_secs_f64();
         let age_help =
@@ -148,6 +150,45 @@ fn figures(state: &State) -> Vec<Figure> {
         ));
     }
     figures
+}
+
+/// Of events for other programs; none where there is no bus to publish them on.
+fn events(events: &Events) -> Vec<Figure> {
+    let Some(outbox) = events.outbox() else {
+        return Vec::new();
+    };
+    vec![
+        (
+            "portcullis_events_waiting",
+            "gauge",
+            "Events that wait to be published, by whichever replica; 100000 for that many or more.",
+            f64::from(outbox.events),
+        ),
+        (
+            "portcullis_events_oldest_seconds",
+            "gauge",
+            "Age of the oldest event that waits.",
+            outbox.oldest.as_secs_f64(),
+        ),
+        (
+            "portcullis_events_published_total",
+            "counter",
+            "Events that the stream has acknowledged to this replica.",
+            float(events.published()),
+        ),
+        (
+            "portcullis_event_failures_total",
+            "counter",
+            "Events that this replica could not publish; they wait and are tried again.",
+            float(events.failures()),
+        ),
+        (
+            "portcullis_event_refills_total",
+            "counter",
+            "How often this replica found the stream new or robbed of events, and filled it again.",
+            float(events.refills()),
+        ),
+    ]
 }
 
 #[expect(

@@ -55,6 +55,7 @@ mod watchers;
 pub(crate) use places::Caps;
 pub(crate) use settings::HttpSettings;
 
+use crate::events::Events;
 use crate::relay::fleet::Fleet;
 use crate::service::Service;
 use actix_web::dev::Server;
@@ -135,15 +136,22 @@ pub(crate) struct App {
     service: Service,
     fleet: Fleet,
     settings: HttpSettings,
+    events: Events,
 }
 
 impl App {
-    pub(crate) const fn new(service: Service, fleet: Fleet, settings: HttpSettings) -> Self {
+    pub(crate) fn new(service: Service, fleet: Fleet, settings: HttpSettings) -> Self {
         Self {
             service,
             fleet,
             settings,
+            events: Events::default(),
         }
+    }
+
+    /// With what is known of the publishing of events.
+    pub(crate) fn with_events(self, events: Events) -> Self {
+        Self { events, ..self }
     }
 
     pub(crate) const fn service(&self) -> &Service {

@@ -2,6 +2,7 @@
 
 use super::call::Call;
 use super::problem::{Error, Readiness};
+use crate::events::Progress;
 use crate::service;
 use actix_web::HttpResponse;
 use actix_web::http::header;
@@ -13,13 +14,18 @@ pub(super) async fn healthz(_: Call) -> Result<HttpResponse, Error> {
 }
 
 /// `GET /readyz`: 503 only without the database or the keys. Without its bus a replica still logs
-/// in, refreshes and revokes, and the pages go out when the bus is back.
+/// in, refreshes and revokes, and pages and events go out when the bus is back.
 pub(super) async fn readyz(call: Call) -> Result<HttpResponse, Error> {
     let relay = call.service().relay();
     let bus = match (relay.has_bus(), relay.bus_connected()) {
         (false, _) => "none",
         (true, true) => "connected",
         (true, false) => "disconnected",
+    };
+    let events = match call.state.app.events.progress() {
+        Progress::None => "none",
+        Progress::Ok => "ok",
+        Progress::Late => "late",
     };
     let (database, keys) = match call.service().published_keys().await {
         Ok(_) => ("ok", "ok"),
@@ -30,6 +36,7 @@ pub(super) async fn readyz(call: Call) -> Result<HttpResponse, Error> {
         database,
         keys,
         bus,
+        events,
     };
     if keys != "ok" {
         return Err(Error::NotReady(readiness));

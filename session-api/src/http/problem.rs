@@ -106,6 +106,8 @@ pub(super) struct Readiness {
     pub(super) database: &'static str,
     pub(super) keys: &'static str,
     pub(super) bus: &'static str,
+    /// Of events for other programs.
+    pub(super) events: &'static str,
 }
 
 /// RFC 6749, section 5.2, and RFC 7009, section 2.2.1.
@@ -176,10 +178,12 @@ impl Error {
                 database,
                 keys,
                 bus,
+                events,
             }) => overloaded()
                 .with("database", *database)
                 .with("keys", *keys)
-                .with("bus", *bus),
+                .with("bus", *bus)
+                .with("events", *events),
             Self::OAuth(_) | Self::Panicked => internal(),
         }
     }

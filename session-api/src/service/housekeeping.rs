@@ -61,6 +61,19 @@ impl Service {
         while self.expire_sessions().await? == BATCH as usize {}
         self.forget_retired_keys().await?;
         self.store().prune().await?;
+        self.prune_outbox().await
+    }
+
+    /// What nobody published in time; without a bus that is everything.
+    async fn prune_outbox(&self) -> Result<()> {
+        let age = self.settings().events_max_age;
+        let pruned = self.store().prune_outbox(age).await?;
+        if pruned > 0 && self.relay().has_bus() {
+            tracing::warn!(
+                events = pruned,
+                "events were not published before their time was over; other programs never see them"
+            );
+        }
         Ok(())
     }
 

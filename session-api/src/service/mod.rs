@@ -54,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) session_max_age: Duration,
     /// 0: no limit.
     pub(crate) max_sessions_per_user: u32,
+    /// How long events for other programs wait to be published.
+    pub(crate) events_max_age: Duration,
 }
 
 /// Why a use case did not go through.

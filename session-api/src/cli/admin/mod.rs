@@ -93,6 +93,7 @@ fn service_with(store: Arc<dyn Store>, keys: crate::keys::Keys) -> Service {
         session_ttl: Duration::ZERO,
         session_max_age: Duration::ZERO,
         max_sessions_per_user: 0,
+        events_max_age: Duration::ZERO,
     };
     Service::new(store, keys, Hasher::new(1), relay, settings)
 }

@@ -154,6 +154,7 @@ impl World {
             session_ttl: plan.session_ttl,
             session_max_age: Duration::from_secs(30 * 86_400),
             max_sessions_per_user: 0,
+            events_max_age: Duration::from_secs(7 * 86_400),
         };
         let service = Service::new(store.clone(), keys, plan.hasher, relay.clone(), settings);
         let relay_stop = CancellationToken::new();

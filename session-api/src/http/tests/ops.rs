@@ -15,6 +15,10 @@ async fn health_and_readiness() {
         (&ready["database"], &ready["keys"], &ready["bus"]),
         (&json!("ok"), &json!("ok"), &json!("none"))
     );
+    assert_eq!(
+        ready["events"], "none",
+        "there is no bus to publish them on"
+    );
     let head = Answer::of(world.request("HEAD", "/readyz"))
         .await
         .must_be(200);

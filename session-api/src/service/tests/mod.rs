@@ -93,6 +93,7 @@ async fn service_and_commits(
         session_ttl: Duration::from_secs(7 * 86_400),
         session_max_age: Duration::from_secs(30 * 86_400),
         max_sessions_per_user,
+        events_max_age: Duration::from_secs(7 * 86_400),
     };
     let service = Service::new(store, keys, hasher, relay, settings);
     (service, commits)
