@@ -33,6 +33,17 @@ impl Program {
         Spec::new(name, path).env("RUST_BACKTRACE", "1")
     }
 
+    /// How the example `name` of one of our libraries is run.
+    ///
+    /// # Panics
+    /// When the workspace does not build, or has no such example.
+    #[must_use]
+    pub fn example(name: &str) -> Spec {
+        let path = BINARIES.join("examples").join(name);
+        assert!(path.exists(), "the workspace has no example {name}");
+        Spec::new(name, path).env("RUST_BACKTRACE", "1")
+    }
+
     /// Starts it and waits until it listens.
     ///
     /// # Panics
@@ -83,6 +94,23 @@ impl Program {
     }
 }
 
+/// `$NATS_PY`, or the Python to which `tests/run` has brought nats-py.
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+pub fn python_with_nats() -> PathBuf {
+    if let Some(chosen) = std::env::var_os("NATS_PY") {
+        return chosen.into();
+    }
+    let brought = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/nats-py/bin/python");
+    assert!(
+        brought.exists(),
+        "no Python with nats-py: run tests/run once, or set NATS_PY"
+    );
+    brought
+}
+
 /// The address in the line that says that a server listens, whatever the format of the log.
 fn listening_on(line: &str) -> Option<String> {
     let address = &line[line.find(LISTENING)? + LISTENING.len()..];
@@ -119,6 +147,8 @@ fn build(folder: &Path) {
             "--workspace",
             "--all-features",
             "--bins",
+            "--example",
+            "new_device",
         ])
         .args(["--profile", profile, "--target-dir"])
         .args(folder.parent())

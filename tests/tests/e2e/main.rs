@@ -6,6 +6,7 @@
 //! | `bus` | that what strangers publish is refused and counted |
 //! | `command_line` | that what operators and newcomers type does what is printed |
 //! | `deploy` | that the files of `deploy/` are taken by what reads them |
+//! | `events` | that programs which read the log of events miss none of it |
 //! | `faults` | the promise of a revocation while something fails |
 //! | `hang_ups` | that clients which hang up take nothing from those who do not |
 //! | `harness` | that the harness does what the other tests rely on |
@@ -23,6 +24,7 @@ mod browsers;
 mod bus;
 mod command_line;
 mod deploy;
+mod events;
 mod faults;
 mod hang_ups;
 mod harness;

@@ -29,6 +29,18 @@ fn sqlite(folder: &Folder) -> Settings {
     Settings::new(&format!("sqlite:{}", folder.path().join("x.db").display()))
 }
 
+async fn append_an_old_event(folder: &Folder) {
+    use sqlx::Connection as _;
+    const SQL: &str = "insert into event (stream, version, kind, format, at, data) \
+        values (randomblob(16), 1, 'user.enabled', 1, (unixepoch() - 120) * 1000, '{}')";
+    let file = folder.path().join("x.db");
+    let database = sqlx::SqliteConnection::connect(&file.to_string_lossy()).await;
+    sqlx::query(SQL)
+        .execute(&mut database.unwrap())
+        .await
+        .unwrap();
+}
+
 #[tokio::test]
 async fn check_follows_a_service_from_nothing_to_well() {
     let folder = Folder::new("check-");
@@ -39,11 +51,16 @@ async fn check_follows_a_service_from_nothing_to_well() {
     assert_eq!(well, ["nats", "jetstream"], "with no database");
     assert_eq!(wrong[0].0, "database");
     assert_eq!(wrong[1].0, "stream");
+    assert_eq!(wrong[2].0, "events");
 
     settings.must_run(&["migrate"], "").await;
     let (_, wrong) = check(&settings, 3).await;
     let names: Vec<_> = wrong.iter().map(|(what, _)| &**what).collect();
-    assert_eq!(names, ["keys", "stream"], "before the first start");
+    assert_eq!(
+        names,
+        ["keys", "stream", "events"],
+        "before the first start"
+    );
 
     let service = SessionApi::start(&settings).await;
     eventually("a stream", std::time::Duration::from_secs(20), async || {
@@ -60,6 +77,7 @@ async fn check_follows_a_service_from_nothing_to_well() {
         "nats",
         "jetstream",
         "stream",
+        "events",
     ];
     assert_eq!(well, all);
     let text = settings.must_run(&["check"], "").await;
@@ -68,8 +86,14 @@ async fn check_follows_a_service_from_nothing_to_well() {
     let other_prefix = settings.clone().env("SESSION_API_NATS_PREFIX", "elsewhere");
     let (_, wrong) = check(&other_prefix, 3).await;
     assert_eq!(wrong[0].0, "stream");
+    assert_eq!(wrong[1].0, "events");
 
     drop(service);
+    // Without a replica they are late after a minute.
+    append_an_old_event(&folder).await;
+    let (_, wrong) = check(&settings, 3).await;
+    assert_eq!(wrong[0].0, "events");
+    assert!(wrong[0].1.contains("1 wait to be published"), "{wrong:?}");
     nats.kill();
     let (well, wrong) = check(&settings, 3).await;
     assert_eq!(well, ["database", "schema", "keys", "clock"]);

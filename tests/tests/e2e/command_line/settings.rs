@@ -54,6 +54,11 @@ async fn a_bad_setting_is_named_with_a_remedy() {
             ["--nats-creds", "No such file"],
         ),
         (
+            "--events-max-age 0s",
+            ["--events-max-age", "from 1s to 400d"],
+        ),
+        ("--publish-refreshed", ["--publish-refreshed", "--nats-url"]),
+        (
             "--nats-url-file /nonexistent/url",
             ["--nats-url-file", "/nonexistent/url"],
         ),
@@ -125,6 +130,7 @@ async fn an_empty_variable_is_not_set() {
         "SESSION_API_ALLOWED_ORIGIN",
         "SESSION_API_AUDIENCE",
         "SESSION_API_BASE_PATH",
+        "SESSION_API_EVENTS_MAX_AGE",
         "SESSION_API_KEY_ENCRYPTION_KEY",
         "SESSION_API_KEY_ENCRYPTION_KEY_FILE",
         "SESSION_API_MAX_SESSIONS_PER_USER",
@@ -137,6 +143,7 @@ async fn an_empty_variable_is_not_set() {
         "SESSION_API_OPEN_FEED",
         "SESSION_API_OPEN_REGISTRATION",
         "SESSION_API_OPS_LISTEN",
+        "SESSION_API_PUBLISH_REFRESHED",
         "SESSION_API_THROTTLE",
         "SESSION_API_TRUSTED_PROXY",
     ] {

@@ -4,7 +4,7 @@ use super::*;
 use revocation_events::nats::{Bus, FeedItem, PageFeed, Publisher, Replicas, Settings, StatusFeed};
 use revocation_events::status::{Counts, Status};
 
-async fn bus_of(nats: &Nats, user: &str) -> Bus {
+pub(super) async fn bus_of(nats: &Nats, user: &str) -> Bus {
     let url = nats.url_for(user, &format!("{user}-password"));
     let settings = Settings::new(&url).unwrap();
     let settings = settings.inbox_prefix(format!("_INBOX_{user}")).unwrap();

@@ -20,7 +20,7 @@ const PAGES: &str = "sessions.v1.revocations";
 const HEARTBEATS: &str = "sessions.v1.heartbeats";
 const REPLAY: &str = "$JS.API.DIRECT.GET.SESSIONS_REVOCATIONS";
 
-async fn bus() -> Nats {
+pub(super) async fn bus() -> Nats {
     bus_with(CONFIG).await
 }
 
@@ -145,6 +145,22 @@ async fn store(service: &Peer, subject: &str, text: &str) -> u64 {
         .await
         .expect("sent");
     sent.await.expect("acknowledged").sequence
+}
+
+/// A program's consumer of the stored events, as an operator makes it.
+pub(super) async fn make_consumer(nats: &Nats, name: &str) {
+    use jetstream::consumer::pull;
+    let config = pull::Config {
+        durable_name: Some(name.to_owned()),
+        max_ack_pending: 1,
+        ..Default::default()
+    };
+    let operator = Peer::connect(nats, "operator").await;
+    let made = operator
+        .jetstream()
+        .create_consumer_on_stream(config, "SESSIONS_EVENTS")
+        .await;
+    made.expect("an operator may make consumers");
 }
 
 #[test]
