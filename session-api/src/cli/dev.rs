@@ -3,7 +3,7 @@
 use super::demo::{CLIENT, Demo};
 use super::serve::{self, BusArgs, ServiceArgs};
 use super::settings::{Database, KeyEncryption};
-use super::{Failure, Outcome, environment, orders};
+use super::{Failure, Outcome, environment, orders, running};
 use clap::{Args as _, FromArgMatches as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -60,7 +60,7 @@ pub(super) async fn run(args: Args) -> Outcome {
     let stop = serve::stop_on_signal();
     let service_args = service_args(&issuer)?;
     let no_bus = BusArgs::default();
-    let running = serve::start(
+    let running = running::start(
         store.clone(),
         &KeyEncryption::default(),
         &service_args,
@@ -194,7 +194,7 @@ mod tests {
         let listener = serve::listen(([127, 0, 0, 1], 0).into()).unwrap();
         let args = service_args("http://127.0.0.1:1").unwrap();
         let (keys, no_bus) = (KeyEncryption::default(), BusArgs::default());
-        let running = serve::start(store, &keys, &args, None, &no_bus).await;
+        let running = running::start(store, &keys, &args, None, &no_bus).await;
         let mut running = running.unwrap();
         running.workers.spawn(async { panic!("on purpose") });
         let served = running.serve(listener, CancellationToken::new());

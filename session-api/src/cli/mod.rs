@@ -5,7 +5,8 @@
 //! | [`settings`], [`bus`] | the flags, their environment variables and their checks |
 //! | [`environment`] | which variables count |
 //! | [`logging`] | what is logged, and how |
-//! | [`serve`], [`events`] | `serve` |
+//! | [`serve`], [`events`] | `serve`: its settings |
+//! | [`running`] | the service, put together and running |
 //! | [`dev`], [`demo`], [`orders`] | `dev`, and no command at all |
 //! | [`admin`] | `migrate`, `user`, `client`, `keys`, `sessions`: operators' work on the database |
 //! | [`log`] | `log verify`, `log rebuild` |
@@ -24,6 +25,7 @@ mod events;
 mod log;
 mod logging;
 mod orders;
+mod running;
 mod serve;
 mod settings;
 #[cfg(test)]

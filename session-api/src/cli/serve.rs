@@ -1,37 +1,16 @@
-//! `serve`: the service, put together.
+//! `serve`: its settings.
 
 use super::bus::Nats;
 use super::events::EventArgs;
 use super::settings::{self, Database, Issuer, KeyEncryption};
-use super::{Failure, Outcome};
-use crate::events::Events;
-use crate::http::{self, App, Caps, HttpSettings};
-use crate::password::Hasher;
-use crate::relay::Relay;
-use crate::relay::bus::{BusSide, StreamSettings};
-use crate::relay::fleet::Fleet;
-use crate::relay::worker::Worker;
-use crate::service::key_admin::open_keys;
-use crate::service::{Service, Settings};
-use crate::store::{Replica, Store};
-use crate::token;
+use super::{Failure, Outcome, running};
 use clap::builder::{NonEmptyStringValueParser, RangedU64ValueParser};
-use futures::FutureExt as _;
-use futures::future::BoxFuture;
 use ipnet::IpNet;
-use revocation_events::nats::{Bus, Replicas, StatusFeed};
+use revocation_events::nats::Replicas;
 use std::net::{SocketAddr, TcpListener};
-use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 use verifier_sdk::request::Origin;
-
-/// What verifiers allow for clocks that differ, and what the stream keeps beyond that.
-const STREAM_SLACK: Duration = Duration::from_secs(5 + 120);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -72,20 +51,20 @@ pub(super) struct ServiceArgs {
         value_name = "NAME",
         value_parser = NonEmptyStringValueParser::new()
     )]
-    audience: String,
+    pub(super) audience: String,
 
     /// How long an access token lives: 1s to 1d, and never past its session's end. Verifiers must be
     /// told where it is more than 15m (`--max-lifetime` of verifier-gate).
     #[arg(long, env = "SESSION_API_ACCESS_TTL", default_value = "15m", value_parser = settings::access_ttl, value_name = "DURATION")]
-    access_ttl: Duration,
+    pub(super) access_ttl: Duration,
 
     /// How long a session lives after its last refresh, and never past --session-max-age.
     #[arg(long, env = "SESSION_API_SESSION_TTL", default_value = "7d", value_parser = settings::session_life, value_name = "DURATION")]
-    session_ttl: Duration,
+    pub(super) session_ttl: Duration,
 
     /// How long after its log-in a session ends, however often it was refreshed.
     #[arg(long, env = "SESSION_API_SESSION_MAX_AGE", default_value = "30d", value_parser = settings::session_life, value_name = "DURATION")]
-    session_max_age: Duration,
+    pub(super) session_max_age: Duration,
 
     /// The oldest sessions of a user beyond this number end at login; 0 for no limit.
     #[arg(
@@ -95,7 +74,7 @@ pub(super) struct ServiceArgs {
         value_parser = clap::value_parser!(u32).range(0..=100_000),
         value_name = "N"
     )]
-    max_sessions_per_user: u32,
+    pub(super) max_sessions_per_user: u32,
 
     /// Another origin whose pages may call this service with cookies; may be given again, or several
     /// with commas between.
@@ -105,29 +84,29 @@ pub(super) struct ServiceArgs {
         value_delimiter = ',',
         value_name = "ORIGIN"
     )]
-    allowed_origin: Vec<Origin>,
+    pub(super) allowed_origin: Vec<Origin>,
 
     /// An address or network whose X-Forwarded-For is believed; may be given again, or several with
     /// commas between. Everybody in such a network can say to come from any address, and so try
     /// passwords without a rate: name the proxies alone, and never a network that clients share.
     #[arg(long, env = "SESSION_API_TRUSTED_PROXY", value_delimiter = ',', value_parser = network, value_name = "NET")]
-    trusted_proxy: Vec<IpNet>,
+    pub(super) trusted_proxy: Vec<IpNet>,
 
     /// Let anyone register with `POST /users`.
     #[arg(long, env = "SESSION_API_OPEN_REGISTRATION")]
-    open_registration: bool,
+    pub(super) open_registration: bool,
 
     /// Prefixes all routes and cookie paths, as in /auth.
     #[arg(long, env = "SESSION_API_BASE_PATH", default_value = "", value_parser = settings::base_path, hide_default_value = true, value_name = "PATH")]
-    base_path: String,
+    pub(super) base_path: String,
 
     /// Serve /metrics here and no longer on --listen; /healthz and /readyz then answer on both.
     #[arg(long, env = "SESSION_API_OPS_LISTEN", value_name = "ADDR")]
-    ops_listen: Option<SocketAddr>,
+    pub(super) ops_listen: Option<SocketAddr>,
 
     /// Serve the feed (/revocations*) without a client credential. Pages hold random ids only.
     #[arg(long, env = "SESSION_API_OPEN_FEED")]
-    open_feed: bool,
+    pub(super) open_feed: bool,
 
     /// How many clients may hold the server-sent event stream at once.
     #[arg(
@@ -137,7 +116,7 @@ pub(super) struct ServiceArgs {
         value_parser = streams(),
         value_name = "N"
     )]
-    max_streams: usize,
+    pub(super) max_streams: usize,
 
     /// How many of them may come by one client credential: the instances of one service.
     #[arg(
@@ -147,7 +126,7 @@ pub(super) struct ServiceArgs {
         value_parser = streams(),
         value_name = "N"
     )]
-    max_streams_per_client: usize,
+    pub(super) max_streams_per_client: usize,
 
     /// How many of them may come from one address, or one /56 of IPv6. No limit with --throttle off.
     #[arg(
@@ -157,7 +136,7 @@ pub(super) struct ServiceArgs {
         value_parser = streams(),
         value_name = "N"
     )]
-    max_streams_per_address: usize,
+    pub(super) max_streams_per_address: usize,
 
     /// How many browsers may hold the stream that tells them of the end of their session, at once.
     #[arg(
@@ -167,7 +146,7 @@ pub(super) struct ServiceArgs {
         value_parser = streams(),
         value_name = "N"
     )]
-    max_session_streams: usize,
+    pub(super) max_session_streams: usize,
 
     /// Whether tries at passwords have a rate, counted by each replica for itself: 100 at once and
     /// then one a second from each address (or /56 of IPv6), 10 at once and then one in 6s for each
@@ -179,15 +158,15 @@ pub(super) struct ServiceArgs {
         value_name = "on|off",
         hide_possible_values = true
     )]
-    throttle: Throttle,
+    pub(super) throttle: Throttle,
 
     #[command(flatten)]
-    events: EventArgs,
+    pub(super) events: EventArgs,
 }
 
 /// Whether rates count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Throttle {
+pub(super) enum Throttle {
     On,
     Off,
 }
@@ -204,7 +183,7 @@ pub(super) struct BusArgs {
 
     /// On how many NATS servers the streams of pages and of events are kept: 1 or 3.
     #[arg(long, env = "SESSION_API_NATS_REPLICAS", default_value = "1", value_parser = replicas, value_name = "N")]
-    nats_replicas: Replicas,
+    pub(super) nats_replicas: Replicas,
 }
 
 fn replicas(text: &str) -> Result<Replicas, String> {
@@ -239,7 +218,7 @@ pub(super) async fn run(args: Args) -> Outcome {
     events.check(bus.as_ref())?;
     let listener = listen(args.listen)?;
     let stop = stop_on_signal();
-    let running = start(store, &args.keys, &args.service, bus, &args.bus).await?;
+    let running = running::start(store, &args.keys, &args.service, bus, &args.bus).await?;
     tracing::info!("listening on http://{}", listener.local_addr()?);
     running.serve(listener, stop).await
 }
@@ -270,140 +249,4 @@ pub(super) fn stop_on_signal() -> CancellationToken {
         signalled.cancel();
     });
     stop
-}
-
-/// A service whose workers run.
-pub(super) struct Running {
-    app: App,
-    bus: Option<Bus>,
-    /// What cuts pages, what publishes events, and what keeps house. Each works until `last_commit`.
-    pub(super) workers: JoinSet<()>,
-    /// Ends the workers, after the last request.
-    last_commit: CancellationToken,
-}
-
-/// Puts the service together and starts what runs beside the requests.
-pub(super) async fn start(
-    store: Arc<dyn Store>,
-    keys: &KeyEncryption,
-    args: &ServiceArgs,
-    bus: Option<Bus>,
-    bus_args: &BusArgs,
-) -> Result<Running, Failure> {
-    let keys = Arc::new(open_keys(&*store, keys.sealer()?).await?);
-    let issuer = args.issuer.as_str().to_owned();
-    let (relay, commits) = Relay::new(issuer.clone(), store.clone(), keys.clone(), bus.is_some());
-    let replica = Replica {
-        id: Uuid::new_v4(),
-        access_ttl: args.access_ttl,
-    };
-    let fleet = Fleet::new(store.clone());
-    let (mut workers, last_commit) = (JoinSet::new(), CancellationToken::new());
-    let until_last_commit = |work: BoxFuture<'static, ()>| {
-        let last_commit = last_commit.clone();
-        async move { last_commit.run_until_cancelled(work).await.unwrap_or(()) }
-    };
-    let side = match &bus {
-        None => None,
-        Some(bus) => {
-            let feed = StatusFeed::subscribe(bus).await?;
-            workers.spawn(until_last_commit(
-                hear_statuses(feed, fleet.clone()).boxed(),
-            ));
-            let settings = StreamSettings {
-                max_age: args.access_ttl + STREAM_SLACK,
-                replicas: bus_args.nats_replicas,
-            };
-            Some(BusSide::new(relay.clone(), bus, settings).await?)
-        }
-    };
-    let worker = Worker::new(relay.clone(), commits, replica, side);
-    workers.spawn(worker.run(last_commit.clone()));
-    let mut events = Events::default();
-    if let Some(bus) = &bus {
-        let (log, stream) = (
-            (store.clone(), issuer.clone()),
-            (bus, bus_args.nats_replicas),
-        );
-        let (begun, publishing) = args.events.publishing(log, stream, last_commit.clone());
-        events = begun;
-        workers.spawn(publishing);
-    }
-    let settings = Settings {
-        issuer: token::Issuer {
-            issuer,
-            audience: args.audience.clone(),
-            access_ttl: args.access_ttl,
-        },
-        session_ttl: args.session_ttl,
-        session_max_age: args.session_max_age,
-        max_sessions_per_user: args.max_sessions_per_user,
-        events_max_age: args.events.events_max_age,
-    };
-    let service = Service::new(store, keys, Hasher::for_this_machine(), relay, settings);
-    workers.spawn(until_last_commit(service.clone().keep_house().boxed()));
-    workers.spawn(until_last_commit(service.clone().watch_keys().boxed()));
-    let throttle = args.throttle == Throttle::On;
-    let http = HttpSettings {
-        base_path: args.base_path.clone(),
-        allowed_origins: args.allowed_origin.clone(),
-        trusted_proxies: args.trusted_proxy.clone(),
-        open_registration: args.open_registration,
-        ops_listen: args.ops_listen,
-        open_feed: args.open_feed,
-        streams: Caps {
-            all: args.max_streams,
-            client: args.max_streams_per_client,
-            address: throttle.then_some(args.max_streams_per_address),
-        },
-        throttle,
-        max_session_streams: args.max_session_streams,
-    };
-    Ok(Running {
-        app: App::new(service, fleet, http).with_events(events),
-        bus,
-        workers,
-        last_commit,
-    })
-}
-
-impl Running {
-    /// Serves until `stop`, then lets requests end and publishes what they revoked. It stops by itself
-    /// where a worker ends: without it revocations would reach nobody, and nobody would know.
-    pub(super) async fn serve(mut self, listener: TcpListener, stop: CancellationToken) -> Outcome {
-        let serving = http::run(listener, self.app, stop.clone().cancelled_owned());
-        let mut serving = pin!(serving);
-        let (served, whole) = tokio::select! {
-            served = &mut serving => (served, true),
-            Some(_) = self.workers.join_next() => {
-                stop.cancel();
-                (serving.await, false)
-            }
-        };
-        self.last_commit.cancel();
-        while self.workers.join_next().await.is_some() {}
-        served?;
-        if let Some(bus) = self.bus {
-            bus.close().await;
-        }
-        if !whole {
-            return Err(Failure::failed(
-                "a part of the service ended by a fault, told above; start it again, and report the fault",
-            ));
-        }
-        Ok(())
-    }
-
-    pub(super) const fn app(&self) -> &App {
-        &self.app
-    }
-}
-
-async fn hear_statuses(mut feed: StatusFeed, fleet: Fleet) {
-    while let Some(reported) = feed.next().await {
-        match reported {
-            Ok(reported) => fleet.heard(reported.client, reported.status, Instant::now()),
-            Err(_) => fleet.heard_nonsense(),
-        }
-    }
 }
