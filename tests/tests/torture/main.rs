@@ -43,7 +43,6 @@ use diary::Diary;
 use faults::Kind;
 use history::{History, Outcome};
 use nemesis::Nemesis;
-use probe::Order;
 use report::Run;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -156,8 +155,8 @@ async fn run(args: &Args) -> ExitCode {
 async fn live(args: &Args, world: &mut World, rules: &Rules) -> (History, Run) {
     let began = Instant::now();
     let patience = rules.max_staleness + Duration::from_secs(2);
-    let (orders, prober) = probe::start(began, world.fleet.clone(), patience);
-    let diary = Diary::new(began, orders.clone());
+    let probe = probe::start(began, world.fleet.clone(), patience);
+    let diary = Diary::new(began, probe.orders());
     let urls: Vec<_> = world
         .replicas
         .iter()
@@ -175,12 +174,7 @@ async fn live(args: &Args, world: &mut World, rules: &Rules) -> (History, Run) {
         std::panic::resume_unwind(died.into_panic());
     }
     clients.shutdown().await;
-    // It may have ended only by a panic, which the join tells.
-    let _told = orders.send(Order::End);
-    let mut probed = tokio::task::spawn_blocking(|| prober.join())
-        .await
-        .unwrap()
-        .unwrap();
+    let mut probed = probe.ends().await;
 
     let mut history = History {
         verifiers: world::VERIFIERS,

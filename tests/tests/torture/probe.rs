@@ -9,8 +9,8 @@ use crate::history::{Freshness, Moment, Outcome, Target, Verdict};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 use verifier_sdk::{Error, Freshness as State, Verifier};
 
@@ -23,6 +23,9 @@ const NOT_NOW: Duration = Duration::from_millis(50);
 const LOOK: Duration = Duration::from_millis(20);
 /// A token about to expire says nothing more.
 const NEARLY_EXPIRED: Duration = Duration::from_secs(5);
+
+/// It ends between two questions, and these take microseconds.
+const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// The verifiers of a run. One of them may be exchanged for a new one at any time.
 pub(crate) type Fleet = Arc<Mutex<Vec<Verifier>>>;
@@ -56,18 +59,40 @@ pub(crate) struct Probed {
     pub(crate) left: Vec<Watched>,
 }
 
-pub(crate) fn start(
-    began: Instant,
-    fleet: Fleet,
-    patience: Duration,
-) -> (mpsc::Sender<Order>, JoinHandle<Probed>) {
+/// The thread that asks, and how it is told.
+pub(crate) struct Probe {
+    orders: mpsc::Sender<Order>,
+    probed: oneshot::Receiver<Probed>,
+}
+
+pub(crate) fn start(began: Instant, fleet: Fleet, patience: Duration) -> Probe {
     let (orders, received) = mpsc::channel();
+    let (finished, probed) = oneshot::channel();
     let mut prober = Prober::new(began, fleet, patience);
-    let thread = std::thread::spawn(move || {
+    std::thread::spawn(move || {
         prober.run(&received);
-        prober.finish()
+        // Nobody waits any more where it took too long.
+        let _late = finished.send(prober.finish());
     });
-    (orders, thread)
+    Probe { orders, probed }
+}
+
+impl Probe {
+    pub(crate) fn orders(&self) -> mpsc::Sender<Order> {
+        self.orders.clone()
+    }
+
+    /// Tells it to end, whoever may still send it orders, and waits for what it has written down.
+    ///
+    /// # Panics
+    /// When it does not end in time, or has ended by a panic.
+    pub(crate) async fn ends(self) -> Probed {
+        // Where it has died, the answer tells.
+        let _told = self.orders.send(Order::End);
+        let probed = tokio::time::timeout(ENDS_WITHIN, self.probed).await;
+        let probed = probed.expect("the prober goes on after its end");
+        probed.expect("the prober has died")
+    }
 }
 
 /// One call, written down as an entry of its own.
@@ -89,7 +114,7 @@ pub(crate) fn ask(began: Instant, verifier: (usize, &Verifier), watched: &Watche
     }
 }
 
-struct Prober {
+pub(crate) struct Prober {
     began: Instant,
     fleet: Fleet,
     verifiers: usize,
@@ -117,7 +142,7 @@ struct Pair {
 }
 
 impl Prober {
-    fn new(began: Instant, fleet: Fleet, patience: Duration) -> Self {
+    pub(crate) fn new(began: Instant, fleet: Fleet, patience: Duration) -> Self {
         let verifiers = lock(&fleet).len();
         let now = began.elapsed();
         let state = Freshness {
@@ -142,7 +167,8 @@ impl Prober {
         }
     }
 
-    fn run(&mut self, orders: &mpsc::Receiver<Order>) {
+    /// Until the run is over, or nobody is left to say so.
+    pub(crate) fn run(&mut self, orders: &mpsc::Receiver<Order>) {
         loop {
             let now = self.began.elapsed();
             let next = self
@@ -152,28 +178,26 @@ impl Prober {
             let wait = next
                 .saturating_sub(now)
                 .clamp(Duration::from_micros(200), HOT.0);
-            match orders.recv_timeout(wait) {
-                Ok(Order::Watch(watched)) => self.watch(watched),
-                Ok(Order::Hot(target)) => self.heat(target),
-                Err(mpsc::RecvTimeoutError::Timeout) => {}
-                Ok(Order::End) | Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            let first = match orders.recv_timeout(wait) {
+                Ok(order) => Some(order),
+                Err(mpsc::RecvTimeoutError::Timeout) => None,
+                Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            };
+            // What came in while this was busy is taken before anything is asked, in order.
+            for order in first.into_iter().chain(orders.try_iter()) {
+                match order {
+                    Order::Watch(watched) => self.watch(watched),
+                    Order::Hot(target) => self.heat(target),
+                    Order::End => return,
+                }
             }
             let verifiers = lock(&self.fleet).clone();
             self.look(&verifiers);
-            self.ask_all_due(&verifiers, orders.try_iter().collect());
+            self.ask_all_due(&verifiers);
         }
     }
 
-    /// What came in while this was busy is taken first, in order.
-    fn ask_all_due(&mut self, verifiers: &[Verifier], orders: Vec<Order>) {
-        for order in orders {
-            match order {
-                Order::Watch(watched) => self.watch(watched),
-                Order::Hot(target) => self.heat(target),
-                // The sender drops the channel right after it.
-                Order::End => {}
-            }
-        }
+    fn ask_all_due(&mut self, verifiers: &[Verifier]) {
         let until = self.began.elapsed();
         while let Some(Reverse((due, token, verifier))) = self.queue.peek().copied() {
             if due > until {
