@@ -2,7 +2,7 @@
 
 use crate::history::{Acknowledged, Moment, Target, Token};
 use crate::phone::{Answer, Claims};
-use crate::probe::{Order, Watched};
+use crate::probe::{NEARLY_EXPIRED, Order, Watched};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant, SystemTime};
@@ -11,6 +11,8 @@ use uuid::Uuid;
 #[derive(Clone)]
 pub(crate) struct Diary {
     pub(crate) began: Instant,
+    /// What the wall clock said then.
+    wall: SystemTime,
     orders: mpsc::Sender<Order>,
     written: Arc<Mutex<Written>>,
 }
@@ -40,9 +42,15 @@ impl Diary {
     pub(crate) fn new(began: Instant, orders: mpsc::Sender<Order>) -> Self {
         Self {
             began,
+            wall: SystemTime::now() - began.elapsed(),
             orders,
             written: Arc::default(),
         }
+    }
+
+    /// When it was so late by the wall clock; zero before the run.
+    pub(crate) fn moment(&self, wall: SystemTime) -> Moment {
+        wall.duration_since(self.wall).unwrap_or_default()
     }
 
     pub(crate) fn written(&self) -> MutexGuard<'_, Written> {
@@ -81,12 +89,14 @@ impl Diary {
     /// An access token was given out.
     pub(crate) fn access_token(&self, text: &str) -> Claims {
         let claims = Claims::of(text);
+        let expires = SystemTime::UNIX_EPOCH + Duration::from_secs(claims.expires);
         let token = {
             let mut written = self.written();
             written.tokens.push(Token {
                 session: claims.session,
                 user: claims.user,
                 position: claims.position,
+                watched_until: self.moment(expires - NEARLY_EXPIRED),
             });
             written.tokens.len() - 1
         };
@@ -95,7 +105,7 @@ impl Diary {
             text: text.to_owned(),
             session: claims.session,
             user: claims.user,
-            expires: SystemTime::UNIX_EPOCH + Duration::from_secs(claims.expires),
+            expires,
         }));
         claims
     }

@@ -3,23 +3,29 @@
 use crate::diary::{Diary, Known};
 use crate::history::{History, LastRefresh, Logged, Target};
 use crate::phone::Phone;
-use crate::probe::{Probed, ask, lock};
+use crate::probe::{Probed, ask, has_nearly_expired, lock};
 use crate::world::World;
 use futures::stream::{self, StreamExt as _};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection, Row as _};
 use std::collections::BTreeMap;
-use std::time::Duration;
-use tests::eventually;
+use std::time::{Duration, SystemTime};
+use tests::{eventually, until};
 use uuid::Uuid;
 
 /// How long verifiers may take until they know all that was ever acknowledged.
 const CAUGHT_UP: Duration = Duration::from_secs(30);
+/// How long a client may take until the service has answered it, timeouts and all.
+const ANSWERED: Duration = Duration::from_secs(30);
 
 pub(crate) async fn complete(history: &mut History, world: &World, diary: &Diary, probed: &Probed) {
     world.all_fresh(CAUGHT_UP).await;
-    let newest = log(world).await.iter().map(|logged| logged.position).max();
+    let newest = log(world, diary)
+        .await
+        .iter()
+        .map(|logged| logged.position)
+        .max();
     let verifiers = lock(&world.fleet).clone();
     eventually(
         "every verifier knows the whole log",
@@ -32,15 +38,17 @@ pub(crate) async fn complete(history: &mut History, world: &World, diary: &Diary
     )
     .await;
     for verifier in verifiers.iter().enumerate() {
-        let asked = probed
+        // Some have expired while verifiers caught up.
+        let left = probed
             .left
             .iter()
-            .map(|watched| ask(diary.began, verifier, watched));
+            .filter(|watched| !has_nearly_expired(watched));
+        let asked = left.map(|watched| ask(diary.began, verifier, watched));
         history.last_verdicts.extend(asked);
     }
     history.last_refreshes = refreshes(world, diary).await;
     // Last of all: a call that no client waits for any more may have been committed only now.
-    history.log = log(world).await;
+    history.log = log(world, diary).await;
     let verified = world.replicas[0]
         .settings()
         .run(&["log", "verify"], "")
@@ -59,16 +67,17 @@ pub(crate) async fn complete(history: &mut History, world: &World, diary: &Diary
 }
 
 /// All revocations, from the source of truth.
-async fn log(world: &World) -> Vec<Logged> {
+async fn log(world: &World, diary: &Diary) -> Vec<Logged> {
     let mut database = PgConnection::connect(world.database.url()).await.unwrap();
     let rows = sqlx::query(
-        "select kind, stream, data from event where kind in ('session.revoked', 'user.disabled', \
+        "select kind, stream, data, at from event where kind in ('session.revoked', 'user.disabled', \
          'user.sessions_revoked', 'user.roles_changed', 'everyone.revoked')",
     );
     let rows = rows.fetch_all(&mut database).await.unwrap();
     let logged = rows.iter().map(|row| {
         let (kind, stream): (String, Uuid) = (row.get(0), row.get(1));
         let data: Value = row.get(2);
+        let at = u64::try_from(row.get::<i64, _>(3)).unwrap();
         let target = match kind.as_str() {
             "session.revoked" => Target::Session(stream),
             "user.roles_changed" => Target::Roles(stream),
@@ -81,6 +90,7 @@ async fn log(world: &World) -> Vec<Logged> {
         Logged {
             position: data["position"].as_u64().unwrap(),
             target,
+            at: diary.moment(SystemTime::UNIX_EPOCH + Duration::from_millis(at)),
         }
     });
     logged.collect()
@@ -115,19 +125,18 @@ async fn refreshes(world: &World, diary: &Diary) -> Vec<LastRefresh> {
         .await
 }
 
+/// Asked again until there is a final answer: this client is not what is tried here.
 async fn refresh(mut phone: Phone, session: Uuid, known: Known) -> LastRefresh {
     let body = json!({ "session_token": known.session_token });
-    let mut request = phone.call(Method::POST, "/session/refresh").json(&body);
-    if let Some(key) = &known.retry_key {
-        request = request.header("Idempotency-Key", key);
-    }
-    let answer = phone.send(request).await;
-    assert!(
-        matches!(answer.status, 200 | 401),
-        "a refresh with everything well: {} {}",
-        answer.status,
-        answer.body
-    );
+    // With a key, for an answer that is lost may have been a success.
+    let key = known.retry_key.unwrap_or_else(|| session.to_string());
+    let answer = until("a refresh is answered", ANSWERED, async || {
+        let request = phone.call(Method::POST, "/session/refresh");
+        let request = request.header("Idempotency-Key", &key).json(&body);
+        let answer = phone.send(request).await;
+        matches!(answer.status, 200 | 401).then_some(answer)
+    })
+    .await;
     LastRefresh {
         session,
         user: known.user,

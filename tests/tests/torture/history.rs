@@ -34,6 +34,8 @@ pub(crate) struct Token {
     pub(crate) session: Uuid,
     pub(crate) user: Uuid,
     pub(crate) position: u64,
+    /// From here on nobody asks about it any more: it is about to expire.
+    pub(crate) watched_until: Moment,
 }
 
 /// Whose tokens a revocation kills.
@@ -82,6 +84,14 @@ pub(crate) enum Outcome {
     NotNow,
 }
 
+impl Outcome {
+    /// Refused for a revocation, and not for the token's age or its looks.
+    pub(crate) const fn is_dead(self) -> bool {
+        use verifier_sdk::Reason::{Revoked, RolesChanged};
+        matches!(self, Self::Refused(Revoked | RolesChanged))
+    }
+}
+
 /// For how long one of the verifiers called itself fresh, or did not.
 #[derive(Clone, Debug)]
 pub(crate) struct Freshness {
@@ -96,6 +106,8 @@ pub(crate) struct Fault {
     pub(crate) kind: &'static str,
     pub(crate) from: Moment,
     pub(crate) to: Moment,
+    /// Whether it did what its name says. If not, it only excuses.
+    pub(crate) struck: bool,
 }
 
 /// A revocation in the log, acknowledged or not.
@@ -103,6 +115,8 @@ pub(crate) struct Fault {
 pub(crate) struct Logged {
     pub(crate) position: u64,
     pub(crate) target: Target,
+    /// By the wall clock of the database, before the commit.
+    pub(crate) at: Moment,
 }
 
 /// What became of a refresh of a session after the end.

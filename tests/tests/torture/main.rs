@@ -41,14 +41,13 @@ mod world;
 use checker::Rules;
 use diary::Diary;
 use faults::Kind;
-use history::{History, Outcome};
+use history::History;
 use nemesis::Nemesis;
 use report::Run;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
-use verifier_sdk::Reason;
 use world::World;
 
 const USAGE: &str = "usage: tests/torture [--minutes N] [--seed S] [--json FILE]";
@@ -128,7 +127,8 @@ async fn run(args: &Args) -> ExitCode {
         min_acknowledged: if long { 1_000 } else { 100 },
         kinds: Kind::ALL.map(Kind::name).to_vec(),
         min_of_each: if long { 3 } else { 1 },
-        min_fresh: 0.95,
+        min_settled: 0.99,
+        min_fresh: Some(0.95),
     };
     let (history, run) = live(args, &mut world, &rules).await;
     let judgement = checker::judge(&history, &rules);
@@ -190,20 +190,12 @@ async fn live(args: &Args, world: &mut World, rules: &Rules) -> (History, Run) {
         history.acknowledged = std::mem::take(&mut written.acknowledged);
     }
     ending::complete(&mut history, world, &diary, &probed).await;
-    let refused = |outcome| {
-        matches!(
-            outcome,
-            Outcome::Refused(Reason::Revoked | Reason::RolesChanged)
-        )
-    };
-    let last = history.last_verdicts.iter();
     let run = Run {
         seed: args.seed,
         span: watched.1 - watched.0,
         max_staleness: rules.max_staleness,
         verifiers: world::VERIFIERS,
         calls: diary.written().calls.drain().collect(),
-        last_refusals: last.filter(|verdict| refused(verdict.outcome)).count() / world::VERIFIERS,
         slow_consumers: world.slow_consumers,
     };
     (history, run)

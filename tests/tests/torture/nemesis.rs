@@ -108,7 +108,12 @@ impl Nemesis {
             let kind = fault.kind.name();
             faults::mend(fault, world).await;
             let to = began.elapsed();
-            faults.push(Fault { kind, from, to });
+            faults.push(Fault {
+                kind,
+                from,
+                to,
+                struck: true,
+            });
         }
         faults
     }

@@ -22,7 +22,7 @@ const NOT_NOW: Duration = Duration::from_millis(50);
 /// How often verifiers are asked whether they are fresh.
 const LOOK: Duration = Duration::from_millis(20);
 /// A token about to expire says nothing more.
-const NEARLY_EXPIRED: Duration = Duration::from_secs(5);
+pub(crate) const NEARLY_EXPIRED: Duration = Duration::from_secs(5);
 
 /// It ends between two questions, and these take microseconds.
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
@@ -342,7 +342,7 @@ impl Prober {
     }
 }
 
-fn has_nearly_expired(watched: &Watched) -> bool {
+pub(crate) fn has_nearly_expired(watched: &Watched) -> bool {
     SystemTime::now() + NEARLY_EXPIRED >= watched.expires
 }
 

@@ -13,8 +13,6 @@ pub(crate) struct Run {
     pub(crate) verifiers: usize,
     /// How clients' calls ended: by call and status, 0 for no answer.
     pub(crate) calls: BTreeMap<(&'static str, u16), u64>,
-    /// Refusals after the end whose reason was the revocation, and not the token's age.
-    pub(crate) last_refusals: usize,
     /// How many NATS has cut off.
     pub(crate) slow_consumers: usize,
 }
@@ -49,12 +47,16 @@ pub(crate) fn table(run: &Run, judgement: &Judgement) -> String {
             ),
         ),
         (
+            "dead tokens × verifiers: all / refused or asked after the bound".to_owned(),
+            format!("{} / {}", judgement.pairs, judgement.settled),
+        ),
+        (
             "good tokens refused (401)".to_owned(),
             judgement.good_refused.to_string(),
         ),
         (
             "dead tokens refused as revoked by all verifiers after the end".to_owned(),
-            run.last_refusals.to_string(),
+            judgement.last_refusals.to_string(),
         ),
         (
             "longest staleness: in all / outside faults".to_owned(),
@@ -111,8 +113,10 @@ pub(crate) fn json(run: &Run, judgement: &Judgement) -> Value {
         "verdicts": judgement.verdicts,
         "accepted": judgement.accepted,
         "not_now": judgement.not_now,
+        "pairs": judgement.pairs,
+        "pairs_settled": judgement.settled,
         "good_refused": judgement.good_refused,
-        "refused_after_the_end": run.last_refusals,
+        "refused_after_the_end": judgement.last_refusals,
         "longest_staleness_ms": micros(judgement.longest_staleness) / 1e3,
         "longest_staleness_outside_ms": micros(judgement.longest_staleness_outside) / 1e3,
         "fresh_outside": judgement.fresh_outside,
