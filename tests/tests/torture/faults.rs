@@ -1,6 +1,7 @@
 //! The kinds of faults: what each needs for itself, how it strikes, and how it is mended.
 
-use crate::world::{NODES, REPLICAS, Routes, VERIFIERS, World};
+use crate::aim::some_lines;
+use crate::world::{NODES, REPLICAS, Routes, VERIFIERS, Way, World};
 use async_nats::jetstream::{self, context::ContextBuilder};
 use fastrand::Rng;
 use sqlx::{Connection as _, PgConnection};
@@ -19,6 +20,7 @@ const SLOW: &str = "Slow Consumer Detected";
 /// How long a cluster may take to do as it is told.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PATIENCE_WITH_A_FULL_CLUSTER: Duration = Duration::from_secs(3);
+const PATIENCE_WITH_A_FLOOD: Duration = Duration::from_secs(6);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -163,7 +165,13 @@ pub(crate) async fn strike(kind: Kind, target: usize, world: &mut World, rng: &m
                 throttle: Some(rng.u32(20_000..100_000)),
                 ..Condition::WELL
             };
-            some_ways(world, rng, narrow);
+            // On lines to a replica nobody hears the flood.
+            some_ways(
+                world,
+                |way| usize::from(way.is_on_a_line_to_the_bus()),
+                rng,
+                narrow,
+            );
             busy = Some(tokio::spawn(flood(world.nodes[node].url())));
         }
         Kind::StreamFilled => fill(world, node).await,
@@ -182,7 +190,7 @@ pub(crate) async fn strike(kind: Kind, target: usize, world: &mut World, rng: &m
         }
         Kind::VerifiersCut => {
             let condition = cut_or_frozen(rng);
-            some_ways(world, rng, condition);
+            some_ways(world, |way| way.links.len(), rng, condition);
         }
         Kind::VerifiersImpaired => {
             let impaired = [
@@ -200,7 +208,7 @@ pub(crate) async fn strike(kind: Kind, target: usize, world: &mut World, rng: &m
                 },
             ];
             for condition in impaired {
-                some_ways(world, rng, condition);
+                some_ways(world, |way| way.links.len(), rng, condition);
             }
         }
         Kind::VerifierRestarted => {
@@ -219,15 +227,19 @@ pub(crate) async fn strike(kind: Kind, target: usize, world: &mut World, rng: &m
     }
 }
 
-pub(crate) async fn mend(struck: Struck, world: &mut World) {
+/// Everything is as it was before; whether the fault has done what its name says.
+pub(crate) async fn mend(struck: Struck, world: &mut World) -> bool {
     let (replica, node) = (struck.target % REPLICAS, struck.target % NODES);
+    let did = match struck.kind {
+        Kind::BusFlooded => a_consumer_is_slow(world, struck.slow_before).await,
+        _ => true,
+    };
     if let Some(busy) = struck.busy {
         busy.abort();
         // It may be at work just now, and must not undo what comes.
         let _aborted = busy.await;
     }
     if struck.kind == Kind::BusFlooded {
-        // A node that was started again meanwhile has begun a new log.
         world.slow_consumers += lines(world, SLOW).saturating_sub(struck.slow_before);
     }
     let well = Condition::WELL;
@@ -252,6 +264,20 @@ pub(crate) async fn mend(struck: Struck, world: &mut World) {
             links.for_each(|link| link.becomes(well));
         }
     }
+    did
+}
+
+/// The flood goes on until it has made one, which takes as long as buffers on the way are large.
+async fn a_consumer_is_slow(world: &World, before: usize) -> bool {
+    let until = Instant::now() + PATIENCE_WITH_A_FLOOD;
+    let mut looks = tokio::time::interval(Duration::from_millis(100));
+    while Instant::now() < until {
+        looks.tick().await;
+        if lines(world, SLOW) > before {
+            return true;
+        }
+    }
+    false
 }
 
 fn cut_or_frozen(rng: &mut Rng) -> Condition {
@@ -263,18 +289,11 @@ fn cut_or_frozen(rng: &mut Rng) -> Condition {
     }
 }
 
-/// Of the verifiers behind links a third; of each both links, or the one to the bus, or to a replica.
-fn some_ways(world: &World, rng: &mut Rng, condition: Condition) {
-    for way in &world.ways {
-        if way.links.is_empty() || rng.u32(..3) > 0 {
-            continue;
-        }
-        let only = rng.usize(..4);
-        for (place, link) in way.links.iter().enumerate() {
-            if only >= 2 || only == place || way.links.len() == 1 {
-                link.becomes(condition);
-            }
-        }
+/// As [`some_lines`] says, where of each way so many `lines` count.
+fn some_ways(world: &World, lines: impl Fn(&Way) -> usize, rng: &mut Rng, condition: Condition) {
+    let lines: Vec<_> = world.ways.iter().map(lines).collect();
+    for (way, line) in some_lines(&lines, rng) {
+        world.ways[way].links[line].becomes(condition);
     }
 }
 

@@ -8,10 +8,12 @@ use fastrand::Rng;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// How long a round takes, about.
-const ROUND: Duration = Duration::from_millis(6_500);
+/// How long a round takes, about, beside the grace.
+const ROUND: Duration = Duration::from_millis(3_500);
 /// The most faults at a time.
 const AT_ONCE: usize = 5;
+/// So many faults that struck nobody are tried again.
+const MAX_IN_VAIN: usize = 3;
 
 pub(crate) struct Nemesis {
     pub(crate) rng: Rng,
@@ -22,6 +24,7 @@ pub(crate) struct Nemesis {
     /// The kinds that come next: all of them, shuffled, over and over.
     deck: Vec<Kind>,
     dealt: usize,
+    in_vain: usize,
 }
 
 impl Nemesis {
@@ -32,6 +35,7 @@ impl Nemesis {
             grace,
             deck: Vec::new(),
             dealt: 0,
+            in_vain: 0,
         }
     }
 
@@ -49,7 +53,7 @@ impl Nemesis {
             if left.is_zero() && missing == 0 {
                 return faults;
             }
-            let rounds = (left.as_millis() / ROUND.as_millis()).max(1);
+            let rounds = (left.as_millis() / (ROUND + self.grace).as_millis()).max(1);
             let needed = missing.div_ceil(usize::try_from(rounds).unwrap_or(usize::MAX));
             let count = self.rng.usize(1..=3).max(needed).min(AT_ONCE);
             let round = self.deal(count);
@@ -87,32 +91,46 @@ impl Nemesis {
         round
     }
 
+    /// It struck nobody, so it does not count.
+    fn comes_again(&mut self, kind: Kind) {
+        self.in_vain += 1;
+        // Where it never succeeds, the run must end all the same.
+        if self.in_vain <= MAX_IN_VAIN {
+            self.deck.push(kind);
+            self.dealt -= 1;
+        }
+    }
+
     async fn round(
         &mut self,
         round: Vec<(Kind, usize)>,
         world: &mut World,
         began: Instant,
     ) -> Vec<Fault> {
-        let mut struck: Vec<(Moment, Struck)> = Vec::new();
+        let mut going_on: Vec<(Moment, Struck)> = Vec::new();
         for (kind, target) in round {
             let from = began.elapsed();
             let fault = faults::strike(kind, target, world, &mut self.rng).await;
             eprintln!("{:7.1} s  {}", from.as_secs_f64(), kind.name());
-            struck.push((from, fault));
+            going_on.push((from, fault));
             sleep(Duration::from_millis(self.rng.u64(..200))).await;
         }
         sleep(Duration::from_millis(self.rng.u64(1_000..2_500))).await;
-        struck.sort_by_key(|(_, fault)| fault.kind.mended());
+        going_on.sort_by_key(|(_, fault)| fault.kind.mended());
         let mut faults = Vec::new();
-        for (from, fault) in struck {
-            let kind = fault.kind.name();
-            faults::mend(fault, world).await;
+        for (from, fault) in going_on {
+            let kind = fault.kind;
+            let struck = faults::mend(fault, world).await;
             let to = began.elapsed();
+            if !struck {
+                eprintln!("{:7.1} s  in vain: {}", to.as_secs_f64(), kind.name());
+                self.comes_again(kind);
+            }
             faults.push(Fault {
-                kind,
+                kind: kind.name(),
                 from,
                 to,
-                struck: true,
+                struck,
             });
         }
         faults

@@ -51,8 +51,14 @@ pub(crate) struct World {
 pub(crate) struct Way {
     service_url: String,
     nats_url: Option<String>,
-    /// None where it goes straight.
+    /// None where it goes straight. The one that its feed comes by is the first.
     pub(crate) links: Vec<Link>,
+}
+
+impl Way {
+    pub(crate) const fn is_on_a_line_to_the_bus(&self) -> bool {
+        self.nats_url.is_some() && !self.links.is_empty()
+    }
 }
 
 impl World {

@@ -1,7 +1,9 @@
-//! What the run itself stands on: the prober ends when it is told to.
+//! What the run itself stands on: the prober ends when it is told to, and faults strike somebody.
 
+use crate::aim::some_lines;
 use crate::history::Target;
 use crate::probe::{self, Order, Prober};
+use fastrand::Rng;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -34,4 +36,25 @@ async fn its_end_is_waited_for_and_tells_what_was_written() {
     let held = probe.orders();
     held.send(Order::Hot(Target::Everyone)).unwrap();
     assert!(probe.ends().await.verdicts.is_empty());
+}
+
+/// Two verifiers go straight, five have lines to the bus and to a replica, and one to a replica.
+const LINES: [usize; 8] = [0, 0, 2, 2, 2, 2, 2, 1];
+
+#[test]
+fn a_fault_on_lines_strikes_at_least_one_feed() {
+    let mut counts = [[0_u32; 2]; LINES.len()];
+    for seed in 0..2_000 {
+        let struck = some_lines(&LINES, &mut Rng::with_seed(seed));
+        assert!(struck.iter().any(|(_, line)| *line == 0), "seed {seed}");
+        for (way, line) in struck {
+            counts[way][line] += 1;
+        }
+    }
+    for (way, lines) in LINES.into_iter().enumerate() {
+        for line in 0..2 {
+            assert_eq!(counts[way][line] > 100, line < lines, "{way}, {line}");
+        }
+    }
+    assert_eq!(some_lines(&[0, 0], &mut Rng::new()), []);
 }

@@ -12,6 +12,8 @@ mod availability;
 mod evidence;
 mod machinery;
 
+#[path = "../torture/aim.rs"]
+mod aim;
 #[path = "../torture/checker/mod.rs"]
 mod checker;
 #[path = "../torture/history.rs"]
