@@ -1,4 +1,5 @@
-//! Where clients write down what they were told. The prober learns of it in the same moment.
+//! Where clients write down what they were told. Whoever asks verifiers learns of it in the
+//! same moment.
 
 use crate::history::{Acknowledged, Moment, Target, Token};
 use crate::phone::{Answer, Claims};
@@ -13,7 +14,8 @@ pub(crate) struct Diary {
     pub(crate) began: Instant,
     /// What the wall clock said then.
     wall: SystemTime,
-    orders: mpsc::Sender<Order>,
+    /// To whoever asks verifiers.
+    orders: Vec<mpsc::Sender<Order>>,
     written: Arc<Mutex<Written>>,
 }
 
@@ -39,7 +41,7 @@ pub(crate) struct Known {
 }
 
 impl Diary {
-    pub(crate) fn new(began: Instant, orders: mpsc::Sender<Order>) -> Self {
+    pub(crate) fn new(began: Instant, orders: Vec<mpsc::Sender<Order>>) -> Self {
         Self {
             began,
             wall: SystemTime::now() - began.elapsed(),
@@ -100,7 +102,7 @@ impl Diary {
             });
             written.tokens.len() - 1
         };
-        self.order(Order::Watch(Watched {
+        self.order(&Order::Watch(Watched {
             token,
             text: text.to_owned(),
             session: claims.session,
@@ -112,7 +114,7 @@ impl Diary {
 
     /// To be called before a revoking call is sent.
     pub(crate) fn revokes(&self, target: Target) -> Moment {
-        self.order(Order::Hot(target));
+        self.order(&Order::Hot(target));
         self.began.elapsed()
     }
 
@@ -134,8 +136,10 @@ impl Diary {
         });
     }
 
-    /// The prober may have ended before the last client.
-    fn order(&self, order: Order) {
-        let _late = self.orders.send(order);
+    /// Who asks may have ended before the last client.
+    fn order(&self, order: &Order) {
+        for orders in &self.orders {
+            let _late = orders.send(order.clone());
+        }
     }
 }

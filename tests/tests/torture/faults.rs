@@ -1,7 +1,8 @@
-//! The kinds of faults: what each needs for itself, how it strikes, and how it is mended.
+//! How each kind of fault strikes, and how it is mended.
 
 use crate::aim::some_lines;
-use crate::world::{NODES, REPLICAS, Routes, VERIFIERS, Way, World};
+use crate::kinds::Kind;
+use crate::world::{MAX_STALENESS, NODES, REPLICAS, Routes, VERIFIERS, Way, World};
 use async_nats::jetstream::{self, context::ContextBuilder};
 use fastrand::Rng;
 use sqlx::{Connection as _, PgConnection};
@@ -22,113 +23,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PATIENCE_WITH_A_FULL_CLUSTER: Duration = Duration::from_secs(3);
 const PATIENCE_WITH_A_FLOOD: Duration = Duration::from_secs(6);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    ReplicaKilled,
-    ReplicaFrozen,
-    ReplicaRestarted,
-    ReplicaCutFromBus,
-    NodeKilled,
-    NodeFrozen,
-    NodePartitioned,
-    RoutesFlap,
-    NodeWiped,
-    AllNodesWiped,
-    BusFlooded,
-    StreamFilled,
-    DatabaseKilled,
-    DatabaseConnectionsDropped,
-    DatabaseCut,
-    VerifiersCut,
-    VerifiersImpaired,
-    VerifierRestarted,
-}
-
-impl Kind {
-    pub(crate) const ALL: [Self; 18] = [
-        Self::ReplicaKilled,
-        Self::ReplicaFrozen,
-        Self::ReplicaRestarted,
-        Self::ReplicaCutFromBus,
-        Self::NodeKilled,
-        Self::NodeFrozen,
-        Self::NodePartitioned,
-        Self::RoutesFlap,
-        Self::NodeWiped,
-        Self::AllNodesWiped,
-        Self::BusFlooded,
-        Self::StreamFilled,
-        Self::DatabaseKilled,
-        Self::DatabaseConnectionsDropped,
-        Self::DatabaseCut,
-        Self::VerifiersCut,
-        Self::VerifiersImpaired,
-        Self::VerifierRestarted,
-    ];
-
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::ReplicaKilled => "replica: kill -9",
-            Self::ReplicaFrozen => "replica: SIGSTOP, SIGCONT",
-            Self::ReplicaRestarted => "replica: graceful restart",
-            Self::ReplicaCutFromBus => "replica: cut off from NATS",
-            Self::NodeKilled => "NATS node: kill -9",
-            Self::NodeFrozen => "NATS node: SIGSTOP, SIGCONT",
-            Self::NodePartitioned => "NATS node: partitioned from the others",
-            Self::RoutesFlap => "NATS node: routes flap, messages lost unseen",
-            Self::NodeWiped => "NATS node: JetStream's folder wiped",
-            Self::AllNodesWiped => "NATS: all three wiped",
-            Self::BusFlooded => "NATS: flood and slow consumers",
-            Self::StreamFilled => "NATS: stream filled to max_file_store",
-            Self::DatabaseKilled => "Postgres: immediate shutdown",
-            Self::DatabaseConnectionsDropped => "Postgres: connections terminated",
-            Self::DatabaseCut => "Postgres: links to it cut or frozen",
-            Self::VerifiersCut => "verifiers: links cut or frozen",
-            Self::VerifiersImpaired => "verifiers: links slow, narrow, half-closed",
-            Self::VerifierRestarted => "verifier: replaced by a new one",
-        }
-    }
-
-    /// What it needs for itself, a bit each: replicas, nodes, the bus as a whole, Postgres, the
-    /// verifiers' links. `target` is the place of the one replica, node or verifier.
-    pub(crate) const fn claims(self, target: usize) -> u32 {
-        const BUS: u32 = 1 << 8;
-        const POSTGRES: u32 = 1 << 9;
-        const VERIFIERS: u32 = 1 << 10;
-        const ALL_NODES: u32 = 0b1111 << 4;
-        match self {
-            Self::ReplicaKilled
-            | Self::ReplicaFrozen
-            | Self::ReplicaRestarted
-            | Self::ReplicaCutFromBus => 1 << (target % REPLICAS),
-            Self::NodeKilled
-            | Self::NodeFrozen
-            | Self::NodePartitioned
-            | Self::RoutesFlap
-            | Self::NodeWiped => 1 << (4 + target % NODES),
-            Self::AllNodesWiped | Self::StreamFilled => ALL_NODES | BUS,
-            Self::BusFlooded => BUS | VERIFIERS | ALL_NODES,
-            // A replica does not start without its database.
-            Self::DatabaseKilled => POSTGRES,
-            Self::DatabaseConnectionsDropped | Self::DatabaseCut => POSTGRES,
-            Self::VerifiersCut | Self::VerifiersImpaired | Self::VerifierRestarted => VERIFIERS,
-        }
-    }
-
-    /// In which order faults that struck together are mended: what others need to start comes first.
-    pub(crate) const fn mended(self) -> u8 {
-        match self {
-            Self::DatabaseKilled | Self::DatabaseConnectionsDropped | Self::DatabaseCut => 0,
-            Self::ReplicaKilled | Self::ReplicaFrozen | Self::ReplicaRestarted => 2,
-            _ => 1,
-        }
-    }
-}
-
 /// A fault that has struck.
 pub(crate) struct Struck {
     pub(crate) kind: Kind,
     pub(crate) target: usize,
+    since: Instant,
     /// What goes on until it is mended.
     busy: Option<JoinHandle<()>>,
     /// How many slow consumers NATS had cut off before.
@@ -137,6 +36,7 @@ pub(crate) struct Struck {
 
 pub(crate) async fn strike(kind: Kind, target: usize, world: &mut World, rng: &mut Rng) -> Struck {
     let (replica, node) = (target % REPLICAS, target % NODES);
+    let since = Instant::now();
     let mut busy = None;
     let slow_before = match kind {
         Kind::BusFlooded => lines(world, SLOW),
@@ -218,10 +118,13 @@ pub(crate) async fn strike(kind: Kind, target: usize, world: &mut World, rng: &m
             // Without a goodbye, as a crash is: it stops when its last clone is dropped.
             drop(old);
         }
+        Kind::GateFrozen => world.gate.server().freeze(),
+        Kind::GateKilled => world.gate.program().kill(),
     }
     Struck {
         kind,
         target,
+        since,
         busy,
         slow_before,
     }
@@ -263,6 +166,14 @@ pub(crate) async fn mend(struck: Struck, world: &mut World) -> bool {
             let links = world.ways.iter().flat_map(|way| &way.links);
             links.for_each(|link| link.becomes(well));
         }
+        Kind::GateFrozen => {
+            // So long that, when it wakes, it has been asked about what was revoked as it fell asleep
+            // and must be refused by now.
+            let asleep = MAX_STALENESS + Duration::from_secs(1);
+            tokio::time::sleep(asleep.saturating_sub(struck.since.elapsed())).await;
+            world.gate.server().thaw();
+        }
+        Kind::GateKilled => world.gate.program().restart().await,
     }
     did
 }

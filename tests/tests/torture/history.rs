@@ -9,10 +9,13 @@ pub(crate) type Moment = Duration;
 /// A run, told to its end.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {
+    /// How many are asked about everything.
     pub(crate) verifiers: usize,
     pub(crate) tokens: Vec<Token>,
     pub(crate) acknowledged: Vec<Acknowledged>,
     pub(crate) verdicts: Vec<Verdict>,
+    /// Those of one more verifier, which is asked now and then.
+    pub(crate) sampled: Vec<Verdict>,
     pub(crate) freshness: Vec<Freshness>,
     pub(crate) faults: Vec<Fault>,
     /// From here on freshness counts, and until there.
@@ -26,6 +29,14 @@ pub(crate) struct History {
     pub(crate) last_refreshes: Vec<LastRefresh>,
     /// What else went wrong at the end, in words.
     pub(crate) complaints: Vec<String>,
+}
+
+impl History {
+    /// All that any verifier ever said.
+    pub(crate) fn all_verdicts(&self) -> impl Iterator<Item = &Verdict> {
+        let asked = self.verdicts.iter().chain(&self.last_verdicts);
+        asked.chain(&self.sampled)
+    }
 }
 
 /// An access token that the service has given out.

@@ -3,21 +3,22 @@
 //!
 //! | module | what is in it |
 //! | --- | --- |
-//! | `world` | three NATS nodes, Postgres, two replicas, eight verifiers, and a line on every way |
+//! | `world` | three NATS nodes, Postgres, two replicas, nine verifiers, and a line on every way |
 //! | `clients`, `phone`, `diary` | people who log in, refresh and revoke; what they were told |
-//! | `probe` | asks every verifier about every token, all the time |
-//! | `nemesis`, `faults`, `aim` | what goes wrong, when, and for whom |
+//! | `probe` | asks eight verifiers, which live in this process, about every token, all the time |
+//! | `sentry` | asks the ninth, a process of its own, now and then |
+//! | `nemesis`, `kinds`, `faults`, `aim` | when something goes wrong, what, how, and for whom |
 //! | `ending` | what must be there after everything was mended |
 //! | `history`, `checker` | all of this written down, and judged (pure; tested in `torture_checker`) |
 //! | `report` | the table and the JSON |
 //!
 //! Everything that is left to chance comes from the seed; what the machine makes of it does not.
-//! To add a fault: a [`faults::Kind`] with its name, its claims, its blow and its mending.
+//! To add a fault: a [`Kind`] with its name and its claims, and in `faults` its blow and its mending.
 //!
 //! # What it cannot see
 //! | what | where that is tried |
 //! | --- | --- |
-//! | Verifiers live in this process, or nothing could ask them often enough: none is stopped or killed. One is dropped now and then, and a new one takes its place. | `e2e/faults/staleness.rs` |
+//! | Eight verifiers live in this process, or nothing could ask them often enough: none of them is stopped or killed. One is dropped now and then, and a new one takes its place. The ninth is stopped and killed, and is asked a few times a second. | `e2e/faults/staleness.rs` |
 //! | One machine has one clock, so none is wrong. | `e2e/faults/clocks.rs`, the model |
 //! | No fault lasts longer than seconds: what gathers meanwhile fits one page, so no cut is split. | the model |
 //! | No signing key is revoked or stolen. | `e2e/keys/`, the model |
@@ -33,18 +34,21 @@ mod diary;
 mod ending;
 mod faults;
 mod history;
+mod kinds;
 mod nemesis;
 mod phone;
 mod probe;
 mod report;
+mod sentry;
 mod world;
 
 use checker::Rules;
 use diary::Diary;
-use faults::Kind;
 use history::History;
+use kinds::Kind;
 use nemesis::Nemesis;
 use report::Run;
+use sentry::Sentry;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -53,7 +57,7 @@ use world::World;
 
 const USAGE: &str = "usage: tests/torture [--minutes N] [--seed S] [--json FILE]";
 /// How long faults strike where no length is given.
-const QUICK: Duration = Duration::from_secs(40);
+const QUICK: Duration = Duration::from_secs(33);
 /// From here on a run must have a thousand revocations, and each kind of fault three times.
 const LONG: Duration = Duration::from_secs(120);
 /// Connections are tried again after random waits of up to four seconds, and what was frozen has to
@@ -160,7 +164,8 @@ async fn live(args: &Args, world: &mut World, rules: &Rules) -> (History, Run) {
     let began = Instant::now();
     let patience = rules.max_staleness + Duration::from_secs(2);
     let probe = probe::start(began, world.fleet.clone(), patience);
-    let diary = Diary::new(began, probe.orders());
+    let sentry = Sentry::start(began, world.gate.url(""), patience);
+    let diary = Diary::new(began, vec![probe.orders(), sentry.orders()]);
     let urls: Vec<_> = world
         .replicas
         .iter()
@@ -179,10 +184,12 @@ async fn live(args: &Args, world: &mut World, rules: &Rules) -> (History, Run) {
     }
     clients.shutdown().await;
     let mut probed = probe.ends().await;
+    let sampled = sentry.ends().await;
 
     let mut history = History {
         verifiers: world::VERIFIERS,
         verdicts: std::mem::take(&mut probed.verdicts),
+        sampled,
         freshness: std::mem::take(&mut probed.freshness),
         faults,
         watched,

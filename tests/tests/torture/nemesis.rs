@@ -1,8 +1,9 @@
 //! Which faults strike when. In rounds: some strike together, last a while, and are mended; then
 //! there is quiet, so that what verifiers do without faults can be told from what they do under them.
 
-use crate::faults::{self, Kind, Struck};
+use crate::faults::{self, Struck};
 use crate::history::{Fault, Moment};
+use crate::kinds::Kind;
 use crate::world::World;
 use fastrand::Rng;
 use std::time::{Duration, Instant};

@@ -30,7 +30,8 @@ const ENDS_WITHIN: Duration = Duration::from_secs(10);
 /// The verifiers of a run. One of them may be exchanged for a new one at any time.
 pub(crate) type Fleet = Arc<Mutex<Vec<Verifier>>>;
 
-/// What the thread is told.
+/// What whoever asks is told.
+#[derive(Clone, Debug)]
 pub(crate) enum Order {
     /// A token was given out.
     Watch(Watched),

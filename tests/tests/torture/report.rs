@@ -51,6 +51,10 @@ pub(crate) fn table(run: &Run, judgement: &Judgement) -> String {
             format!("{} / {}", judgement.pairs, judgement.settled),
         ),
         (
+            "questions to the verifier with a process of its own: all / after the bound".to_owned(),
+            format!("{} / {}", judgement.sampled, judgement.sampled_late),
+        ),
+        (
             "good tokens refused (401)".to_owned(),
             judgement.good_refused.to_string(),
         ),
@@ -115,6 +119,8 @@ pub(crate) fn json(run: &Run, judgement: &Judgement) -> Value {
         "not_now": judgement.not_now,
         "pairs": judgement.pairs,
         "pairs_settled": judgement.settled,
+        "sampled": judgement.sampled,
+        "sampled_after_the_bound": judgement.sampled_late,
         "good_refused": judgement.good_refused,
         "refused_after_the_end": judgement.last_refusals,
         "longest_staleness_ms": micros(judgement.longest_staleness) / 1e3,

@@ -5,6 +5,7 @@
 //!   replica 1 ──┘
 //!   each replica ── 3 links ─► nodes       verifiers 0, 1: straight to all nodes and one replica
 //!   verifiers 2 to 6: a link to one node and one to a replica;  verifier 7: a link to a replica
+//!   the gate: a process of its own, straight to all nodes and one replica
 //! ```
 
 use crate::probe::Fleet;
@@ -13,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tests::link::{Condition, Link};
 use tests::session_api::{Credential, SessionApi, Settings};
-use tests::{Database, Nats, Postgres, eventually, port};
+use tests::{Database, Gate, Nats, Postgres, eventually, port};
 use verifier_sdk::{Builder, Freshness, Verifier};
 
 pub(crate) const NODES: usize = 3;
@@ -31,6 +32,8 @@ const START: Duration = Duration::from_secs(60);
 /// In the order in which they are ended: whoever uses another goes first.
 pub(crate) struct World {
     pub(crate) fleet: Fleet,
+    /// One more verifier, which can be stopped and killed.
+    pub(crate) gate: Gate,
     pub(crate) replicas: Vec<SessionApi>,
     pub(crate) nodes: Vec<Nats>,
     pub(crate) database: Database,
@@ -88,12 +91,19 @@ impl World {
         let replicas = vec![first, second];
         let ways = ways(&nodes, &replicas).await;
         let issuer = replicas[0].issuer().to_owned();
+        let nodes_urls: Vec<_> = nodes.iter().map(Nats::url).collect();
+        let gate = Gate::beside(&replicas[0], &credential)
+            .nats(&nodes_urls.join(","))
+            .flag("--max-staleness", &format!("{}s", MAX_STALENESS.as_secs()))
+            .start()
+            .await;
         let world = Self {
             postgres,
             database,
             nodes,
             replicas,
             fleet: Arc::new(Mutex::new(Vec::new())),
+            gate,
             routes,
             to_database,
             to_nodes,

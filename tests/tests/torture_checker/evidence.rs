@@ -119,9 +119,22 @@ fn a_verifier_that_never_accepted_or_never_refused_is_found() {
         "verifier 0 accepted nothing",
     );
     broken(
-        |history| drop(history.verdicts.remove(1)),
+        |history| {
+            history.verdicts.remove(1);
+        },
         "verifier 0 refused no dead token",
     );
+}
+
+#[test]
+fn a_verifier_that_was_never_asked_while_it_was_stopped_is_found() {
+    let never = |history: &mut History| history.sampled.clear();
+    broken(never, "a process of its own accepted nothing");
+    broken(never, "a process of its own refused no dead token");
+    let never_late = |at| move |history: &mut History| history.sampled[2].began.1 = ms(at);
+    kept(never_late(4_010));
+    let judgement = broken(never_late(4_009), "hardly ever asked after the bound");
+    assert_eq!((judgement.sampled, judgement.sampled_late), (3, 0));
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn rules() -> Rules {
 }
 
 /// Alice's phone is logged out at 1,000 ms, position 20; her laptop stays. One verifier, which is
-/// always fresh; one fault, from 100 to 200 ms. Of her tablet nobody was told that it was logged out.
+/// always fresh, and one that is asked now and then; one fault, from 100 to 200 ms. Of her tablet nobody was told that it was logged out.
 fn legal() -> History {
     let token = |session, position| Token {
         session,
@@ -83,6 +83,11 @@ fn legal() -> History {
             verdict(0, Outcome::Accepted, 600, 1_200),
             verdict(0, Outcome::Refused(Reason::Revoked), 1_210, 9_000),
             verdict(1, Outcome::Accepted, 600, 9_000),
+        ],
+        sampled: vec![
+            sample(1, Outcome::Accepted, 700),
+            sample(0, Outcome::Refused(Reason::Revoked), 1_300),
+            sample(0, Outcome::Refused(Reason::Revoked), 5_000),
         ],
         freshness: vec![fresh(true, 0, 10_000)],
         faults: vec![Fault {
@@ -128,6 +133,15 @@ fn verdict(token: usize, outcome: Outcome, first: u64, last: u64) -> Verdict {
     }
 }
 
+/// One question to the verifier that is asked now and then.
+fn sample(token: usize, outcome: Outcome, at: u64) -> Verdict {
+    Verdict {
+        verifier: 1,
+        calls: 1,
+        ..verdict(token, outcome, at, at)
+    }
+}
+
 fn fresh(fresh: bool, from: u64, to: u64) -> Freshness {
     Freshness {
         fresh,
@@ -163,7 +177,7 @@ fn a_legal_history_passes_with_its_figures() {
     assert_eq!((judgement.beyond_the_bound, judgement.good_refused), (0, 0));
     assert_eq!(judgement.windows, [ms(200)]);
     assert_eq!(judgement.to_refusal, [ms(211)]);
-    assert_eq!((judgement.verdicts, judgement.accepted), (25, 15));
+    assert_eq!((judgement.verdicts, judgement.accepted), (28, 16));
     assert_eq!(judgement.longest_staleness, ms(0));
 }
 
@@ -195,6 +209,19 @@ fn acceptance_after_a_refusal_is_found() {
                 .push(verdict(0, Outcome::Accepted, 9_100, 9_100))
         },
         "accepted a dead token",
+    );
+}
+
+#[test]
+fn the_verifier_that_is_asked_now_and_then_is_held_to_the_same() {
+    broken(
+        |history| history.sampled.push(sample(0, Outcome::Accepted, 4_011)),
+        "accepted a dead token",
+    );
+    let refused = Outcome::Refused(Reason::Revoked);
+    broken(
+        |history| history.sampled.push(sample(1, refused, 4_011)),
+        "good tokens were refused",
     );
 }
 

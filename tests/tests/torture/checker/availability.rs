@@ -17,7 +17,7 @@ pub(super) fn refusals(history: &History, rules: &Rules, judgement: &mut Judgeme
         .collect();
     // The verdict, its reason, and by how much it came too early: `MAX` where the token never died.
     let mut worst: Option<(&Verdict, Reason, Moment)> = None;
-    for verdict in history.verdicts.iter().chain(&history.last_verdicts) {
+    for verdict in history.all_verdicts() {
         judgement.verdicts += verdict.calls;
         match verdict.outcome {
             Outcome::Accepted => judgement.accepted += verdict.calls,

@@ -1,7 +1,7 @@
 //! Whether the run was hard enough, and enough was asked and seen, to mean anything.
 
 use super::{Deaths, Judgement, Rules};
-use crate::history::{History, LastRefresh, Outcome};
+use crate::history::{History, LastRefresh, Outcome, Verdict};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -98,6 +98,39 @@ pub(super) fn questions(
     let refused = |refresh: &LastRefresh| !refresh.went_through;
     if !history.last_refreshes.iter().any(refused) {
         failures.push("after the end no session that was over was tried".to_owned());
+    }
+}
+
+/// Whether the verifier that can be stopped was asked while it was: about what had died so long before
+/// that nobody might accept it any more.
+pub(super) fn samples(
+    history: &History,
+    rules: &Rules,
+    deaths: &Deaths,
+    judgement: &mut Judgement,
+) {
+    let late = |verdict: &&Verdict| {
+        let died = deaths.first[verdict.token];
+        died.is_some_and(|(_, at)| verdict.began.1 >= at + rules.bound())
+    };
+    judgement.sampled = history.sampled.len();
+    judgement.sampled_late = history.sampled.iter().filter(late).count();
+    let said = |what: fn(Outcome) -> bool| history.sampled.iter().any(|v| what(v.outcome));
+    for (met, what) in [
+        (
+            said(|outcome| outcome == Outcome::Accepted),
+            "accepted nothing",
+        ),
+        (said(Outcome::is_dead), "refused no dead token"),
+        (
+            judgement.sampled_late >= rules.min_of_each,
+            "was hardly ever asked after the bound",
+        ),
+    ] {
+        if !met {
+            let told = format!("the verifier with a process of its own {what}");
+            judgement.failures.push(told);
+        }
     }
 }
 

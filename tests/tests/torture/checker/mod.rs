@@ -64,6 +64,9 @@ pub(crate) struct Judgement {
     pub(crate) pairs: usize,
     /// Those in which it refused, or was asked after the bound.
     pub(crate) settled: usize,
+    /// Questions to the verifier that can be stopped, and those after the bound.
+    pub(crate) sampled: usize,
+    pub(crate) sampled_late: usize,
     /// Dead tokens that were refused as such after the end, by the verifier with the fewest.
     pub(crate) last_refusals: usize,
     pub(crate) fresh_outside: f64,
@@ -88,6 +91,7 @@ pub(crate) fn judge(history: &History, rules: &Rules) -> Judgement {
     availability::staleness(history, rules, &mut judgement);
     evidence::faults(history, rules, &mut judgement);
     evidence::questions(history, rules, &deaths, &mut judgement);
+    evidence::samples(history, rules, &deaths, &mut judgement);
     evidence::freshness(history, rules, &mut judgement);
     judgement
 }

@@ -13,9 +13,9 @@ pub(super) fn acceptances(
     judgement: &mut Judgement,
 ) {
     let bound = rules.bound();
-    let all = history.verdicts.iter().chain(&history.last_verdicts);
     let mut worst: Option<(Duration, &Verdict, usize)> = None;
-    for verdict in all.filter(|verdict| verdict.outcome == Outcome::Accepted) {
+    let accepted = |verdict: &&Verdict| verdict.outcome == Outcome::Accepted;
+    for verdict in history.all_verdicts().filter(accepted) {
         let Some((number, at)) = deaths.first[verdict.token] else {
             continue;
         };
