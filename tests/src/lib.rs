@@ -9,6 +9,7 @@
 //! | [`postgres`], [`nats`] | the servers that Portcullis stands on |
 //! | [`clock`] | a wall clock of its own for one of them, which can be set |
 //! | [`link`] | a line between two of them, which can be made slow, narrow, frozen, half-closed or cut |
+//! | [`censor`] | a line to NATS on which messages are lost while the connection stays up |
 //! | [`program`] | our own binaries, built before they run |
 //! | [`session_api`], [`gate`] | the session service and `verifier-gate`, with their settings |
 //! | [`browser`] | a real Chromium with a profile of its own |
@@ -23,6 +24,7 @@
 //! log that makes it a [`server::Server`].
 
 pub mod browser;
+pub mod censor;
 pub mod clock;
 pub mod cookies;
 pub mod eventually;
@@ -41,6 +43,7 @@ pub mod session_api;
 pub mod user;
 
 pub use browser::Browser;
+pub use censor::Censor;
 pub use clock::WallClock;
 pub use eventually::{eventually, until};
 pub use gate::Gate;

@@ -2,8 +2,8 @@
 //! whoever is left.
 
 use super::{
-    MAX_STALENESS, acceptance_ends_in_time, gate_of, is_not_ready, says_that_it_is_stale,
-    verdict_becomes,
+    HEARTBEATS, MAX_STALENESS, acceptance_ends_in_time, gate_of, is_not_ready,
+    says_that_it_is_stale, two, verdict_becomes,
 };
 use crate::revocation::{PAGES, SOON, STREAM, World, stored_up_to};
 use async_nats::jetstream::{self, stream::Stream};
@@ -11,9 +11,7 @@ use futures::StreamExt as _;
 use std::time::{Duration, Instant};
 use tests::eventually::{eventually, until};
 use tests::link::Condition;
-use tests::{Gate, Link, Nats, User};
-
-const HEARTBEATS: &str = "sessions.v1.heartbeats";
+use tests::{Gate, Link, Nats};
 
 /// A gate with a line to the bus and one to the service.
 struct OnLines {
@@ -39,18 +37,6 @@ impl OnLines {
         self.bus.becomes(Condition::CUT);
         self.http.becomes(Condition::CUT);
     }
-}
-
-/// Alice, whose session will end, and the admin, whose will not; with their access tokens.
-async fn two(world: &World, gate: &Gate) -> (User, String, String) {
-    let (mut alice, mut admin) = (world.alice(), world.admin());
-    alice.logs_in().await;
-    admin.logs_in().await;
-    let (dead, good) = (alice.access_token(), admin.access_token());
-    for token in [&dead, &good] {
-        verdict_becomes(gate, token, 200, &[503]).await;
-    }
-    (alice, dead, good)
 }
 
 async fn http_stands_in_while_the_line_to_nats_is(lost: Condition) {

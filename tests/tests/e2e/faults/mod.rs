@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | `catch_up` | lines to the bus and to the service, and the bus with what it stored |
 //! | `crashes` | the service, and its database, at random points under load |
+//! | `lost_pages` | single pages, while the connection stays up |
 //! | `replicas` | a replica of the service, or what it tells the others |
 //! | `staleness` | the feed, or the verifier's process stands still |
 //! | `clocks` | somebody's wall clock is wrong |
@@ -13,11 +14,13 @@
 mod catch_up;
 mod clocks;
 mod crashes;
+mod lost_pages;
 mod replicas;
 mod staleness;
 
 use crate::revocation::{SOON, World};
 use std::time::{Duration, Instant};
+use tests::User;
 use tests::eventually::until;
 use tests::gate::{self, Gate};
 use tests::link::Link;
@@ -26,6 +29,8 @@ use tests::session_api::{Credential, SessionApi};
 /// Many heartbeats, so that a machine that stands still for a moment makes nobody stale; and no test
 /// takes long.
 const MAX_STALENESS: Duration = Duration::from_secs(5);
+
+const HEARTBEATS: &str = "sessions.v1.heartbeats";
 
 /// A gate that is stale after [`MAX_STALENESS`].
 fn gate_of(world: &World) -> gate::Settings {
@@ -42,6 +47,18 @@ fn gate_beside(service: &SessionApi, credential: &Credential) -> gate::Settings 
 async fn gate_behind_a_line(world: &World) -> (gate::Settings, Link) {
     let line = Link::before(world.service.url()).await;
     (gate_of(world).service_url(line.url()), line)
+}
+
+/// Alice, whose session will end, and the admin, whose will not; with their access tokens.
+async fn two(world: &World, gate: &Gate) -> (User, String, String) {
+    let (mut alice, mut admin) = (world.alice(), world.admin());
+    alice.logs_in().await;
+    admin.logs_in().await;
+    let (dead, good) = (alice.access_token(), admin.access_token());
+    for token in [&dead, &good] {
+        verdict_becomes(gate, token, 200, &[503]).await;
+    }
+    (alice, dead, good)
 }
 
 /// Asks until the verdict is `wanted`. Meanwhile it may be one of `meanwhile` and nothing else.
