@@ -1,6 +1,9 @@
 //! From the revoking call to the refusal at the last of ten verifiers, beside what any design with a
 //! database and a bus pays: one commit on Postgres and one hop over NATS to ten subscribers. Whoever
 //! does not trust the bus pays for a signature at each of them, too.
+//!
+//! And how long a caller waits who asks to be told that all ten have applied it (`Prefer: wait=5`),
+//! beside one who does not ask.
 
 use crate::floor::SignedMessage;
 use crate::samples::Samples;
@@ -39,18 +42,20 @@ pub(crate) async fn measure(table: &mut Table) {
     let verifiers = join_all((0..VERIFIERS).map(|_| start())).await;
     let mut floor = Floor::start(database.url(), &nats.url()).await;
 
-    let mut times: [Samples; 3] = Default::default();
+    let mut times: [Samples; 5] = Default::default();
     for round in 0..ROUNDS + WARM_UP {
-        let revoked = revoke_once(&service, &verifiers).await;
+        let (revoked, answered) = revoke_once(&service, &verifiers).await;
+        let fenced = fence_once(&service).await;
         let bare = floor.once(Delivery::Bare).await;
         let signed = floor.once(Delivery::Signed).await;
         if round >= WARM_UP {
-            for (samples, time) in times.iter_mut().zip([revoked, bare, signed]) {
+            let round = [revoked, bare, signed, answered, fenced];
+            for (samples, time) in times.iter_mut().zip(round) {
                 samples.push(time);
             }
         }
     }
-    let [ours, bare, signed] = &mut times;
+    let [ours, bare, signed, answered, fenced] = &mut times;
     for percent in [50, 99] {
         let what = format!("revoke call to refusal at the last of {VERIFIERS}, p{percent}");
         let revoked = ours.percentile(percent);
@@ -61,13 +66,21 @@ pub(crate) async fn measure(table: &mut Table) {
             table.micros(&what, revoked, beside, floor.percentile(percent));
         }
     }
+    for percent in [50, 99] {
+        table.micros(
+            &format!("revoke call answered when {VERIFIERS} have applied it, p{percent}"),
+            fenced.percentile(percent),
+            "the call without `Prefer: wait`",
+            answered.percentile(percent),
+        );
+    }
     for verifier in verifiers {
         verifier.shutdown().await;
     }
 }
 
-/// One revocation: from the call to the moment at which all have refused.
-async fn revoke_once(service: &SessionApi, verifiers: &[Verifier]) -> Duration {
+/// One revocation: from the call to the moment at which all have refused, and to its answer.
+async fn revoke_once(service: &SessionApi, verifiers: &[Verifier]) -> (Duration, Duration) {
     let mut alice = User::on_phone(service, "alice", PASSWORD);
     alice.logs_in().await;
     let token = alice.access_token();
@@ -83,11 +96,27 @@ async fn revoke_once(service: &SessionApi, verifiers: &[Verifier]) -> Duration {
             assert!(verifier.verify(&token).is_err());
         });
     let began = Instant::now();
-    let (_, refused) = tokio::join!(alice.sends(Method::DELETE, "/session", None), async {
+    let answer = async {
+        alice.logs_out().await;
+        began.elapsed()
+    };
+    let refused = async {
         join_all(refusals).await;
         began.elapsed()
-    });
-    refused
+    };
+    tokio::join!(refused, answer)
+}
+
+/// One revocation: from the call to the answer that says that all have applied it.
+async fn fence_once(service: &SessionApi) -> Duration {
+    let mut alice = User::on_phone(service, "alice", PASSWORD);
+    alice.logs_in().await;
+    let began = Instant::now();
+    let answer = alice.sends_and_waits(Method::DELETE, "/session", 5).await;
+    let took = began.elapsed();
+    let answer = answer.must_be(200);
+    assert_eq!(answer.body["verifiers"]["applied"], VERIFIERS);
+    took
 }
 
 /// What a subscriber of the floor does with a message.

@@ -2,7 +2,9 @@
 
 use super::{SOON, World, all_accept};
 use reqwest::Method;
+use revocation_events::status;
 use serde_json::{Value, json};
+use std::time::Instant;
 use tests::eventually::eventually;
 use tests::gate::Gate;
 use tests::session_api::SessionApi;
@@ -74,6 +76,46 @@ async fn verifiers_that_report_to_another_replica_over_http_are_waited_for_too()
         .must_be(200);
     none_accepts(&gates, &token).await;
     assert_eq!(fleet(&answer), (2, 2, vec![]));
+}
+
+/// Reports come every two seconds whatever happens, and each answer needs one that was sent after the
+/// revocation before: so many answers in a row that waited for those would take nine times two seconds.
+async fn answers_come_by_the_reports_that_pages_cause(world: &World, gates: usize) {
+    const ANSWERS: u32 = 10;
+    until_all_report(&world.service, gates).await;
+    let mut phones = Vec::new();
+    for _ in 0..ANSWERS {
+        let mut alice = world.alice();
+        alice.logs_in().await;
+        phones.push(alice);
+    }
+    let began = Instant::now();
+    for alice in &mut phones {
+        let answer = alice
+            .sends_and_waits(Method::DELETE, "/session", PATIENCE)
+            .await
+            .must_be(200);
+        let all = gates as u64;
+        assert_eq!(fleet(&answer), (all, all, vec![]));
+    }
+    let took = began.elapsed();
+    println!("{ANSWERS} fences, one after the other: {took:?}");
+    assert!(took < (ANSWERS - 1) * status::INTERVAL, "{took:?}");
+}
+
+#[tokio::test]
+async fn over_the_bus_it_is_answered_by_the_report_that_the_page_causes() {
+    let world = World::begins().await;
+    let gates = world.gates::<2>().await;
+    answers_come_by_the_reports_that_pages_cause(&world, gates.len()).await;
+}
+
+#[tokio::test]
+async fn over_http_it_is_answered_by_the_report_that_the_page_causes() {
+    let world = World::begins().await;
+    let gate = Gate::beside(&world.service, &world.credential);
+    let gates = [gate.start().await];
+    answers_come_by_the_reports_that_pages_cause(&world, gates.len()).await;
 }
 
 #[tokio::test]
