@@ -14,6 +14,7 @@ mod key_sets;
 #[path = "../../../revocation-events/tests/nats/server.rs"]
 #[expect(dead_code, reason = "the tests of the bus use more of it")]
 mod nats_server;
+mod refusal;
 mod servers;
 mod settings;
 

@@ -2,11 +2,12 @@
 
 use crate::metrics;
 use actix_web::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Resource, ResponseError as _, guard};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Resource, guard};
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -46,6 +47,8 @@ impl Gate {
 /// Longer than nginx keeps its side of an idle connection (60 s): the side that opens connections
 /// must be the one that closes them, or a request meets a closing one.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+const PROBLEM: HeaderName = HeaderName::from_static("x-problem");
 
 /// How long requests in progress may go on after the signal to stop. Idle connections last as long.
 const SHUTDOWN_SECONDS: u64 = 2;
@@ -121,9 +124,20 @@ async fn verify(gate: Data<Gate>, request: HttpRequest) -> HttpResponse {
         Err(error) => {
             let reason = std::error::Error::source(&error).map(ToString::to_string);
             tracing::debug!(reason, "refused: {error}");
-            error.error_response()
+            refused(&error)
         }
     }
+}
+
+/// The problem stands in a header as well: nginx drops the body of what `auth_request` has asked for,
+/// and can answer in the gate's words all the same. To ask a second time might bring another verdict.
+fn refused(error: &Error) -> HttpResponse {
+    let problem = Problem::from(error);
+    let mut answer: HttpResponse = (&problem).into();
+    if let Ok(body) = HeaderValue::from_str(&problem.body()) {
+        answer.headers_mut().insert(PROBLEM, body);
+    }
+    answer
 }
 
 fn admitted(session: &Session) -> HttpResponse {
