@@ -12,9 +12,11 @@
 //! | [`censor`] | a line to NATS on which messages are lost while the connection stays up |
 //! | [`program`] | our own binaries, built before they run |
 //! | [`session_api`], [`gate`] | the session service and `verifier-gate`, with their settings |
+//! | [`nginx`] | nginx in front of them, with the files of `deploy/nginx` |
 //! | [`browser`] | a real Chromium with a profile of its own |
 //! | [`user`], [`cookies`] | a person with a browser or a phone |
 //! | [`figures`] | what a server has counted |
+//! | [`guide`] | the commands of a guide, and what they are said to show |
 //! | [`hostile`] | tokens that must be refused, made for whoever has to refuse them |
 //!
 //! Nothing here knows our crates, so each of them may use the harness in its own tests. What goes
@@ -31,9 +33,11 @@ pub mod eventually;
 pub mod figures;
 pub mod folder;
 pub mod gate;
+pub mod guide;
 pub mod hostile;
 pub mod link;
 pub mod nats;
+pub mod nginx;
 pub mod port;
 pub mod postgres;
 pub mod process;
@@ -49,6 +53,7 @@ pub use eventually::{eventually, until};
 pub use gate::Gate;
 pub use link::Link;
 pub use nats::Nats;
+pub use nginx::Nginx;
 pub use postgres::{Database, Postgres};
 pub use program::Program;
 pub use session_api::SessionApi;

@@ -35,6 +35,13 @@ impl Settings {
             .env("SESSION_API_THROTTLE", "off")
     }
 
+    /// Names another issuer: the gateway in front of it, for example.
+    #[must_use]
+    pub fn issuer(mut self, url: &str) -> Self {
+        url.clone_into(&mut self.issuer);
+        self
+    }
+
     /// Publishes on NATS too.
     #[must_use]
     pub fn nats(self, url: &str) -> Self {
@@ -176,7 +183,7 @@ impl SessionApi {
         self.program.url()
     }
 
-    /// Whom its tokens name as their issuer: the address of the first replica.
+    /// Whom its tokens name as their issuer: the address of the first replica, unless another was set.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.settings.issuer

@@ -72,6 +72,13 @@ impl User {
         service.url().clone_into(&mut self.url);
     }
 
+    /// Goes by a gateway at that address from now on.
+    #[must_use]
+    pub fn by_way_of(mut self, url: &str) -> Self {
+        url.clone_into(&mut self.url);
+        self
+    }
+
     /// Logs in and takes the tokens.
     ///
     /// # Panics

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 use tests::process::{Process, Spec};
-use tests::{Browser, Nats, Postgres, eventually};
+use tests::{Browser, Nats, Nginx, Postgres, eventually};
 
 const BOUND: Duration = Duration::from_secs(60);
 
@@ -17,7 +17,7 @@ async fn start_servers_and_wait() {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         runtime.block_on(async {
             let servers = (Postgres::shared().await, Nats::start().await);
-            (servers, Browser::opens().await)
+            (servers, Nginx::with().start().await, Browser::opens().await)
         })
     });
     let _running = started.join().expect("all start");
@@ -50,7 +50,13 @@ async fn a_killed_run_leaves_no_server_and_no_folder_behind() {
     let mut spec = Spec::new("a test run", test)
         .args(["--exact", THIS, "--nocapture"])
         .env(VICTIM, "1");
-    for chosen in ["NATS_SERVER", "POSTGRES_BIN", "CHROMIUM", "CHROMEDRIVER"] {
+    for chosen in [
+        "NATS_SERVER",
+        "POSTGRES_BIN",
+        "CHROMIUM",
+        "CHROMEDRIVER",
+        "NGINX",
+    ] {
         if let Ok(path) = std::env::var(chosen) {
             spec = spec.env(chosen, &path);
         }
@@ -58,8 +64,8 @@ async fn a_killed_run_leaves_no_server_and_no_folder_behind() {
     let run = Process::start(&spec);
     let line = run.says("victim: ", BOUND).await;
     let root = line.split("victim: ").nth(1).unwrap();
-    // Postgres, NATS, Chromium, its driver, and what removes the folder.
-    assert!(processes_in(root) >= 5, "{line}");
+    // Postgres, NATS, nginx, Chromium, its driver, and what removes the folder.
+    assert!(processes_in(root) >= 6, "{line}");
 
     run.kill();
     eventually("all of them and the folder are gone", BOUND, async || {
