@@ -8,6 +8,7 @@
 //! | `deploy` | that the files of `deploy/` are taken by what reads them |
 //! | `events` | that programs which read the log of events miss none of it |
 //! | `faults` | the promise of a revocation while something fails |
+//! | `gateway` | nginx in front of it all, with the files of `deploy/nginx` |
 //! | `hang_ups` | that clients which hang up take nothing from those who do not |
 //! | `harness` | that the harness does what the other tests rely on |
 //! | `hostile` | that no hostile token is taken anywhere |
@@ -26,6 +27,7 @@ mod command_line;
 mod deploy;
 mod events;
 mod faults;
+mod gateway;
 mod hang_ups;
 mod harness;
 mod hostile;
