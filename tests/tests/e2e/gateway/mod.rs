@@ -11,11 +11,13 @@
 //! | `framing` | that no request hides in another one |
 //! | `cookies` | which cookies reach whom, and what planted ones do |
 //! | `edge` | TLS, HTTP/2, strange hosts, the client's address |
+//! | `guide` | that `docs/gateway.md` works as it stands there |
 
 mod cookies;
 mod edge;
 mod forgery;
 mod framing;
+mod guide;
 mod identity;
 mod orders;
 mod paths;
