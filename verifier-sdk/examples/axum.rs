@@ -6,8 +6,9 @@
 //! curl -i -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8083/orders
 //! ```
 //!
-//! `ISSUER` names another session service; `CLIENT` and `CLIENT_SECRET` are its credential for this
-//! one, where its feed is not open.
+//! `ISSUER` names another session service, and `SERVICE_URL` where it is reached, where that is
+//! elsewhere: behind a gateway. `CLIENT` and `CLIENT_SECRET` are its credential for this one, where its
+//! feed is not open.
 
 use axum::{Extension, Router, routing::get};
 use std::env::var;
@@ -26,6 +27,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt().init();
     let issuer = var("ISSUER").unwrap_or_else(|_| "http://127.0.0.1:8080".to_owned());
     let mut builder = Verifier::builder(&issuer, "api").service("orders");
+    if let Ok(url) = var("SERVICE_URL") {
+        builder = builder.service_url(&url);
+    }
     if let (Ok(client), Ok(secret)) = (var("CLIENT"), var("CLIENT_SECRET")) {
         builder = builder.client(&client, &secret);
     }
