@@ -158,7 +158,8 @@ fn caught<T>(work: impl FnOnce(&mut Memory) -> T, memory: &mut Memory) -> std::t
 
 fn work(queue: &Mutex<mpsc::Receiver<Job>>) {
     // Of this thread alone. Where it may not be lowered it stays as it is.
-    let _same = rustix::process::setpriority_process(None, NICE);
+    let of_process = rustix::process::getpriority_process(None).unwrap_or(0);
+    let _same = rustix::process::setpriority_process(None, (of_process + NICE).min(19));
     let mut memory = Memory::default();
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
