@@ -287,23 +287,26 @@ impl Settings {
         if let Some(url) = &self.service_url {
             builder = builder.service_url(url);
         }
-        let creds = readable("--nats-creds", &self.nats_creds, "nsc has written")?;
-        let ca = readable("--nats-ca", &self.nats_ca, "holds certificates")?;
-        match (self.nats_url()?, creds.or(ca)) {
-            (None, None) => {}
-            (None, Some(file)) => {
-                return Err(Wrong(format!(
-                    "'{}' is for the bus, and --nats-url is missing: say where the bus is",
-                    file.display()
-                )));
+        match self.nats_url()? {
+            Some(url) => builder = builder.nats(url).nats_prefix(&self.nats_prefix),
+            None => {
+                let alone = [
+                    ("--nats-creds", &self.nats_creds),
+                    ("--nats-ca", &self.nats_ca),
+                ];
+                if let Some((flag, _)) = alone.iter().find(|(_, file)| file.is_some()) {
+                    return Err(Wrong(format!(
+                        "{flag} without --nats-url: say where the bus is"
+                    )));
+                }
             }
-            (Some(url), _) => builder = builder.nats(url).nats_prefix(&self.nats_prefix),
         }
-        if let Some(file) = creds {
-            builder = builder.nats_credentials_file(file);
+        if let Some(file) = &self.nats_creds {
+            builder =
+                builder.nats_credentials_file(readable("--nats-creds", file, "nsc has written")?);
         }
-        if let Some(file) = ca {
-            builder = builder.nats_ca_file(file);
+        if let Some(file) = &self.nats_ca {
+            builder = builder.nats_ca_file(readable("--nats-ca", file, "holds certificates")?);
         }
         if let Some(client) = &self.client {
             builder = builder.client(client, self.secret(client)?);
@@ -372,14 +375,9 @@ fn in_file(flag: &str, file: &Path, what: &str) -> Result<String, Wrong> {
 }
 
 /// The verifier reads it later, in the background, where nobody is told.
-fn readable<'a>(
-    flag: &str,
-    file: &'a Option<PathBuf>,
-    what: &str,
-) -> Result<Option<&'a Path>, Wrong> {
-    let Some(file) = file else { return Ok(None) };
+fn readable<'a>(flag: &str, file: &'a Path, what: &str) -> Result<&'a Path, Wrong> {
     match std::fs::File::open(file) {
-        Ok(_) => Ok(Some(file)),
+        Ok(_) => Ok(file),
         Err(error) => Err(Wrong(format!(
             "{flag} '{}': {error}; name a file that {what}",
             file.display()
