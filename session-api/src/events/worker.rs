@@ -325,6 +325,11 @@ impl Worker {
             forget.await??;
             if let Some(known) = &mut lease.known {
                 known.last_sequence = before.max(outcome.last_sequence);
+                // What an empty stream begins with is missed, too, if it is gone at the next look.
+                let first = outcome
+                    .first_new
+                    .map(|number| (number, crate::clock::now()));
+                known.first = known.first.or(first);
             }
         }
         // Numbers only grow, unless the stream has forgotten some.

@@ -6,6 +6,7 @@ on_both! {
     what_was_there_before_the_stream_goes_into_it,
     a_stream_that_was_made_anew_gets_all_again,
     a_stream_that_was_emptied_gets_all_again_though_it_remembers_their_ids,
+    a_stream_that_was_emptied_before_the_next_look_gets_all_again,
     a_stream_that_forgot_its_end_gets_it_again,
     a_stream_that_forgot_its_end_shows_when_it_is_given_more,
     what_happens_during_a_refill_comes_after_what_was_before,
@@ -83,6 +84,16 @@ async fn a_stream_that_was_emptied_gets_all_again_though_it_remembers_their_ids(
     works(&mut worker).await;
     assert_eq!(world.stream.first_seen()[&user], up_to(4));
     assert_eq!(events.refills(), 3);
+}
+
+/// When it was last looked at, it was empty.
+async fn a_stream_that_was_emptied_before_the_next_look_gets_all_again(world: World) {
+    let mut worker = world.replica().await;
+    let user = published(&world, &mut worker, 4).await;
+    world.stream.is_emptied();
+    world.stream.comes_back(2);
+    works(&mut worker).await;
+    assert_eq!(world.stream.first_seen()[&user], up_to(4));
 }
 
 /// Until it has looked at the stream again, which it does every two seconds.

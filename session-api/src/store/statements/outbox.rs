@@ -96,18 +96,21 @@ macro_rules! outbox_statements {
                 $now,
                 " returning refills, refill_since, refill_stream, refill_version"
             );
-            const END: &str = "select stream, version from \
-                               (select stream, version from event \
-                                where (stream, version) > ($1, $2) \
-                                order by stream, version limit $3) e \
-                               order by stream desc, version desc limit 1";
-            const FILL: &str = "insert into event_outbox (stream, version, at, refill) \
-                                select stream, version, at, $6 from event \
-                                where (stream, version) > ($1, $2) \
-                                and (stream, version) <= ($3, $4) and at >= $5 \
-                                and ($7 or kind <> 'session.refreshed') \
-                                on conflict (stream, version) do update \
-                                set refill = excluded.refill";
+            // The limit is part of the text: a plan for any limit is one for a tenth of the table.
+            let next = format!(
+                "(select stream, version, kind, at from event where (stream, version) > ($1, $2) \
+                 order by stream, version limit {limit}) e"
+            );
+            let end = format!(
+                "select stream, version from {next} order by stream desc, version desc limit 1"
+            );
+            let fill = format!(
+                "insert into event_outbox (stream, version, at, refill) \
+                 select stream, version, at, $6 from {next} \
+                 where (stream, version) <= ($3, $4) and at >= $5 \
+                 and ($7 or kind <> 'session.refreshed') \
+                 on conflict (stream, version) do update set refill = excluded.refill"
+            );
             const MOVE: &str = "update event_publisher \
                                 set refill_since = $1, refill_stream = $2, refill_version = $3";
             let locked = sqlx::query_as::<_, RefillColumns>(LOCK).bind(replica);
@@ -123,13 +126,12 @@ macro_rules! outbox_statements {
             else {
                 return Ok(Ok(Refill::Done));
             };
-            let end = sqlx::query_as::<_, (Uuid, i64)>(END)
+            let end = sqlx::query_as::<_, (Uuid, i64)>(sqlx::AssertSqlSafe(end))
                 .bind(stream)
-                .bind(version)
-                .bind(i64::from(limit));
+                .bind(version);
             let end = end.fetch_optional(&mut *db).await?;
             if let Some((last_stream, last_version)) = end {
-                let fill = sqlx::query(FILL)
+                let fill = sqlx::query(sqlx::AssertSqlSafe(fill))
                     .bind(stream)
                     .bind(version)
                     .bind(last_stream)
@@ -152,17 +154,20 @@ macro_rules! outbox_statements {
             after: Option<(Uuid, i64)>,
             limit: u32,
         ) -> Result<Vec<WaitingEvent>> {
-            const SQL: &str = "select o.refill, e.stream, e.version, e.kind, e.format, e.at, \
-                               e.data, s.user_id from event_outbox o \
-                               join event e on e.stream = o.stream and e.version = o.version \
-                               left join session s on s.id = o.stream \
-                               where (o.stream, o.version) > ($1, $2) \
-                               order by o.stream, o.version limit $3";
+            // As above, so that each event and each session is looked up by its key.
+            let sql = format!(
+                "select o.refill, e.stream, e.version, e.kind, e.format, e.at, e.data, s.user_id \
+                 from (select stream, version, refill from event_outbox \
+                       where (stream, version) > ($1, $2) \
+                       order by stream, version limit {limit}) o \
+                 join event e on e.stream = o.stream and e.version = o.version \
+                 left join session s on s.id = o.stream order by o.stream, o.version"
+            );
             let (stream, version) = after.unwrap_or_default();
-            let query = sqlx::query_as::<_, WaitingColumns>(SQL)
+            let query = sqlx::query_as::<_, WaitingColumns>(sqlx::AssertSqlSafe(sql))
                 .bind(stream)
                 .bind(version);
-            let columns = query.bind(i64::from(limit)).fetch_all(db).await?;
+            let columns = query.fetch_all(db).await?;
             Ok(columns.into_iter().map(Into::into).collect())
         }
 
