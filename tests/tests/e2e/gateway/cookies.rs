@@ -188,3 +188,21 @@ async fn two_session_cookies_are_refused_by_the_session_service() {
     let heard = says(&world.nginx, request("GET /session", &[&own])).await;
     assert_eq!(heard.statuses, [200], "{}", heard.text);
 }
+
+/// Cookies know no services: what one sets, all of the host get.
+#[tokio::test]
+async fn a_service_that_was_taken_over_plants_no_cookie_and_sees_no_other_place() {
+    let world = World::begins().await;
+    let alice = world.in_browser("alice").await;
+    let (access, session) = (alice.access_token(), alice.session_token());
+    let cookie = format!("Cookie: {ACCESS}={access}; {SESSION}={session}");
+    for path in ["/notes", "/notes/about", "/orders"] {
+        let path = format!("{path}?taken-over");
+        let heard = says(&world.nginx, request(&format!("GET {path}"), &[&cookie])).await;
+        assert_eq!(heard.statuses, [200], "{path}: {}", heard.text);
+        assert!(heard.text.contains(&path), "its own answer: {}", heard.text);
+        let text = heard.text.to_lowercase();
+        assert!(!text.contains("set-cookie"), "{path}: {text}");
+        assert!(!text.contains("x-accel"), "{path}: {text}");
+    }
+}

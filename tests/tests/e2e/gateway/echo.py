@@ -40,12 +40,17 @@ class Echo(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(text)))
+        # What a service that was taken over would try.
+        if "?taken-over" in self.path:
+            self.send_header("X-Accel-Redirect", "/session")
+            self.send_header("Set-Cookie", "__Secure-session=planted; Path=/session; Secure")
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(text)
 
     def do_GET(self):
-        if self.headers.get("Upgrade", "").lower() == "websocket":
+        wanted = self.headers.get("Connection", "").lower() == "upgrade"
+        if wanted and self.headers.get("Upgrade", "").lower() == "websocket":
             self.websocket()
         else:
             self.answer()

@@ -48,7 +48,17 @@ async fn echo(session: Session, request: HttpRequest) -> HttpResponse {
     let headers: Vec<_> = headers
         .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())))
         .collect();
-    HttpResponse::Ok().json(json!({
+    let mut answer = HttpResponse::Ok();
+    // What a service that was taken over would try.
+    if request.query_string() == "taken-over" {
+        answer
+            .insert_header(("X-Accel-Redirect", "/session"))
+            .insert_header((
+                "Set-Cookie",
+                "__Secure-session=planted; Path=/session; Secure",
+            ));
+    }
+    answer.json(json!({
         "user": session.user_id(),
         "method": request.method().as_str(),
         "path": request.uri().to_string(),
