@@ -1,4 +1,4 @@
-//! The side of the internet: TLS, HTTP/2, strange hosts, and whom nginx says that it speaks for.
+//! The side of the internet: TLS, strange hosts, long bodies, and whom nginx says that it speaks for.
 
 use super::wire::{request, says};
 use super::{PASSWORD, World, id_of, variable};

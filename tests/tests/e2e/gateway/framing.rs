@@ -88,6 +88,25 @@ async fn no_request_hides_in_another_one() {
     }
 }
 
+/// A service need not know of chunks: nginx counts them before it passes on the first, however many.
+#[tokio::test]
+async fn a_body_in_chunks_comes_with_its_length() {
+    let world = World::begins().await;
+    let alice = world.on_phone("alice").await;
+    let lines = [
+        &format!("Authorization: Bearer {}", alice.access_token()),
+        "Transfer-Encoding: chunked",
+    ];
+    let chunk = format!("{:x}\r\n{}\r\n", 10_000, "x".repeat(10_000));
+    let body = chunk.repeat(20) + "0\r\n\r\n";
+    let heard = says(&world.nginx, request("POST /notes/chunks", &lines) + &body).await;
+    assert_eq!(heard.statuses, [200]);
+    let seen = world.notes.seen_with("/notes/chunks").await;
+    assert_eq!(variable(&seen[0], "Content-Length"), ["200000"]);
+    assert_eq!(variable(&seen[0], "Transfer-Encoding"), [""; 0]);
+    assert_eq!(seen[0]["body"].as_str().unwrap().len(), 200_000);
+}
+
 /// The attacker may have an account, and then gets past the gate.
 #[tokio::test]
 async fn no_request_hides_behind_a_log_in() {

@@ -9,8 +9,9 @@
 //! | `forgery` | that what a foreign page may send is judged by the real request |
 //! | `paths` | that no path is one thing to nginx and another to a service |
 //! | `framing` | that no request hides in another one |
+//! | `http2` | the same in the frames of HTTP/2 |
 //! | `cookies` | which cookies reach whom, and what planted ones do |
-//! | `edge` | TLS, HTTP/2, strange hosts, the client's address |
+//! | `edge` | TLS, strange hosts, bodies that are too long, the client's address |
 //! | `guide` | that `docs/gateway.md` works as it stands there |
 
 mod cookies;
@@ -18,6 +19,7 @@ mod edge;
 mod forgery;
 mod framing;
 mod guide;
+mod http2;
 mod identity;
 mod orders;
 mod paths;
