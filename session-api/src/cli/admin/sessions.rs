@@ -12,7 +12,7 @@ use serde_json::json;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Sessions {
-    /// List the live sessions of a user.
+    /// List the live sessions of a user, the newest first.
     List(OneUser),
     /// End sessions: one, all of a user, or everyone's.
     Revoke {
@@ -43,17 +43,17 @@ impl Sessions {
             Self::List(one) => {
                 let service = service(&one.target).await?;
                 let user = find(&service, &one.name).await?;
-                let part = service.sessions(user.id, None).await?;
-                let ids: Vec<_> = part
-                    .items
-                    .iter()
-                    .map(|item| item.row.id.to_string())
-                    .collect();
-                let more = if part.next.is_some() { "\n…" } else { "" };
-                one.target.say(
-                    &format!("{}{more}", ids.join("\n")),
-                    &json!({ "items": ids, "next": part.next }),
-                );
+                let mut ids = Vec::new();
+                let mut after = None;
+                loop {
+                    let part = service.sessions(user.id, after).await?;
+                    ids.extend(part.items.iter().map(|item| item.row.id.to_string()));
+                    after = part.next;
+                    if after.is_none() {
+                        break;
+                    }
+                }
+                one.target.say(&ids.join("\n"), &json!({ "items": ids }));
             }
             Self::Revoke { what, target } => {
                 let service = service(&target).await?;

@@ -1,4 +1,5 @@
-//! `user unlock` and `client rotate`, beside a service that runs; and what an auditor reads of it.
+//! `user unlock`, `sessions list` and `client rotate`, beside a service that runs; and what an auditor
+//! reads of it.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -149,6 +150,19 @@ async fn an_auditor_reads_on_where_nothing_else_is_logged() {
         .await;
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.contains("operator.acted"), "{told}");
+}
+
+/// More than one part of a list over HTTP.
+#[tokio::test]
+async fn all_sessions_of_a_user_are_listed() {
+    let folder = Folder::new("sessions-");
+    let service = service(&folder).await;
+    service.has_user("alice", PASSWORD, None).await;
+    for _ in 0..101 {
+        User::on_phone(&service, "alice", PASSWORD).logs_in().await;
+    }
+    let listed = says(&service, &["sessions", "list", "alice", "--json"]).await;
+    assert_eq!(listed["items"].as_array().unwrap().len(), 101);
 }
 
 #[tokio::test]
