@@ -1,4 +1,4 @@
-//! `log verify` and `log rebuild`.
+//! `log verify`, `log rebuild` and `log restored`.
 
 use super::admin::{self, Target};
 use super::settings::Database;
@@ -12,12 +12,17 @@ use std::time::Duration;
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Fold every stream again and compare with the rows; exit code 3 where they differ.
+    #[command(after_long_help = "Example:\n  session-api log verify --json")]
     Verify(OnLog),
     /// Fold every session's stream again and put right the rows that differ; exit code 3 where
     /// something else differs.
+    #[command(after_long_help = "Example:\n  session-api log verify || session-api log rebuild")]
     Rebuild(OnLog),
     /// Say that a backup was restored: no position is given out again, and everyone's sessions end,
     /// for nobody knows what was revoked since the backup.
+    #[command(after_long_help = "\
+Example, before the first `serve` on what was restored:
+  pg_restore --dbname portcullis backup && session-api log restored")]
     Restored(Target),
 }
 

@@ -41,7 +41,12 @@ use std::process::ExitCode;
 /// Each setting is a flag or an environment variable, and an empty variable counts as not set.
 /// Durations are written 500ms, 2s, 15m, 12h, 7d.
 #[derive(Debug, Parser)]
-#[command(name = "session-api", version, arg_required_else_help = false)]
+#[command(
+    name = "session-api",
+    version,
+    arg_required_else_help = false,
+    after_long_help = EXIT_CODES
+)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -49,13 +54,35 @@ struct Cli {
     logging: logging::Args,
 }
 
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  it failed; the line on stderr says why
+  2  the command line or a setting is wrong
+  3  `check`, `log verify` or `log rebuild` found something wrong
+
+What a program reads comes on stdout, with --json one line of it; logs and errors go to stderr.";
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run everything on this machine: SQLite, the HTTP feed, a demo user, a protected service.
+    #[command(after_long_help = "\
+Examples:
+  session-api dev
+  session-api dev --data /tmp/elsewhere --listen 127.0.0.1:9000")]
     Dev(dev::Args),
     /// Run the service. Never migrates: run `session-api migrate` first.
+    #[command(after_long_help = "\
+Examples:
+  session-api serve --issuer http://127.0.0.1:8080 --database-url sqlite:portcullis.db
+  session-api serve --issuer https://id.example.com --nats-url nats://bus:4222 \\
+    --database-url-file /run/secrets/database --key-encryption-key-file /run/secrets/key")]
     Serve(Box<serve::Args>),
     /// Create or upgrade the schema. Makes a SQLite file that is missing.
+    #[command(after_long_help = "\
+Examples:
+  session-api migrate --database-url sqlite:portcullis.db
+  DATABASE_URL=postgres://portcullis@db/portcullis session-api migrate --json")]
     Migrate(admin::Target),
     /// Add and change users.
     #[command(subcommand)]
@@ -74,6 +101,10 @@ enum Command {
     Log(log::Command),
     /// Say whether database, schema, keys and clock are well, and NATS where --nats-url is set; exit
     /// code 3 where something is not.
+    #[command(after_long_help = "\
+Examples:
+  session-api check
+  session-api check --nats-url nats://bus:4222 --json")]
     Check(check::Args),
 }
 

@@ -57,6 +57,31 @@ fn everything_has_a_line_of_help() {
     look_at(&Cli::command());
 }
 
+#[test]
+fn help_says_how_each_command_is_typed_and_what_its_end_means() {
+    fn look_at(command: &Command, whole: &str) {
+        let mut subcommands = command.get_subcommands().peekable();
+        if subcommands.peek().is_none() {
+            let help = command.get_after_long_help().map(ToString::to_string);
+            let example = format!("{whole} ");
+            assert!(
+                help.is_some_and(|help| format!("{help} ").replace('\n', " ").contains(&example)),
+                "{whole}"
+            );
+        }
+        for inner in subcommands {
+            look_at(inner, &format!("{whole} {}", inner.get_name()));
+        }
+    }
+    let cli = Cli::command();
+    look_at(&cli, cli.get_name());
+    let codes = cli.get_after_long_help().unwrap().to_string();
+    assert!(
+        (0..4).all(|code| codes.contains(&format!("\n  {code}  "))),
+        "{codes}"
+    );
+}
+
 /// Variables of the process cannot be set here without racing other tests, so one that is there
 /// anyway stands for all.
 #[test]

@@ -12,12 +12,19 @@ use sha2::{Digest as _, Sha256};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Client {
     /// Add a client; its secret is printed once.
+    #[command(after_long_help = "\
+Examples:
+  session-api client add orders
+  session-api client add orders --json > orders.json     # {\"client\":\"orders\",\"secret\":\"…\"}")]
     Add(OneClient),
     /// List all clients.
+    #[command(after_long_help = "Example:\n  session-api client list")]
     List(Target),
     /// Give a client a new secret, printed once. The old one stops working at once.
+    #[command(after_long_help = "Example:\n  session-api client rotate orders --json")]
     Rotate(OneClient),
-    /// Remove a client.
+    /// Remove a client. Verifiers that use it know no new revocations, and say so.
+    #[command(after_long_help = "Example:\n  session-api client remove orders")]
     Remove(OneClient),
 }
 

@@ -12,11 +12,16 @@ use serde_json::json;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Keys {
     /// List all keys: what each is for, and where it stands in its life.
+    #[command(after_long_help = "Example:\n  session-api keys list --json")]
     List(OnKeys),
     /// Use the standby key from now on. What the old one made counts to its end, and nobody notices.
     ///
     /// Rotate a key of one purpose again only after two seconds: by then all replicas know the new
     /// standby.
+    #[command(after_long_help = "\
+Examples:
+  session-api keys rotate
+  session-api keys rotate --purpose session")]
     Rotate {
         /// What the key is for.
         #[arg(long, default_value = "access", value_name = "PURPOSE")]
@@ -30,6 +35,10 @@ pub(crate) enum Keys {
     /// clients refresh. Of a `session` key it is every session token: within two seconds their users
     /// have to log in again, when their access tokens have ended. Of a `csrf` key it is every CSRF
     /// value and device token: browsers log in again, apps go on, and no device is known any more.
+    #[command(after_long_help = "\
+Example:
+  session-api keys list                # names them
+  session-api keys revoke kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k")]
     Revoke {
         /// The key, as `keys list` names it.
         kid: KeyId,

@@ -13,8 +13,14 @@ use serde_json::json;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Sessions {
     /// List the live sessions of a user, the newest first.
+    #[command(after_long_help = "Example:\n  session-api sessions list alice")]
     List(OneUser),
     /// End sessions: one, all of a user, or everyone's.
+    #[command(after_long_help = "\
+Examples:
+  session-api sessions revoke --user alice
+  session-api sessions revoke --session 018f3a5f-0c2d-7b1a-8e44-2f9d5c6b7a81
+  session-api sessions revoke --everyone")]
     Revoke {
         #[command(flatten)]
         what: Which,

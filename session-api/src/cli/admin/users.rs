@@ -16,6 +16,10 @@ use zeroize::Zeroizing;
 #[derive(Debug, Subcommand)]
 pub(crate) enum User {
     /// Add a user; the password is read from stdin.
+    #[command(after_long_help = "\
+Examples:
+  printf '%s\\n' \"$PASSWORD\" | session-api user add alice
+  session-api user add root --role admin < /run/secrets/root")]
     Add {
         /// 1 to 64 characters; upper case is made lower case.
         name: String,
@@ -26,13 +30,19 @@ pub(crate) enum User {
         target: Target,
     },
     /// List all users.
+    #[command(after_long_help = "\
+Examples:
+  session-api user list
+  session-api user list --json | jq -r '.items[] | select(.disabled).username'")]
     List {
         #[command(flatten)]
         target: Target,
     },
     /// End all sessions of a user and refuse new logins.
+    #[command(after_long_help = "Example:\n  session-api user disable alice")]
     Disable(OneUser),
     /// Let a disabled user log in again.
+    #[command(after_long_help = "Example:\n  session-api user enable alice")]
     Enable(OneUser),
     /// Let a user log in at once after many failed tries, which otherwise have to wait.
     ///
@@ -40,6 +50,7 @@ pub(crate) enum User {
     /// token for the user, and with --issuer a link to the account page that holds it: who logs in by
     /// that link, or sends the token as `device_token`, has tries that no stranger uses up. It is no
     /// password and gives no access; but hand it to its user alone.
+    #[command(after_long_help = "Example:\n  session-api user unlock alice --issuer https://id.example.com")]
     Unlock {
         #[command(flatten)]
         one: OneUser,
@@ -50,6 +61,9 @@ pub(crate) enum User {
         keys: KeyEncryption,
     },
     /// Set a password read from stdin, and end all sessions of the user.
+    #[command(after_long_help = "\
+Example:
+  printf '%s\\n' \"$PASSWORD\" | session-api user password alice")]
     Password(OneUser),
 }
 
