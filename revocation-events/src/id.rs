@@ -13,6 +13,7 @@ macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[serde(transparent)]
         pub struct $name(Uuid);
 
@@ -95,8 +96,11 @@ pub fn is_name(text: &str) -> bool {
 /// The name of a signing key (`kid`). The service uses RFC 7638 thumbprints; to a verifier it is
 /// opaque.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
-pub struct KeyId(Arc<str>);
+pub struct KeyId(
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = "^[!-~]{1,128}$")))] Arc<str>,
+);
 
 impl KeyId {
     /// The text itself.

@@ -32,14 +32,25 @@ pub enum Error {
 
 /// A public key as it is published.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Jwk {
+    /// The family of keys: an octet key pair.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "OKP")))]
     kty: &'static str,
+    /// The curve.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "Ed25519")))]
     crv: &'static str,
+    /// For signatures.
     #[serde(rename = "use")]
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "sig")))]
     usage: &'static str,
     /// `EdDSA`, and not RFC 9864's `Ed25519`: PyJWT and others still pass over such a key.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "EdDSA")))]
     alg: &'static str,
+    /// By which a token names the key.
     kid: KeyId,
+    /// The public key in base64url.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = "^[A-Za-z0-9_-]{43}$")))]
     x: String,
 }
 
@@ -60,9 +71,24 @@ impl Jwk {
 
 /// A JWK Set as it is published at `/.well-known/jwks.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(example = example()))]
 pub struct JwkSet {
     /// The keys, in no order that means anything.
     pub keys: Vec<Jwk>,
+}
+
+/// The key of RFC 8037, appendix A.
+#[cfg(feature = "schema")]
+fn example() -> serde_json::Value {
+    serde_json::json!({ "keys": [{
+        "kty": "OKP",
+        "crv": "Ed25519",
+        "use": "sig",
+        "alg": "EdDSA",
+        "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
+        "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+    }] })
 }
 
 /// The name of a key: its thumbprint (RFC 7638, with the members of RFC 8037, section 2).

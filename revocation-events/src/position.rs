@@ -10,8 +10,9 @@ pub const LIMIT: u64 = 1 << 53;
 /// A new position is `max(previous + 1, microseconds since 1970)`, so it is ordered by commit and
 /// reads like a time, but only the order means anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
-pub struct Position(u64);
+pub struct Position(#[cfg_attr(feature = "schema", schemars(range(max = LIMIT - 1)))] u64);
 
 /// The number is 2^53 or more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -16,6 +16,8 @@ pub(crate) use hasher::{Hasher, Overloaded, Place};
 
 use precis_core::profile::{Profile as _, Rules as _};
 use precis_profiles::{OpaqueString, UsernameCaseMapped};
+use schemars::JsonSchema;
+use serde::Serialize;
 use std::sync::Arc;
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
@@ -30,31 +32,21 @@ pub(crate) const MAX_BYTES: usize = 256;
 #[derive(Clone)]
 pub(crate) struct Password(Arc<Zeroizing<String>>);
 
-/// Why a new password is not taken. Each reason is for its user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why a new password is not taken: the words are for its user, the name is for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 pub(crate) enum Refused {
     #[error("a password has at least {MIN_CODE_POINTS} characters")]
     TooShort,
     #[error("a password has at most {MAX_BYTES} bytes")]
     TooLong,
     #[error("a password has no control characters")]
-    Control,
+    ControlCharacter,
     #[error(
         "such a password is guessed soon: it is made of common words, names, dates, repetitions or rows of keys"
     )]
     Guessable,
-}
-
-impl Refused {
-    /// For programs: a page says it in its user's language.
-    pub(crate) const fn slug(self) -> &'static str {
-        match self {
-            Self::TooShort => "too-short",
-            Self::TooLong => "too-long",
-            Self::Control => "control-character",
-            Self::Guessable => "guessable",
-        }
-    }
 }
 
 impl Password {
@@ -86,7 +78,7 @@ impl Password {
         if password.0.chars().count() < MIN_CODE_POINTS {
             Err(Refused::TooShort)
         } else if password.0.chars().any(char::is_control) {
-            Err(Refused::Control)
+            Err(Refused::ControlCharacter)
         } else if guess::is_guessable(&password.0, words) {
             Err(Refused::Guessable)
         } else {
@@ -156,7 +148,7 @@ mod tests {
             (&"ä-".repeat(7), Err(Refused::TooShort)),
             ("cafe\u{301} au lait 1", Err(Refused::TooShort)),
             (&"x-y-z-w-".repeat(33), Err(Refused::TooLong)),
-            ("four words\0and a nul", Err(Refused::Control)),
+            ("four words\0and a nul", Err(Refused::ControlCharacter)),
             ("passwordpassword", Err(Refused::Guessable)),
             ("пароль достаточной длины", Ok(())),
             ("🤣 funny enough, really 🥳", Ok(())),

@@ -1,31 +1,38 @@
 //! The shapes that more than one family of calls answers with.
 
 use super::call::Call;
+use super::handler::Reply;
+use super::schemas::example;
 use super::times::{Time, seconds_until};
 use super::{cookies, fence};
 use crate::service::Granted;
 use crate::service::access::Caller;
 use crate::service::revoke::Ended;
-use crate::session::{Delivery, OpenSession};
-use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
+use crate::session::{Delivery, OpenSession, Roles};
 use revocation_events::{Position, SessionId, UserId};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
 
 /// A part of a list.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "{T}List")]
 pub(super) struct List<T, K = ()> {
+    /// In order.
     pub(super) items: Vec<T>,
     /// For the parameter `after`; null where the list ends.
     pub(super) next: Option<K>,
 }
 
 /// A session, as its client sees it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Session")]
 pub(super) struct SessionView {
+    /// The claim `sid` of its tokens.
     id: SessionId,
-    delivery: &'static str,
+    /// How its tokens reach the client.
+    delivery: Delivery,
+    /// When its user logged in.
     opened_at: Time,
     /// The end that no refresh moves.
     ends_at: Time,
@@ -35,7 +42,7 @@ impl SessionView {
     pub(super) const fn new(id: SessionId, session: &OpenSession) -> Self {
         Self {
             id,
-            delivery: session.delivery.as_str(),
+            delivery: session.delivery,
             opened_at: Time(session.opened_at),
             ends_at: Time(session.ends_at),
         }
@@ -43,16 +50,23 @@ impl SessionView {
 }
 
 /// A user, as that user sees it.
-#[derive(Serialize)]
-pub(super) struct UserView<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "User", example = example(include_str!("examples/user.json")))]
+pub(super) struct UserView {
+    /// The claim `sub` of the tokens.
     pub(super) id: UserId,
-    pub(super) username: &'a str,
-    pub(super) roles: &'a [String],
+    /// In the one form in which names are compared.
+    pub(super) username: String,
+    /// What the user may do, as services understand it.
+    #[schemars(with = "Roles")]
+    pub(super) roles: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct AccessEnd {
+    /// When the access token ends, by the service's clock.
     access_expires_at: Time,
+    /// The same in seconds from now, for clients whose clock is wrong.
     access_expires_in: u64,
 }
 
@@ -66,62 +80,91 @@ impl AccessEnd {
     }
 }
 
+/// A session with its tokens: in `Set-Cookie` or in here, as was fixed at the log-in.
+#[derive(Serialize, JsonSchema)]
+#[schemars(
+    rename = "Granted",
+    example = example(include_str!("examples/granted-cookie.json")),
+    example = example(include_str!("examples/granted-body.json"))
+)]
+pub(super) struct GrantedView {
+    /// The session.
+    session: SessionView,
+    /// Whose it is.
+    user: UserView,
+    #[serde(flatten)]
+    access: AccessEnd,
+    /// When the session ends unless it is refreshed, by the service's clock.
+    session_expires_at: Time,
+    /// The same in seconds from now, for clients whose clock is wrong.
+    session_expires_in: u64,
+    /// With `cookie`: what `X-CSRF-Token` has to be, for as long as the session lives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    csrf_token: Option<String>,
+    #[serde(flatten)]
+    tokens: Option<Tokens>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Tokens {
+    /// With `body`: what every service takes, as `Authorization: Bearer`.
+    access_token: String,
+    /// With `body`: what the next refresh and `POST /revoke` take. For this service alone.
+    session_token: String,
+    /// With `body`, at a log-in: sent with the next log-in, it shows that the user had success on
+    /// this device before. It outlives the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    device_token: Option<String>,
+}
+
 /// Both tokens, in the way that was fixed at login.
-pub(super) fn granted(call: &Call, status: StatusCode, granted: &Granted) -> HttpResponse {
-    #[derive(Serialize)]
-    struct Answer<'a> {
-        session: SessionView,
-        user: UserView<'a>,
-        #[serde(flatten)]
-        access: AccessEnd,
-        session_expires_at: Time,
-        session_expires_in: u64,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        csrf_token: Option<&'a str>,
-        #[serde(flatten)]
-        tokens: Option<Tokens<'a>>,
-    }
-    #[derive(Serialize)]
-    struct Tokens<'a> {
-        access_token: &'a str,
-        session_token: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        device_token: Option<&'a str>,
-    }
+pub(super) fn granted<const STATUS: u16>(
+    call: &Call,
+    granted: &Granted,
+) -> Reply<GrantedView, STATUS> {
     let in_body = granted.session.delivery == Delivery::Body;
     let session_end = granted.session_token.expires_at;
-    let answer = Answer {
+    let mut reply = Reply::of(&GrantedView {
         session: SessionView::new(granted.session_id, &granted.session),
         user: UserView {
             id: granted.session.user,
-            username: &granted.user_name,
-            roles: &granted.roles,
+            username: granted.user_name.clone(),
+            roles: granted.roles.clone(),
         },
         access: AccessEnd::of(granted),
         session_expires_at: Time(session_end),
         session_expires_in: seconds_until(session_end, granted.now),
-        csrf_token: granted.csrf_token.as_deref(),
-        tokens: in_body.then_some(Tokens {
-            access_token: &granted.access.token,
-            session_token: &granted.session_token.token,
-            device_token: granted.device_token.as_deref(),
+        csrf_token: granted.csrf_token.clone(),
+        tokens: in_body.then(|| Tokens {
+            access_token: granted.access.token.clone(),
+            session_token: granted.session_token.token.clone(),
+            device_token: granted.device_token.clone(),
         }),
-    };
-    let mut response = HttpResponse::build(status).json(answer);
+    });
     if !in_body {
-        cookies::set_all(&mut response, &call.state.app.settings.base_path, granted);
+        let base_path = &call.state.app.settings.base_path;
+        cookies::set_all(&mut reply.response, base_path, granted);
     }
-    response
+    reply
 }
 
 /// What a revocation came to. With `Prefer: wait` the answer waits for the verifiers, and says which
 /// have applied it.
-#[derive(Serialize)]
-struct Revocation {
+#[derive(Serialize, JsonSchema)]
+#[schemars(example = example(include_str!("examples/revocation.json")))]
+pub(super) struct Revocation {
+    /// How many sessions ended; null where they are not counted, because one event ends them all.
     revoked: Option<u64>,
+    /// Its place among all revocations.
     position: Position,
+    /// Whether the bus has it. Where it is false the revocation stands, and goes out when the bus
+    /// is back.
     published: bool,
+    /// With `Prefer: wait`: who checks tokens, and who of them knows of the revocation.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "fence::Verifiers")]
     verifiers: Option<fence::Verifiers>,
 }
 
@@ -139,45 +182,87 @@ impl Revocation {
     }
 }
 
+/// What became of a session whose token was all that the client sent.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(example = example(include_str!("examples/token-revocation.json")))]
+pub(super) enum TokenRevocation {
+    /// It ended.
+    Session(Revocation),
+    /// There is no such token, which is as good as revoked (RFC 7009, section 2.2).
+    Nothing {
+        /// Always 0.
+        revoked: u64,
+        /// Always null.
+        position: (),
+        /// Always true.
+        published: bool,
+    },
+}
+
+impl TokenRevocation {
+    pub(super) const NOTHING: Self = Self::Nothing {
+        revoked: 0,
+        position: (),
+        published: true,
+    };
+}
+
 /// What a revocation came to, where a session token was all that the client sent.
-pub(super) async fn ended_by_token(call: &Call, ended: &Ended) -> HttpResponse {
+pub(super) async fn ended_by_token(call: &Call, ended: &Ended) -> Reply<TokenRevocation> {
     let (revocation, wait) = Revocation::of(call, ended).await;
-    let mut response = HttpResponse::Ok().json(revocation);
-    fence::mark_applied(&mut response, wait);
-    response
+    let mut reply = Reply::of(&TokenRevocation::Session(revocation));
+    fence::mark_applied(&mut reply.response, wait);
+    reply
+}
+
+/// What a revocation came to. Where the caller's own session was kept, there is a fresh access
+/// token, here or in `Set-Cookie`: the one before it is dead.
+#[derive(Serialize, JsonSchema)]
+#[schemars(
+    rename = "Ended",
+    example = example(include_str!("examples/ended.json")),
+    example = example(include_str!("examples/ended-kept.json"))
+)]
+pub(super) struct EndedView {
+    #[serde(flatten)]
+    revocation: Revocation,
+    /// The fresh access token, where tokens are delivered in the body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    access_token: Option<String>,
+    #[serde(flatten)]
+    access: Option<AccessEnd>,
 }
 
 /// What a revocation came to. Where the caller's own session was kept, its fresh access token is
 /// there too; where it ended, a browser forgets its cookies.
-pub(super) async fn ended(call: &Call, caller: &Caller, ended: &Ended, own: Own) -> HttpResponse {
-    #[derive(Serialize)]
-    struct Answer<'a> {
-        #[serde(flatten)]
-        revocation: Revocation,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        access_token: Option<&'a str>,
-        #[serde(flatten)]
-        access: Option<AccessEnd>,
-    }
+pub(super) async fn ended(
+    call: &Call,
+    caller: &Caller,
+    ended: &Ended,
+    own: Own,
+) -> Reply<EndedView> {
     let (revocation, wait) = Revocation::of(call, ended).await;
     let in_cookies = caller.session.delivery == Delivery::Cookie;
     let kept = ended.kept.as_deref();
-    let mut response = HttpResponse::Ok().json(Answer {
+    let mut reply = Reply::of(&EndedView {
         revocation,
         access_token: kept
             .filter(|_| !in_cookies)
-            .map(|granted| granted.access.token.as_str()),
+            .map(|granted| granted.access.token.clone()),
         access: kept.map(AccessEnd::of),
     });
-    fence::mark_applied(&mut response, wait);
+    let response = &mut reply.response;
+    fence::mark_applied(response, wait);
     match (kept, own) {
-        (Some(granted), _) if in_cookies => cookies::set_access(&mut response, granted),
+        (Some(granted), _) if in_cookies => cookies::set_access(response, granted),
         (None, Own::Ended) if in_cookies => {
-            cookies::expire_all(&mut response, &call.state.app.settings.base_path);
+            cookies::expire_all(response, &call.state.app.settings.base_path);
         }
         _ => {}
     }
-    response
+    reply
 }
 
 /// What became of the caller's own session.

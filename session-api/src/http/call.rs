@@ -2,7 +2,7 @@
 
 use super::State;
 use super::address::client_address;
-use super::json::{self, Body};
+use super::parameter::Parameter;
 use super::problem::Error;
 use crate::service::Service;
 use crate::store::ClientInfo;
@@ -61,37 +61,25 @@ impl Call {
         }
     }
 
-    /// The `{id}` of the path.
-    pub(super) fn id<T: FromStr>(&self) -> Result<T, Error> {
-        self.named("id")
-    }
-
     /// What stands in the path in the place of `{name}`. What is no identifier names nothing.
-    pub(super) fn named<T: FromStr>(&self, name: &str) -> Result<T, Error> {
+    pub(super) fn path<T: FromStr>(&self, parameter: &Parameter<T>) -> Result<T, Error> {
         self.request
             .match_info()
-            .get(name)
+            .get(parameter.name)
             .and_then(|id| id.parse().ok())
             .ok_or(Error::NotFound)
     }
 
-    /// The body.
-    pub(super) fn json<T: Body>(&self) -> Result<T, Error> {
-        json::parse(&self.body)
-    }
-
-    /// The body, or what stands for its absence.
-    pub(super) fn json_or_default<T: Body + Default>(&self) -> Result<T, Error> {
-        if self.body.is_empty() {
-            Ok(T::default())
-        } else {
-            self.json()
-        }
-    }
-
-    /// The parameters of a form; those of one name are all there.
-    pub(super) fn form(&self) -> impl Iterator<Item = (String, String)> {
-        form_urlencoded::parse(&self.body).into_owned()
+    /// What stands behind the `?`, where it does.
+    pub(super) fn query<T: FromStr>(&self, parameter: &Parameter<T>) -> Result<Option<T>, Error> {
+        let malformed = |_| {
+            let name = parameter.name;
+            Error::bad_request(format!(
+                "The parameter `{name}` is none that the call can take."
+            ))
+        };
+        let text = self.query.get(parameter.name);
+        text.map(|text| text.parse().map_err(malformed)).transpose()
     }
 
     pub(super) fn address(&self) -> Option<IpAddr> {
@@ -144,19 +132,10 @@ impl Query {
         Ok(Self(parameters))
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    fn get(&self, name: &str) -> Option<&str> {
         self.0
             .iter()
             .find(|(candidate, _)| candidate == name)
             .map(|(_, value)| value.as_str())
-    }
-
-    /// The parameter `after`: where a list goes on.
-    pub(super) fn after<T: FromStr>(&self) -> Result<Option<T>, Error> {
-        let malformed =
-            || Error::bad_request("The parameter `after` is not one that was given out.");
-        self.get("after")
-            .map(|text| text.parse().map_err(|_| malformed()))
-            .transpose()
     }
 }

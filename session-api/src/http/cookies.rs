@@ -12,6 +12,7 @@
 //! only what it is told by the same name and path. `Clear-Site-Data` would wipe the cookies of
 //! sister domains as well.
 
+use super::handler::Header;
 use super::times::seconds_until;
 use crate::service::Granted;
 use crate::service::device::LIFETIME;
@@ -30,6 +31,13 @@ pub(super) const CSRF_COOKIE: &str = "__Host-csrf";
 /// The cookie by which a browser in which a user has logged in is known again; see
 /// [`crate::service::device`].
 pub(super) const DEVICE_COOKIE: &str = "__Secure-device";
+
+pub(super) static SET: Header = Header {
+    name: "Set-Cookie",
+    about: "In a browser: `__Host-Http-access`, `__Secure-session` and `__Host-csrf`, as many of \
+            them as are new or at their end; at a log-in `__Secure-device` too.",
+    always: false,
+};
 
 /// Adds those of a session and, at a log-in, the device's.
 pub(super) fn set_all(response: &mut HttpResponse, base_path: &str, granted: &Granted) {
@@ -77,7 +85,8 @@ fn access(token: &str, max_age: u64) -> String {
 
 fn session(base_path: &str, token: &str, max_age: u64) -> String {
     format!(
-        "{SESSION_COOKIE}={token}; Path={base_path}/session; Secure; HttpOnly; SameSite=Strict; Max-Age={max_age}"
+        "{SESSION_COOKIE}={token}; Path={base_path}/session; Secure; HttpOnly; SameSite=Strict; \
+         Max-Age={max_age}"
     )
 }
 
@@ -88,7 +97,8 @@ fn csrf(value: &str, max_age: u64) -> String {
 fn device(base_path: &str, token: &str) -> String {
     let max_age = LIFETIME.as_secs();
     format!(
-        "{DEVICE_COOKIE}={token}; Path={base_path}/session; Secure; HttpOnly; SameSite=Strict; Max-Age={max_age}"
+        "{DEVICE_COOKIE}={token}; Path={base_path}/session; Secure; HttpOnly; SameSite=Strict; \
+         Max-Age={max_age}"
     )
 }
 

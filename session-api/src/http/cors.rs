@@ -3,7 +3,8 @@
 //!
 //! Only exact origins, never `*`. To every other page nothing is said, and the browser refuses.
 
-use super::route::{Endpoint, allowed};
+use super::endpoint::Endpoint;
+use super::route::allowed;
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};

@@ -3,11 +3,14 @@
 //! It speaks of the verifiers that this service has heard of, and says how many those are.
 
 use super::call::Call;
+use super::handler::Header;
+use super::parameter::Parameter;
 use super::times::{Time, wall_time};
 use crate::relay::fleet::{Applied, Verifier};
 use actix_web::HttpResponse;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use revocation_events::Position;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -18,21 +21,44 @@ const MAX_WAIT: Duration = Duration::from_secs(30);
 
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
+pub(super) const PREFER: Parameter<String> = Parameter::new(
+    "Prefer",
+    "`wait=<seconds>`, 30 at most (RFC 7240): the answer comes when every live verifier has \
+     applied the revocation, or after that time, and says in `verifiers` which have not.",
+);
+
+pub(super) static APPLIED: Header = Header {
+    name: "Preference-Applied",
+    about: "The wait that was granted, where the caller prefers one: less than asked for above \
+            30 s, and 0 where too many wait already.",
+    always: false,
+};
+
 /// The state of the fleet, as of the answer.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Fence")]
 pub(super) struct Verifiers {
+    /// How many verifiers this service has heard of lately.
     live: usize,
+    /// How many of them have applied the revocation.
     applied: usize,
+    /// Those that have not, as far as is known.
     missing: Vec<Missing>,
 }
 
 /// A live verifier that has not applied the revocation, as far as it was heard.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "MissingVerifier")]
 struct Missing {
+    /// The credential that it reports with.
     client: String,
+    /// The service that it sits in.
     service: String,
+    /// Drawn at random at each start.
     instance: String,
+    /// The end of what it knows; null before its first page.
     head: Option<Position>,
+    /// When its newest report came.
     last_seen_at: Time,
 }
 

@@ -6,6 +6,7 @@ use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::web::Payload;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ pub(super) enum Takes {
 }
 
 /// The body of a call.
-pub(super) trait Body: DeserializeOwned {
+pub(super) trait Body: DeserializeOwned + JsonSchema + 'static {
     /// What it looks like, for whoever got it wrong.
     const SHAPE: &'static str;
 }

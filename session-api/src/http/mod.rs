@@ -2,22 +2,25 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | this one | the route table, and [`run`] |
+//! | this one | [`run`] |
+//! | [`table`] | every call: its path, its handler, what it is for |
 //! | [`session`], [`sessions`], [`users`], [`admin`], [`revocations`], [`oauth`], [`ops`] | one family of calls each |
 //! | [`pages`] | the account page, the operator's, and their files |
+//! | [`document`], [`security`], [`schemas`] | what is said of all this in `/openapi.json` |
 //! | [`credential`], [`csrf`], [`cookies`], [`cors`] | which credential counts, and what browsers need |
 //! | [`throttle`], [`places`] | how much of the service one stranger may have |
 //! | [`standing`] | whether clients that hold a stream still may |
 //! | [`refusals`] | what an auditor reads |
-//! | [`route`] | from a request to its handler, and what every answer carries |
-//! | [`call`], [`json`], [`address`], [`device`] | reading requests |
-//! | [`answer`], [`problem`], [`times`], [`stream`] | writing answers |
+//! | [`route`], [`endpoint`], [`handler`] | from a request to its handler, and what every answer carries |
+//! | [`call`], [`parameter`], [`json`], [`address`], [`device`] | reading requests |
+//! | [`answer`], [`problem`], [`kind`], [`times`], [`stream`] | writing answers |
 //! | [`fence`] | answers that wait for the verifiers |
 //! | [`watch`], [`watchers`] | browsers that wait for the end of their session |
 //! | [`settings`], [`metrics`] | what an operator sets, and sees |
 //!
-//! To add a call: a handler in its family's file, and its row in [`endpoints`]. What it shares with
-//! all the others (404, 405, unknown parameters, bodies, origins, headers) is in [`route`] already.
+//! To add a call: a handler in its family's file, and its row in [`table`]. What it shares with all the
+//! others (404, 405, unknown parameters, bodies, origins, headers) is in [`route`] already. What it
+//! takes and gives is described by the types of its handler; the tests hold every answer against that.
 
 mod address;
 mod admin;
@@ -28,22 +31,30 @@ mod cors;
 mod credential;
 mod csrf;
 mod device;
+mod document;
+mod endpoint;
 mod fence;
+mod handler;
 mod json;
+mod kind;
 mod metrics;
 mod oauth;
 mod ops;
 mod pages;
+mod parameter;
 mod places;
 mod problem;
 mod refusals;
 mod revocations;
 mod route;
+mod schemas;
+mod security;
 mod session;
 mod sessions;
 mod settings;
 mod standing;
 mod stream;
+mod table;
 #[cfg(test)]
 mod tests;
 mod throttle;
@@ -61,68 +72,24 @@ use crate::service::Service;
 use actix_web::dev::Server;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpServer};
-use json::Takes::{Form, Json, JsonOrNothing, Nothing};
+use document::Document;
+use endpoint::Endpoint;
+use pages::File;
 use places::Places;
 use refusals::Refusals;
-use route::{Endpoint, Endpoints, delete, get, post, put};
+use route::Endpoints;
 use standing::Clients;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use table::{METRICS, endpoints, ops_calls};
 use throttle::Throttle;
 use tokio_util::sync::CancellationToken;
 use verifier_sdk::request::{InvalidOrigin, Origin, Origins};
 use watchers::Watchers;
-
-/// Every call of the service.
-fn endpoints() -> Vec<Endpoint> {
-    let calls = vec![
-        post("/users", Json, users::register),
-        put("/password", Json, users::change_password),
-        post("/session", Json, session::log_in),
-        get("/session", session::show),
-        delete("/session", session::log_out),
-        get("/session/stream", watch::stream),
-        post("/session/refresh", JsonOrNothing, session::refresh),
-        get("/sessions", sessions::list).query(&["after"]),
-        delete("/sessions", sessions::end_all).query(&["keep"]),
-        delete("/sessions/{id}", sessions::end_one),
-        get("/sessions/{id}/events", sessions::history).query(&["after"]),
-        post("/revoke", Form, oauth::revoke),
-        post("/introspect", Form, oauth::introspect),
-        get("/revocations", revocations::pages).query(&["after"]),
-        get("/revocations/stream", revocations::stream).query(&["after"]),
-        post("/revocations/status", Json, revocations::report),
-        get("/admin/users", admin::users).query(&["username", "after"]),
-        get("/admin/users/{id}/sessions", admin::list_sessions).query(&["after"]),
-        delete("/admin/users/{id}/sessions", admin::end_sessions),
-        delete("/admin/users/{id}/sessions/{session}", admin::end_session),
-        put("/admin/users/{id}/roles", Json, admin::change_roles),
-        post("/admin/users/{id}/disable", Nothing, admin::disable),
-        post("/admin/users/{id}/enable", Nothing, admin::enable),
-        delete("/admin/sessions", admin::end_everyone),
-        get("/admin/verifiers", admin::verifiers),
-        get("/.well-known/jwks.json", ops::key_set),
-        get("/healthz", ops::healthz),
-        get("/readyz", ops::readyz),
-        get(METRICS, ops::metrics),
-    ];
-    calls.into_iter().chain(pages::endpoints()).collect()
-}
-
-const METRICS: &str = "/metrics";
-
-/// What `--ops-listen` answers.
-fn ops_endpoints() -> Vec<Endpoint> {
-    vec![
-        get("/healthz", ops::healthz),
-        get("/readyz", ops::readyz),
-        get(METRICS, ops::metrics),
-    ]
-}
 
 /// For so long a stop waits for the calls that were taken.
 const SOFT_STOP: Duration = Duration::from_secs(10);
@@ -173,6 +140,8 @@ struct State {
     throttle: Throttle,
     refusals: Refusals,
     watchers: Arc<Watchers>,
+    /// Made when it is first asked for.
+    document: OnceLock<File<Document>>,
     stopping: CancellationToken,
 }
 
@@ -212,6 +181,7 @@ pub(crate) async fn run(
         throttle: Throttle::new(settings.throttle),
         refusals: Refusals::new(),
         watchers: Watchers::new(settings.max_session_streams),
+        document: OnceLock::new(),
         stopping: CancellationToken::new(),
         app,
     });
@@ -225,7 +195,7 @@ pub(crate) async fn run(
     });
     let mut servers = vec![serve_on(listener, &state, public_endpoints)?];
     if let Some(ops) = ops {
-        servers.push(serve_on(ops, &state, |_| ops_endpoints())?);
+        servers.push(serve_on(ops, &state, |_| ops_calls())?);
     }
     let handles: Vec<_> = servers.iter().map(Server::handle).collect();
     let mut serving = pin!(futures::future::try_join_all(servers));
@@ -267,6 +237,7 @@ async fn look_at_clients(state: Arc<State>) {
     state.stopping.run_until_cancelled(looking).await;
 }
 
+/// What `--listen` answers.
 fn public_endpoints(state: &State) -> Vec<Endpoint> {
     let ops_only =
         |endpoint: &Endpoint| endpoint.path == METRICS && state.app.settings.ops_listen.is_some();

@@ -1,86 +1,135 @@
 //! `POST /revoke` (RFC 7009) and `POST /introspect` (RFC 7662): forms, as their RFCs say.
 
+use super::answer::{self, TokenRevocation};
 use super::call::Call;
+use super::credential;
+use super::handler::{Form, Reply};
 use super::problem::{Error, OAuthError};
-use super::{answer, credential};
+use super::schemas::example;
 use crate::service;
-use crate::session::EndReason;
-use actix_web::HttpResponse;
+use crate::session::{EndReason, Roles};
+use crate::token::Issuer;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use revocation_events::{Position, SessionId, UserId};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 use verifier_sdk::token::AccessToken;
+
+/// The token that is meant. Other parameters are let pass (RFC 6749, section 3.2), but none twice.
+#[derive(JsonSchema)]
+#[schemars(extend("additionalProperties" = { "type": "string" }))]
+#[schemars(example = example(r#"{ "token": "eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiIuLi4ifQ.c2lnbmF0dXJl" }"#))]
+pub(super) struct TokenForm {
+    /// The token.
+    #[schemars(length(min = 1))]
+    #[expect(
+        dead_code,
+        reason = "for the document; a form is read by `token`, which sees what stands twice"
+    )]
+    token: String,
+}
 
 /// `POST /revoke`: a phone's log-out. The session token is the credential, in any generation: who
 /// holds an old one may end the session too.
-pub(super) async fn revoke(call: Call) -> Result<HttpResponse, Error> {
-    let token = token(&call)?;
+pub(super) async fn revoke(
+    call: Call,
+    form: Form<TokenForm>,
+) -> Result<Reply<TokenRevocation>, Error> {
+    let token = token(&form)?;
     let service = call.service();
     let Ok(session) = service.session_named_by(&token) else {
         if service.read_access_token(&token).is_ok() {
             return Err(Error::OAuth(OAuthError::UnsupportedTokenType));
         }
-        return Ok(nothing_revoked());
+        return Ok(Reply::of(&TokenRevocation::NOTHING));
     };
     match service.end_session(session, None, EndReason::Logout).await {
         Ok(ended) => Ok(answer::ended_by_token(&call, &ended).await),
-        Err(service::Error::NotFound) => Ok(nothing_revoked()),
+        Err(service::Error::NotFound) => Ok(Reply::of(&TokenRevocation::NOTHING)),
         Err(error) => Err(error.into()),
     }
 }
 
-/// RFC 7009, section 2.2: a token that is not known is as good as revoked.
-fn nothing_revoked() -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "revoked": 0, "position": null, "published": true }))
-}
-
 /// `POST /introspect`: whether an access token counts now, by the database. A session token is
 /// never active: no one but this service takes it.
-pub(super) async fn introspect(call: Call) -> Result<HttpResponse, Error> {
-    #[derive(Serialize)]
-    struct Active<'a> {
-        active: bool,
-        token_type: &'static str,
-        iss: &'a str,
-        aud: &'a str,
-        sub: UserId,
-        client_id: &'a str,
-        sid: SessionId,
-        jti: &'a str,
-        iat: u64,
-        exp: u64,
-        pos: Position,
-        auth_time: u64,
-        #[serde(skip_serializing_if = "<[_]>::is_empty")]
-        roles: &'a [String],
-        #[serde(skip_serializing_if = "Option::is_none")]
-        csrf: Option<String>,
-    }
+pub(super) async fn introspect(
+    call: Call,
+    form: Form<TokenForm>,
+) -> Result<Reply<Introspection>, Error> {
     credential::client(&call).await?;
-    let token = token(&call)?;
-    let service = call.service();
-    let Some(token) = active(&call, &token).await? else {
-        return Ok(HttpResponse::Ok().json(json!({ "active": false })));
-    };
-    let issuer = &service.settings().issuer;
-    Ok(HttpResponse::Ok().json(Active {
-        active: true,
-        token_type: "Bearer",
-        iss: &issuer.issuer,
-        aud: &issuer.audience,
-        sub: token.user_id(),
-        client_id: token.client_id().as_str(),
-        sid: token.session_id(),
-        jti: token.jti(),
-        iat: token.issued_at().secs(),
-        exp: token.expires_at().secs(),
-        pos: token.position(),
-        auth_time: token.auth_time().secs(),
-        roles: token.roles(),
-        csrf: token.csrf().map(|hash| URL_SAFE_NO_PAD.encode(hash)),
+    let token = token(&form)?;
+    let claims = active(&call, &token)
+        .await?
+        .map(|token| Claims::of(&token, &call.service().settings().issuer));
+    Ok(Reply::of(&Introspection {
+        active: claims.is_some(),
+        claims,
     }))
+}
+
+/// Whether a token counts now and, where it does, what it says.
+#[derive(Serialize, JsonSchema)]
+#[schemars(example = example(include_str!("examples/introspection.json")))]
+pub(super) struct Introspection {
+    /// Whether it is a living access token of this issuer. Where it is not, nothing else is told.
+    active: bool,
+    #[serde(flatten)]
+    claims: Option<Claims>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Claims {
+    /// `Bearer`.
+    token_type: &'static str,
+    /// The issuer.
+    iss: String,
+    /// The audience: all services behind the gateway.
+    aud: String,
+    /// The user.
+    sub: UserId,
+    /// `web` or `app`, by how the tokens are delivered.
+    client_id: &'static str,
+    /// The session.
+    sid: SessionId,
+    /// The token's own name.
+    jti: String,
+    /// When it was made, in seconds since 1970.
+    iat: u64,
+    /// When it ends, in seconds since 1970.
+    exp: u64,
+    /// The head of the log of revocations when it was made.
+    pos: Position,
+    /// When the password was given, in seconds since 1970.
+    auth_time: u64,
+    /// The user's roles, where there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Roles")]
+    roles: Vec<String>,
+    /// The SHA-256 of the value of `X-CSRF-Token`, in base64url, where a cookie delivers the token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    csrf: Option<String>,
+}
+
+impl Claims {
+    fn of(token: &AccessToken, issuer: &Issuer) -> Self {
+        Self {
+            token_type: "Bearer",
+            iss: issuer.issuer.clone(),
+            aud: issuer.audience.clone(),
+            sub: token.user_id(),
+            client_id: token.client_id().as_str(),
+            sid: token.session_id(),
+            jti: token.jti().to_owned(),
+            iat: token.issued_at().secs(),
+            exp: token.expires_at().secs(),
+            pos: token.position(),
+            auth_time: token.auth_time().secs(),
+            roles: token.roles().to_vec(),
+            csrf: token.csrf().map(|hash| URL_SAFE_NO_PAD.encode(hash)),
+        }
+    }
 }
 
 async fn active(call: &Call, text: &str) -> Result<Option<AccessToken>, Error> {
@@ -96,10 +145,10 @@ async fn active(call: &Call, text: &str) -> Result<Option<AccessToken>, Error> {
 
 /// The parameter `token`. Others are let pass (RFC 6749, section 3.2), `token_type_hint` among
 /// them: what a token is, it says itself.
-fn token(call: &Call) -> Result<String, Error> {
+fn token(form: &Form<TokenForm>) -> Result<String, Error> {
     let mut names = Vec::new();
     let mut token = None;
-    for (name, value) in call.form() {
+    for (name, value) in form.parameters() {
         if names.contains(&name) {
             return Err(Error::OAuth(OAuthError::InvalidRequest));
         }

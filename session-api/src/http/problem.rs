@@ -1,12 +1,17 @@
 //! Every refusal, and what a client is told of it: problem details (RFC 9457). The one place where
 //! errors become answers.
 
+use super::kind;
+use super::schemas::example;
 use super::throttle::By;
 use crate::audit::Actor;
 use crate::service;
 use crate::store;
 use actix_web::HttpResponse;
 use actix_web::http::header::{ALLOW, HeaderValue};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
 use std::borrow::Cow;
 use std::time::Duration;
 use verifier_sdk::problem::Problem;
@@ -101,22 +106,42 @@ impl NotNow {
 }
 
 /// What `/readyz` says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(example = example(r#"{ "database": "ok", "keys": "ok", "bus": "connected", "events": "ok" }"#))]
 pub(super) struct Readiness {
+    /// `ok` or `unavailable`.
     pub(super) database: &'static str,
+    /// `ok`, `unusable` or, without a database, `unknown`.
     pub(super) keys: &'static str,
+    /// `connected`, `disconnected`, or `none` where the service has none. Without its bus it is ready
+    /// all the same: the pages go out when the bus is back.
     pub(super) bus: &'static str,
-    /// Of events for other programs.
+    /// Of events for other programs: `ok`, `late`, or `none` where the service has no bus.
     pub(super) events: &'static str,
 }
 
 /// RFC 6749, section 5.2, and RFC 7009, section 2.2.1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub(super) enum OAuthError {
     /// `token` is missing, or a parameter stands twice.
     InvalidRequest,
     /// The token is one that cannot be revoked by itself.
     UnsupportedTokenType,
+}
+
+/// A wrong form, in the words of OAuth.
+#[derive(Serialize, JsonSchema)]
+#[schemars(
+    rename = "OAuthError",
+    example = example(include_str!("examples/oauth-error.json"))
+)]
+pub(super) struct OAuthProblem {
+    /// What is wrong.
+    error: OAuthError,
+    /// The same for people.
+    error_description: &'static str,
 }
 
 impl Error {
@@ -152,19 +177,15 @@ impl Error {
             Self::Request(error) => Problem::from(error),
             Self::BadRequest(hint) => bad_request(hint),
             Self::NotFound => not_found(),
-            Self::Method(_) => Problem::new("method", 405, "This path does not take this method."),
-            Self::TooLarge => Problem::new("too-large", 413, "The body is too large."),
-            Self::MediaType(wanted) => Problem::new(
-                "media-type",
-                415,
-                "The body is not of the type that this call takes.",
-            )
-            .with(
+            Self::Method(_) => kind::METHOD.problem(),
+            Self::TooLarge => kind::TOO_LARGE.problem(),
+            Self::MediaType(wanted) => kind::MEDIA_TYPE.problem().with(
                 "detail",
                 format!("Send it as {wanted}, without a content encoding."),
             ),
             // `error` for clients that speak OAuth (RFC 7662, section 2.3).
-            Self::Client => Problem::new("bad-credentials", 401, BAD_CREDENTIALS)
+            Self::Client => kind::BAD_CREDENTIALS
+                .problem()
                 .challenge(BASIC)
                 .with("error", "invalid_client"),
             Self::Overloaded => overloaded(),
@@ -198,20 +219,15 @@ impl Error {
     }
 }
 
-const BAD_CREDENTIALS: &str = "The credentials are not accepted.";
-
 fn of_service(error: &service::Error) -> Problem {
     use service::Error;
     match error {
         // Unknown user, wrong password, disabled: one answer.
-        Error::BadCredentials => {
-            Problem::new("bad-credentials", 401, BAD_CREDENTIALS).challenge("Bearer")
-        }
+        Error::BadCredentials => kind::BAD_CREDENTIALS.problem().challenge("Bearer"),
         // Expired, revoked, its token used again, or none of ours: the client logs in.
-        Error::SessionEnded | Error::Forged => {
-            Problem::new("session-ended", 401, "The session has ended.")
-                .challenge(r#"Bearer error="invalid_token""#)
-        }
+        Error::SessionEnded | Error::Forged => kind::SESSION_ENDED
+            .problem()
+            .challenge(r#"Bearer error="invalid_token""#),
         // The reason stays inside; the client refreshes.
         Error::TokenInvalid => {
             Problem::from(&verifier_sdk::Error::Invalid(verifier_sdk::Reason::Revoked))
@@ -224,11 +240,10 @@ fn of_service(error: &service::Error) -> Problem {
         Error::BadName => {
             bad_request("A user name is 1 to 64 letters, digits and marks, without spaces.")
         }
-        Error::PasswordRefused(why) => {
-            Problem::new("password-refused", 422, "The new password is not taken.")
-                .with("reason", why.slug())
-                .with("detail", format!("{why}."))
-        }
+        Error::PasswordRefused(why) => kind::PASSWORD_REFUSED
+            .problem()
+            .with("reason", json!(why))
+            .with("detail", format!("{why}.")),
         Error::Conflict => conflict("It was changed by somebody else meanwhile."),
         Error::Overloaded => overloaded(),
         // Another replica answers, or this one after its start.
@@ -241,26 +256,27 @@ fn of_service(error: &service::Error) -> Problem {
 }
 
 fn bad_request(hint: &str) -> Problem {
-    Problem::new("bad-request", 400, "The request is not understood.").with("detail", hint)
+    kind::BAD_REQUEST.problem().with("detail", hint)
 }
 
 fn not_found() -> Problem {
-    Problem::new("not-found", 404, "There is nothing here.")
+    kind::NOT_FOUND.problem()
 }
 
 fn conflict(hint: &str) -> Problem {
-    Problem::new("conflict", 409, "It cannot be done as things are.").with("detail", hint)
+    kind::CONFLICT.problem().with("detail", hint)
 }
 
 /// The same whichever rate it was, and whether the account exists or not.
 fn rate_limited(wait: Duration) -> Problem {
-    Problem::new("rate-limited", 429, "Too many attempts.").retry_after(wait)
+    kind::RATE_LIMITED.problem().retry_after(wait)
 }
 
 /// RFC 9470, section 3.
 fn step_up(max_age: Duration) -> Problem {
     let seconds = max_age.as_secs();
-    Problem::new("step-up", 401, "This call needs a recent log-in.")
+    kind::STEP_UP
+        .problem()
         .challenge(format!(
             r#"Bearer error="insufficient_user_authentication", error_description="Log in again.", max_age="{seconds}""#
         ))
@@ -268,16 +284,11 @@ fn step_up(max_age: Duration) -> Problem {
 }
 
 fn overloaded() -> Problem {
-    Problem::new(
-        "overloaded",
-        503,
-        "The service cannot answer at the moment.",
-    )
-    .retry_after(COME_BACK)
+    kind::OVERLOADED.problem().retry_after(COME_BACK)
 }
 
 fn internal() -> Problem {
-    Problem::new("internal", 500, "Something went wrong.")
+    kind::INTERNAL.problem()
 }
 
 impl OAuthError {
@@ -285,17 +296,15 @@ impl OAuthError {
     /// are called by programs that were written against those RFCs. Everything else about these
     /// calls (413, 415, 503 and so on) is a problem as everywhere.
     fn response(self) -> HttpResponse {
-        let (error, hint) = match self {
-            Self::InvalidRequest => (
-                "invalid_request",
-                "Send `token` once, and no parameter twice.",
-            ),
-            Self::UnsupportedTokenType => (
-                "unsupported_token_type",
-                "An access token ends with its session; present the session token.",
-            ),
+        let error_description = match self {
+            Self::InvalidRequest => "Send `token` once, and no parameter twice.",
+            Self::UnsupportedTokenType => {
+                "An access token ends with its session; present the session token."
+            }
         };
-        let body = serde_json::json!({ "error": error, "error_description": hint });
-        HttpResponse::BadRequest().json(body)
+        HttpResponse::BadRequest().json(OAuthProblem {
+            error: self,
+            error_description,
+        })
     }
 }

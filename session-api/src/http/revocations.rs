@@ -2,43 +2,57 @@
 
 use super::call::Call;
 use super::credential;
+use super::handler::{Events, Json, NoContent, Reply};
 use super::json::Body;
+use super::parameter::Parameter;
 use super::problem::Error;
+use super::schemas::example;
 use super::stream::{PATIENCE, PageStream};
 use crate::relay::{Latest, MAX_PAGES};
-use actix_web::HttpResponse;
-use actix_web::http::header;
 use revocation_events::status::Status;
 use revocation_events::{Position, strict_json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::sync::Arc;
 
-const EVENT_STREAM: &str = "text/event-stream";
+pub(super) const AFTER: Parameter<Position> = Parameter::new(
+    "after",
+    "The end (`to`) of the last page that is known. From the floor on where it is absent or below that.",
+);
+
+pub(super) const LAST_EVENT_ID: Parameter<Position> = Parameter::new(
+    "Last-Event-ID",
+    "The `id` of the last event, as browsers send it by themselves. It counts more than `after`.",
+);
+
+/// A signed page: a compact JWS of the type `revocations+jwt`, which says that it holds every
+/// revocation in `(from, to]`.
+#[derive(Serialize, JsonSchema)]
+#[serde(transparent)]
+pub(super) struct Page(#[schemars(regex(pattern = r"^[\w-]+\.[\w-]+\.[\w-]+$"))] Arc<str>);
 
 /// `GET /revocations`.
-pub(super) async fn pages(call: Call) -> Result<HttpResponse, Error> {
+pub(super) async fn pages(call: Call) -> Result<Reply<Vec<Page>>, Error> {
     credential::follower(&call).await?;
-    let after = call.query.after()?;
+    let after = call.query(&AFTER)?;
     let latest = latest(&call).await?;
     let pages = call
         .service()
         .relay()
         .pages_after(after, latest, MAX_PAGES)
         .await?;
-    let texts: Vec<&str> = pages.iter().map(|page| &*page.text).collect();
-    Ok(HttpResponse::Ok().json(texts))
+    let pages: Vec<Page> = pages.into_iter().map(|page| Page(page.text)).collect();
+    Ok(Reply::of(&pages))
 }
 
 /// `GET /revocations/stream`: server-sent events (WHATWG HTML, section 9.2).
-pub(super) async fn stream(call: Call) -> Result<HttpResponse, Error> {
+pub(super) async fn stream(call: Call) -> Result<Events<PageEvent>, Error> {
     let client = credential::follower(&call).await?;
-    let after = match call.header("last-event-id")? {
-        Some(id) => Some(last_event_id(id)?),
-        None => call.query.after()?,
-    };
+    let after = call.query(&AFTER)?;
+    let last = call.header(LAST_EVENT_ID.name)?.map(last_event_id);
+    let after = last.transpose()?.or(after);
     if call.method() == "HEAD" {
-        // Nobody would read the stream, and it would not end.
-        return Ok(HttpResponse::Ok()
-            .insert_header((header::CONTENT_TYPE, EVENT_STREAM))
-            .finish());
+        return Ok(Events::none());
     }
     let name = client.as_ref().map(|client| client.name.as_str());
     let place = call.state.streams.take(name, call.address())?;
@@ -50,11 +64,20 @@ pub(super) async fn stream(call: Call) -> Result<HttpResponse, Error> {
     let latest = latest(&call).await?;
     let stopping = call.state.stopping.clone();
     let stream = PageStream::begin(relay, after, latest, live, stopping, standing, place).await?;
-    Ok(HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, EVENT_STREAM))
-        // A proxy that buffers would hold heartbeats back until they prove nothing.
-        .insert_header(("x-accel-buffering", "no"))
-        .streaming(stream.events(PATIENCE)))
+    Ok(Events::of(stream.events(PATIENCE)))
+}
+
+/// The pages that are missing, then each page as it is made, one an event. Heartbeats come twice a
+/// second. The stream ends where its client is too slow.
+#[derive(JsonSchema)]
+#[schemars(example = example(include_str!("examples/page-event.json")))]
+#[expect(dead_code, reason = "for the document; `PageStream` writes the text")]
+pub(super) struct PageEvent {
+    /// The page's `to`, which comes back as `Last-Event-ID`.
+    #[schemars(regex(pattern = "^[0-9]{1,16}$"))]
+    id: String,
+    /// The page.
+    data: Page,
 }
 
 fn last_event_id(id: &str) -> Result<Position, Error> {
@@ -77,15 +100,15 @@ impl Body for Status {
 
 /// `POST /revocations/status`. Members that are not known are let pass, for verifiers may be newer
 /// than the service.
-pub(super) async fn report(call: Call) -> Result<HttpResponse, Error> {
+pub(super) async fn report(call: Call, body: Json<Status>) -> Result<NoContent, Error> {
     let client = credential::follower(&call).await?;
-    let status: Status = call.json()?;
-    if strict_json::check(&call.body).is_err() || !status.is_valid() {
+    let status = body.read()?;
+    if strict_json::check(&body.text).is_err() || !status.is_valid() {
         return Err(Error::bad_request(
             "The names in a status are 1 to 64 characters A-Z, a-z, 0-9, `_` and `-`.",
         ));
     }
     let client = client.as_ref().map(|client| client.name.as_str());
     call.state.app.fleet.posted(client, &status).await?;
-    Ok(HttpResponse::NoContent().finish())
+    Ok(NoContent)
 }

@@ -1,6 +1,7 @@
 //! From a request to its handler, and what every answer carries.
 
 use super::call::{Call, Query};
+use super::endpoint::Endpoint;
 use super::json::{self, Takes};
 use super::problem::Error;
 use super::{State, cors, csrf};
@@ -8,88 +9,11 @@ use crate::audit;
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, rt, web};
-use futures::FutureExt as _;
-use futures::future::LocalBoxFuture;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 use tracing::Instrument as _;
 use uuid::Uuid;
-
-type Handler = Box<dyn Fn(Call) -> LocalBoxFuture<'static, Result<HttpResponse, Error>>>;
-
-/// One row of the route table.
-pub(super) struct Endpoint {
-    pub(super) method: Method,
-    pub(super) path: &'static str,
-    takes: Takes,
-    query: &'static [&'static str],
-    handler: Handler,
-}
-
-pub(super) fn get<F: Answer>(
-    path: &'static str,
-    handler: impl Fn(Call) -> F + 'static,
-) -> Endpoint {
-    Endpoint::new(Method::GET, path, Takes::Nothing, handler)
-}
-
-pub(super) fn post<F: Answer>(
-    path: &'static str,
-    takes: Takes,
-    handler: impl Fn(Call) -> F + 'static,
-) -> Endpoint {
-    Endpoint::new(Method::POST, path, takes, handler)
-}
-
-pub(super) fn put<F: Answer>(
-    path: &'static str,
-    takes: Takes,
-    handler: impl Fn(Call) -> F + 'static,
-) -> Endpoint {
-    Endpoint::new(Method::PUT, path, takes, handler)
-}
-
-pub(super) fn delete<F: Answer>(
-    path: &'static str,
-    handler: impl Fn(Call) -> F + 'static,
-) -> Endpoint {
-    Endpoint::new(Method::DELETE, path, Takes::Nothing, handler)
-}
-
-/// What a handler gives.
-pub(super) trait Answer: Future<Output = Result<HttpResponse, Error>> + 'static {}
-
-impl<F: Future<Output = Result<HttpResponse, Error>> + 'static> Answer for F {}
-
-impl Endpoint {
-    fn new<F: Answer>(
-        method: Method,
-        path: &'static str,
-        takes: Takes,
-        handler: impl Fn(Call) -> F + 'static,
-    ) -> Self {
-        let handler = move |call| handler(call).boxed_local();
-        Self {
-            method,
-            path,
-            takes,
-            query: &[],
-            handler: Box::new(handler),
-        }
-    }
-
-    /// The query parameters that it knows.
-    pub(super) fn query(self, query: &'static [&'static str]) -> Self {
-        Self { query, ..self }
-    }
-
-    /// Whether it answers `method`. A `HEAD` is a `GET` whose body nobody sends (RFC 9110, section
-    /// 9.3.2).
-    fn answers(&self, method: &Method) -> bool {
-        self.method == method || (self.method == Method::GET && method == Method::HEAD)
-    }
-}
 
 /// All endpoints of one path; none for a path that there is not.
 pub(super) type Endpoints = Rc<[Endpoint]>;
@@ -115,7 +39,7 @@ pub(super) async fn serve(
     let path = endpoints.first().map_or("none", |endpoint| endpoint.path);
     // Of the target whose lines are always written: without it they would not say which request.
     let span = tracing::info_span!(target: audit::TARGET, "request", id, method = %known(request.method()), path);
-    let answer = answer(&state, endpoints, &request, payload)
+    let answer = answer(&state, &endpoints, &request, payload)
         .instrument(span.clone())
         .await;
     let mut response = span.in_scope(|| {
@@ -124,6 +48,10 @@ pub(super) async fn serve(
             error.response()
         })
     });
+    #[cfg(test)]
+    {
+        response = super::document::check::answer(&state, &endpoints, &request, response);
+    }
     let status = response.status().as_u16();
     state
         .metrics
@@ -135,7 +63,7 @@ pub(super) async fn serve(
 
 async fn answer(
     state: &Arc<State>,
-    endpoints: Endpoints,
+    endpoints: &Endpoints,
     request: &HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Error> {
@@ -143,15 +71,15 @@ async fn answer(
     if endpoints.is_empty() || request.path().contains('%') {
         return Err(Error::NotFound);
     }
-    if let Some(response) = cors::preflight(&state.origins, &endpoints, request) {
+    if let Some(response) = cors::preflight(&state.origins, endpoints, request) {
         return Ok(response);
     }
     let index = endpoints
         .iter()
         .position(|endpoint| endpoint.answers(request.method()));
-    let index = index.ok_or_else(|| Error::Method(allowed(&endpoints)))?;
+    let index = index.ok_or_else(|| Error::Method(allowed(endpoints)))?;
     let endpoint = &endpoints[index];
-    let query = Query::parse(request.query_string(), endpoint.query)?;
+    let query = Query::parse(request.query_string(), &endpoint.query)?;
     if endpoint.takes != Takes::Form {
         csrf::check_origin(request, &state.origins)?;
     }
@@ -164,7 +92,7 @@ async fn answer(
     };
     // In a task of its own, which outlives a client that goes away: a database call that is dropped
     // half-way can leave its connection with a transaction open (see `crate::store`).
-    let handled = rt::spawn((endpoint.handler)(call).in_current_span());
+    let handled = rt::spawn((endpoint.handle)(call).in_current_span());
     handled.await.unwrap_or(Err(Error::Panicked))
 }
 

@@ -6,15 +6,16 @@
 
 use super::call::Call;
 use super::credential;
+use super::handler::Events;
 use super::problem::Error;
+use super::schemas::example;
 use super::watchers::Place;
 use crate::service::Service;
 use crate::service::access::{Fate, Purpose};
-use actix_web::HttpResponse;
-use actix_web::http::header;
 use bytes::Bytes;
 use futures::stream::{self, Stream};
 use revocation_events::SessionId;
+use schemars::JsonSchema;
 use std::convert::Infallible;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -27,16 +28,24 @@ const SAY: Duration = Duration::from_secs(5);
 /// A comment, for whoever reads events.
 const HERE: Bytes = Bytes::from_static(b":\n\n");
 
-pub(super) async fn stream(call: Call) -> Result<HttpResponse, Error> {
+/// One event, and it is the last. Comments before it show that the line stands.
+#[derive(JsonSchema)]
+#[schemars(example = example(include_str!("examples/end-event.json")))]
+#[expect(dead_code, reason = "for the document; `Watch` writes the text")]
+pub(super) struct EndEvent {
+    /// The session has ended.
+    #[schemars(extend("const" = "ended"))]
+    event: String,
+    /// `{"reason"}` as JSON: that of the session's event, `all` where it ended with all of its user's or
+    /// everyone's, or `expired`.
+    #[schemars(extend("contentMediaType" = "application/json"))]
+    data: String,
+}
+
+pub(super) async fn stream(call: Call) -> Result<Events<EndEvent>, Error> {
     let caller = credential::session_caller(&call, Purpose::Any).await?;
-    let mut answer = HttpResponse::Ok();
-    answer
-        .insert_header((header::CONTENT_TYPE, "text/event-stream"))
-        // A proxy that buffers would keep the news to itself.
-        .insert_header(("x-accel-buffering", "no"));
     if call.method() == "HEAD" {
-        // Nobody would read the stream, and it would not end.
-        return Ok(answer.finish());
+        return Ok(Events::none());
     }
     let watchers = &call.state.watchers;
     let place = watchers
@@ -51,7 +60,7 @@ pub(super) async fn stream(call: Call) -> Result<HttpResponse, Error> {
         look_at: Instant::now(),
         over: false,
     };
-    Ok(answer.streaming(watch.events()))
+    Ok(Events::of(watch.events()))
 }
 
 struct Watch {

@@ -50,7 +50,9 @@ Examples:
     /// token for the user, and with --issuer a link to the account page that holds it: who logs in by
     /// that link, or sends the token as `device_token`, has tries that no stranger uses up. It is no
     /// password and gives no access; but hand it to its user alone.
-    #[command(after_long_help = "Example:\n  session-api user unlock alice --issuer https://id.example.com")]
+    #[command(
+        after_long_help = "Example:\n  session-api user unlock alice --issuer https://id.example.com"
+    )]
     Unlock {
         #[command(flatten)]
         one: OneUser,

@@ -275,6 +275,7 @@ fn assert_protected(answer: &Answer, https: bool, case: &str) {
     let caching = header(answer, "cache-control");
     let expected = match case {
         "GET /.well-known/jwks.json" => "no-cache, private",
+        "GET /openapi.json" => "no-cache",
         _ if page => "no-cache",
         _ => "no-store",
     };

@@ -301,12 +301,14 @@ async fn addresses_come_from_a_trusted_proxy_alone() {
 /// There is one way in, the log-in: all else wants what that gave, or a client's credential.
 #[tokio::test]
 async fn every_call_but_a_few_wants_a_credential() {
-    const OPEN: [&str; 8] = [
+    const OPEN: [&str; 10] = [
         "POST /session",
         // The token in the form is the credential.
         "POST /revoke",
         "GET /",
         "GET /admin",
+        "GET /docs",
+        "GET /openapi.json",
         "GET /.well-known/jwks.json",
         "GET /healthz",
         "GET /readyz",

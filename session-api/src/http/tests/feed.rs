@@ -199,6 +199,11 @@ async fn a_stream_begins_with_what_is_missing_and_goes_on_live() {
         .await;
         assert_refused(&answer, 400, "bad-request", bad);
     }
+    // What does not count is read all the same: a slip of the pen is not for later.
+    let beside = world
+        .client("GET", "/revocations/stream?after=x")
+        .header("last-event-id", "0");
+    assert_refused(&Answer::of(beside).await, 400, "bad-request", "beside");
     let head = Answer::of(world.client("HEAD", "/revocations/stream"))
         .await
         .must_be(200);

@@ -16,7 +16,7 @@ struct Target {
 
 impl Target {
     fn all() -> Vec<Self> {
-        let target = |endpoint: &super::super::route::Endpoint| Self {
+        let target = |endpoint: &super::super::endpoint::Endpoint| Self {
             method: endpoint.method.to_string(),
             path: path_with(endpoint.path, ID),
             form: matches!(endpoint.path, "/revoke" | "/introspect"),

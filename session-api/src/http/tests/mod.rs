@@ -4,6 +4,7 @@ mod admin;
 mod audit;
 mod browsers;
 mod credentials;
+mod document;
 mod feed;
 mod guessing;
 mod hostile;
@@ -23,7 +24,8 @@ mod streams;
 mod throttling;
 mod watch;
 
-use super::{App, Caps, HttpSettings, RunError, endpoints, run};
+use super::table::endpoints;
+use super::{App, Caps, HttpSettings, RunError, run};
 use crate::keys::Sealer;
 use crate::password::Hasher;
 use crate::relay::Relay;

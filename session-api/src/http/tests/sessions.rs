@@ -308,8 +308,10 @@ async fn a_sessions_history_is_its_owners() {
         .sends(&world, "GET", &format!("{path}?after=1"))
         .await;
     assert_eq!(rest.must_be(200).body["items"], json!(items[1..]));
-    let bad = watcher
-        .sends(&world, "GET", &format!("{path}?after=x"))
-        .await;
-    assert_refused(&bad, 400, "bad-request", "not a version");
+    for number in ["x", "-1", "4294967296"] {
+        let bad = watcher
+            .sends(&world, "GET", &format!("{path}?after={number}"))
+            .await;
+        assert_refused(&bad, 400, "bad-request", number);
+    }
 }
