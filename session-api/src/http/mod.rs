@@ -5,7 +5,7 @@
 //! | this one | [`run`] |
 //! | [`table`] | every call: its path, its handler, what it is for |
 //! | [`session`], [`sessions`], [`users`], [`admin`], [`revocations`], [`oauth`], [`ops`] | one family of calls each |
-//! | [`pages`] | the account page, the operator's, and their files |
+//! | [`pages`] | the account page, the operator's, the reference, and their files |
 //! | [`document`], [`security`], [`schemas`] | what is said of all this in `/openapi.json` |
 //! | [`credential`], [`csrf`], [`cookies`], [`cors`] | which credential counts, and what browsers need |
 //! | [`throttle`], [`places`] | how much of the service one stranger may have |

@@ -1,4 +1,5 @@
-//! The account page at `/`, the operator's at `/admin`, and what they are made of. The files of `web/` are compiled in; nothing builds them, and nothing is loaded from
+//! The account page at `/`, the operator's at `/admin`, the reference at `/docs`, and what they are
+//! made of. The files of `web/` are compiled in; nothing builds them, and nothing is loaded from
 //! elsewhere.
 
 use super::call::Call;
@@ -76,15 +77,18 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         described(account, "The account page"),
         page("/admin", "The operator's page", file!(Html, "admin.html")),
+        page("/docs", "The reference", file!(Html, "docs.html")),
         described(document, "This document"),
         part("/web/style.css", file!(Css, "style.css")),
         part("/web/controls.css", file!(Css, "controls.css")),
         part("/web/admin.css", file!(Css, "admin.css")),
+        part("/web/docs.css", file!(Css, "docs.css")),
         part("/web/session.js", file!(Script, "session.js")),
         part("/web/page.js", file!(Script, "page.js")),
         part("/web/step-up.js", file!(Script, "step-up.js")),
         part("/web/account.js", file!(Script, "account.js")),
         part("/web/admin.js", file!(Script, "admin.js")),
+        part("/web/docs.js", file!(Script, "docs.js")),
         part("/web/icon.svg", file!(Picture, "icon.svg")),
     ]
 }

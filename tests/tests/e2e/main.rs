@@ -14,7 +14,7 @@
 //! | `hostile` | that no hostile token is taken anywhere |
 //! | `keys` | the life of signing keys, seen from verifiers |
 //! | `mixing` | that two users, and two sessions of one, never mix |
-//! | `pages` | the account page and the operator's, used in Chromium |
+//! | `pages` | the account page, the operator's and the reference, used in Chromium |
 //! | `permissions` | what each account of `deploy/nats.conf` may and may not do |
 //! | `revocation` | a revocation, from the call to the refusal at every verifier |
 //! | `tls` | the same with TLS to Postgres and NATS |

@@ -256,7 +256,8 @@ const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'";
 /// What stands on every answer, whatever it is.
 #[track_caller]
 fn assert_protected(answer: &Answer, https: bool, case: &str) {
-    let page = ["GET /", "GET /admin"].contains(&case) || case.starts_with("GET /web/");
+    let page =
+        ["GET /", "GET /admin", "GET /docs"].contains(&case) || case.starts_with("GET /web/");
     for (name, value) in [
         ("x-content-type-options", "nosniff"),
         ("content-security-policy", if page { PAGE } else { NO_PAGE }),

@@ -106,7 +106,7 @@ async fn the_page_offers_an_account_where_anybody_may_have_one() {
 #[tokio::test]
 async fn pages_are_under_the_base_path_too() {
     let world = World::begins_with(|plan| plan.http.base_path = "/id".to_owned()).await;
-    for path in ["/id/", "/id/admin", "/id/web/session.js"] {
+    for path in ["/id/", "/id/admin", "/id/docs", "/id/web/session.js"] {
         world.get(path).await.must_be(200);
     }
     world.get("/").await.must_be(404);

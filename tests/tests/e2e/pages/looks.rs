@@ -123,6 +123,27 @@ async fn the_account_page_without_a_connection() {
 }
 
 #[tokio::test]
+async fn the_reference() {
+    let world = World::begins().await;
+    let browser = Browser::opens_at(&format!("{}/docs", world.service.url())).await;
+    browser.shows("Find a call").await;
+    looks_right(&browser, "reference").await;
+    for call in ["post_session", "get_sessions", "get_sessions_id_events"] {
+        browser
+            .runs("location.hash = arguments[0]", &[json!(call)])
+            .await;
+    }
+    browser.shows("The history of one of my sessions").await;
+    looks_right(&browser, "reference-calls").await;
+    const OPEN: &str = "for (const call of document.querySelectorAll('.call')) call.open = true";
+    browser.runs(OPEN, &[]).await;
+    looks_right(&browser, "reference-whole").await;
+    browser.fills("Find a call", "nothing like that").await;
+    browser.shows("0 calls").await;
+    looks_right(&browser, "reference-nothing-found").await;
+}
+
+#[tokio::test]
 async fn a_page_without_an_answer() {
     let world = World::begins().await;
     let browser = Browser::opens().await;

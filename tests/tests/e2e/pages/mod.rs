@@ -1,10 +1,11 @@
-//! The account page and the operator's page, used by people in Chromium.
+//! The account page, the operator's page and the reference, used by people in Chromium.
 
 mod account;
 mod endings;
 mod looks;
 mod network;
 mod operator;
+mod reference;
 mod safety;
 mod tabs;
 mod unlocked;
