@@ -6,6 +6,7 @@
 //! | `bus` | that what strangers publish is refused and counted |
 //! | `command_line` | that what operators and newcomers type does what is printed |
 //! | `deploy` | that the files of `deploy/` are taken by what reads them |
+//! | `document` | that the service answers as `/openapi.json` says |
 //! | `events` | that programs which read the log of events miss none of it |
 //! | `faults` | the promise of a revocation while something fails |
 //! | `gateway` | nginx in front of it all, with the files of `deploy/nginx` |
@@ -25,6 +26,7 @@ mod browsers;
 mod bus;
 mod command_line;
 mod deploy;
+mod document;
 mod events;
 mod faults;
 mod gateway;
