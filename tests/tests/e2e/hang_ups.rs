@@ -101,7 +101,7 @@ async fn acknowledged(status: u16, mut ask: impl AsyncFnMut() -> Answer) {
 /// Refreshes, and sees each new generation with the eyes of others.
 async fn refreshes_and_looks(mut user: User, database: &str, load: &Load) {
     let mut others = PgConnection::connect(database).await.unwrap();
-    user.logs_in().await;
+    acknowledged(201, async || user.tries_to_log_in().await).await;
     let id = session_of(&user);
     while !load.is_done() {
         acknowledged(200, async || user.tries_to_refresh().await).await;
@@ -212,10 +212,10 @@ async fn leave_nothing_acknowledged_unseen() {
     for hasty in hasty {
         hasty.await.unwrap();
     }
-    admin
-        .sends(Method::GET, "/session", None)
-        .await
-        .must_be(200);
+    acknowledged(200, async || {
+        admin.sends(Method::GET, "/session", None).await
+    })
+    .await;
     let mut others = PgConnection::connect(database.url()).await.unwrap();
     let after: i64 = sqlx::query_scalar("select extract(epoch from clock_timestamp())::bigint")
         .fetch_one(&mut others)

@@ -49,8 +49,10 @@ pub(crate) struct Log {
     pub(crate) silent: bool,
     /// Answered instead of the key set.
     pub(crate) jwks: Option<Answer>,
-    /// Answered at `/revocations` and `/revocations/stream`.
-    pub(crate) feed_code: u16,
+    /// Answered at `/revocations`.
+    pub(crate) pages_code: u16,
+    /// Answered at `/revocations/stream`.
+    pub(crate) stream_code: u16,
     pub(crate) status_code: u16,
     pub(crate) active: bool,
     pub(crate) introspection_code: u16,
@@ -136,7 +138,8 @@ impl Issuer {
             ahead: Duration::ZERO,
             silent: false,
             jwks: None,
-            feed_code: 200,
+            pages_code: 200,
+            stream_code: 200,
             status_code: 200,
             active: true,
             introspection_code: 200,
@@ -322,8 +325,8 @@ async fn stream(
         return HttpResponse::Unauthorized().finish();
     }
     let mut log = state.log();
-    if log.feed_code != 200 {
-        return HttpResponse::build(log.feed_code.try_into().unwrap()).finish();
+    if log.stream_code != 200 {
+        return HttpResponse::build(log.stream_code.try_into().unwrap()).finish();
     }
     log.streams.push(Instant::now());
     let from = log.from(&query);
@@ -359,7 +362,7 @@ async fn pages(
         .into_iter()
         .take(log.pages_at_once)
         .collect();
-    HttpResponse::build(log.feed_code.try_into().unwrap()).json(pages)
+    HttpResponse::build(log.pages_code.try_into().unwrap()).json(pages)
 }
 
 async fn status(request: HttpRequest, state: Data<State>, report: Json<Status>) -> HttpResponse {

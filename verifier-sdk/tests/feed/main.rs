@@ -27,6 +27,7 @@ fn builder(issuer: &Issuer) -> Builder {
         .service("orders")
         .service_url(issuer.url())
         .client("orders", "secret")
+        .start_timeout(BOUND)
 }
 
 async fn start(issuer: &Issuer) -> Verifier {

@@ -125,7 +125,10 @@ async fn without_the_service_it_starts_from_the_stored_pages() {
     issuer.revoke(Target::Session(issuer.mint().session));
     let late = issuer.mint();
     // Key sets are still served, by a cache say.
-    issuer.log().feed_code = 503;
+    {
+        let mut log = issuer.log();
+        (log.pages_code, log.stream_code) = (503, 503);
+    }
     let verifier = on_nats(&issuer, &server).start().await.unwrap();
     // Each time it asks the service first: at the start, when NATS is connected, and from then on
     // where the stored pages have to be read once more.
