@@ -143,7 +143,7 @@ impl Inner {
                             let _gone = job.answer.send(Ok(*granted));
                         }
                         Outcome::Refused(Refusal::Reused) => {
-                            tokio::spawn(self.clone().end_stolen(job));
+                            tokio::spawn(self.clone().answer_old(job));
                         }
                         Outcome::Refused(Refusal::Ended | Refusal::NeverIssued) => {
                             let _gone = job.answer.send(Err(Error::SessionEnded));
@@ -227,18 +227,44 @@ impl Inner {
         })))
     }
 
+    /// A token whose successor was used already.
+    async fn answer_old(self: Arc<Self>, job: Job) {
+        let settled = match self.came_late(&job).await {
+            Ok(true) => Ok(()),
+            Ok(false) => self.end_stolen(&job).await,
+            Err(error) => Err(error),
+        };
+        let _gone = job.answer.send(settled.and(Err(Error::SessionEnded)));
+    }
+
+    /// Whether the token was refreshed with the very key of this request: a replica stood still with
+    /// it, say, and its sender, who had the answer from another, has gone on since. It gets nothing,
+    /// and nobody is a thief.
+    async fn came_late(&self, job: &Job) -> Result<bool> {
+        let Some(key) = job.retry_key else {
+            return Ok(false);
+        };
+        let SessionToken {
+            session,
+            generation,
+            ..
+        } = job.token;
+        Ok(self
+            .store
+            .was_made_with(session, generation + 1, key)
+            .await?)
+    }
+
     /// Two hold the same session token and it cannot be known which is the thief: neither keeps it.
-    async fn end_stolen(self: Arc<Self>, job: Job) {
+    async fn end_stolen(self: &Arc<Self>, job: &Job) -> Result<()> {
         let session = job.token.session;
         let command = Command::EndSession {
             session,
             owner: None,
             reason: EndReason::Reuse,
         };
-        let ended = self.revoke(command, None).await;
-        if ended.is_ok() {
-            audit::session_stolen(job.token.user, session);
-        }
-        let _gone = job.answer.send(ended.and(Err(Error::SessionEnded)));
+        self.revoke(command, None).await?;
+        audit::session_stolen(job.token.user, session);
+        Ok(())
     }
 }

@@ -35,7 +35,8 @@ pub(crate) enum Refusal {
     Ended,
     /// The token's generation was never committed: the log lost its last moments. No theft.
     NeverIssued,
-    /// The token's successor was used already: one of the two holders stole it.
+    /// The token's successor was used already: one of the two holders stole it, unless the log knows
+    /// the request as one that came late.
     Reused,
 }
 

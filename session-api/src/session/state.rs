@@ -84,6 +84,11 @@ impl RetryKey {
     pub(crate) const fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// As it stands in events.
+    pub(crate) fn text(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0)
+    }
 }
 
 impl std::fmt::Debug for RetryKey {
@@ -94,7 +99,7 @@ impl std::fmt::Debug for RetryKey {
 
 impl Serialize for RetryKey {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&URL_SAFE_NO_PAD.encode(self.0))
+        serializer.serialize_str(&self.text())
     }
 }
 

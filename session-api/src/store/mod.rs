@@ -43,7 +43,7 @@ pub(crate) use error::{Error, Result, SchemaError};
 pub(crate) use outbox::*;
 pub(crate) use types::*;
 
-use crate::session::{Event, Tries};
+use crate::session::{Event, RetryKey, Tries};
 use async_trait::async_trait;
 use revocation_events::{Position, SessionId, UnixMillis, UserId};
 use std::sync::Arc;
@@ -143,6 +143,9 @@ pub(crate) trait Store: Outbox {
 
     /// A session's events in order, those with versions above `after`.
     async fn history(&self, id: SessionId, after: i64, limit: u32) -> Result<Vec<Event>>;
+
+    /// Whether the refresh that made this generation of a session was sent with `key`.
+    async fn was_made_with(&self, id: SessionId, generation: u64, key: RetryKey) -> Result<bool>;
 
     /// Open sessions past an end, for [`crate::service`] to expire.
     async fn overdue_sessions(&self, limit: u32) -> Result<Vec<SessionId>>;

@@ -115,6 +115,23 @@ macro_rules! statements {
             rows::all(query.fetch_all(db).await?)
         }
 
+        pub(super) async fn was_made_with(
+            db: impl Executor<'_, Database = $database>,
+            id: SessionId,
+            generation: u64,
+            key: RetryKey,
+        ) -> Result<bool> {
+            const SQL: &str = "select exists(select 1 from event \
+                               where stream = $1 and kind = 'session.refreshed' \
+                               and cast(data->>'generation' as bigint) = $2 \
+                               and data->>'retry_key' = $3)";
+            let query = sqlx::query_scalar(SQL)
+                .bind(id.uuid())
+                .bind(i64::try_from(generation).unwrap_or(i64::MAX))
+                .bind(key.text());
+            Ok(query.fetch_one(db).await?)
+        }
+
         pub(super) async fn events(
             db: impl Executor<'_, Database = $database>,
             after: Option<(Uuid, i64)>,

@@ -59,9 +59,11 @@ pub(crate) async fn complete(history: &mut History, world: &World, diary: &Diary
             .complaints
             .push(format!("`log verify` finds differences: {told}"));
     }
-    if let Some(reused) = reused(world).await {
+    for (session, at) in reused(world, diary).await {
         history.complaints.push(format!(
-            "{reused} sessions were ended for the reuse of a token, though every client kept to the rules"
+            "session {session} was ended for the reuse of its token at {:.1} s, though every client kept \
+             to the rules",
+            at.as_secs_f64()
         ));
     }
 }
@@ -96,16 +98,21 @@ async fn log(world: &World, diary: &Diary) -> Vec<Logged> {
     logged.collect()
 }
 
-/// No client here uses a token twice but as it may, so nobody is a thief.
-async fn reused(world: &World) -> Option<i64> {
+/// The sessions that were ended for it, and when. No client here uses a token twice but as it may, so
+/// nobody is a thief.
+async fn reused(world: &World, diary: &Diary) -> Vec<(Uuid, Duration)> {
     let mut database = PgConnection::connect(world.database.url()).await.unwrap();
-    let count = "select count(*) from event \
+    let ended = "select stream, at from event \
                  where kind = 'session.revoked' and data->>'reason' = 'reuse'";
-    let count: i64 = sqlx::query_scalar(count)
-        .fetch_one(&mut database)
+    let ended: Vec<(Uuid, i64)> = sqlx::query_as(ended)
+        .fetch_all(&mut database)
         .await
         .unwrap();
-    (count > 0).then_some(count)
+    let moments = ended.into_iter().map(|(session, at)| {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(at).unwrap());
+        (session, diary.moment(at))
+    });
+    moments.collect()
 }
 
 /// One refresh of every session that was ever opened.

@@ -59,6 +59,32 @@ async fn a_token_whose_successor_was_used_ends_the_session() {
     }
 }
 
+/// A replica stood still with the request, and its sender had the answer from another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_that_comes_late_gets_nothing_and_ends_nothing() {
+    for place in [Place::postgres().await, Place::sqlite()] {
+        let (service, first) = logged_in(&place).await;
+        let [one, two] = ["its own", "the next one"].map(|key| Some(RetryKey::of(key)));
+        let refresh = async |granted: &Granted, key| {
+            let token = &granted.session_token.token;
+            service.refresh(token, Delivery::Body, key).await
+        };
+        let second = refresh(&first, one).await.unwrap();
+        let third = refresh(&second, two).await.unwrap();
+        let fourth = refresh(&third, None).await.unwrap();
+        for (late, key) in [(&first, one), (&second, two)] {
+            assert!(matches!(refresh(late, key).await, Err(Error::SessionEnded)));
+        }
+        assert!(takes(&service, &fourth).await, "nothing has ended");
+        let fifth = refresh(&fourth, None).await.unwrap();
+
+        // A key of another refresh proves nothing.
+        let stolen = refresh(&second, one).await;
+        assert!(matches!(stolen, Err(Error::SessionEnded)));
+        assert!(!takes(&service, &fifth).await);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_session_token_goes_back_the_way_it_came() {
     let place = Place::sqlite();

@@ -33,7 +33,7 @@ use super::{
     Options, Replica, Result, Stale, StatusRow, Store, StoredSession, Taken, Tx, UserRow, rows,
     schema,
 };
-use crate::session::Event;
+use crate::session::{Event, RetryKey};
 use async_trait::async_trait;
 use link::{Link, WAIT};
 use revocation_events::{Position, SessionId, UnixMillis, UserId};
@@ -232,6 +232,12 @@ impl Store for PostgresStore {
     async fn history(&self, id: SessionId, after: i64, limit: u32) -> Result<Vec<Event>> {
         self.link
             .answers(plain::history(&self.link.pool(), id, after, limit))
+            .await
+    }
+
+    async fn was_made_with(&self, id: SessionId, generation: u64, key: RetryKey) -> Result<bool> {
+        self.link
+            .answers(plain::was_made_with(&self.link.pool(), id, generation, key))
             .await
     }
 

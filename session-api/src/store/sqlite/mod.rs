@@ -22,7 +22,7 @@ use super::{
     schema,
 };
 use crate::clock;
-use crate::session::Event;
+use crate::session::{Event, RetryKey};
 use async_trait::async_trait;
 use connect::Pools;
 use revocation_events::{Position, SessionId, UnixMillis, UserId};
@@ -247,6 +247,10 @@ impl Store for SqliteStore {
 
     async fn history(&self, id: SessionId, after: i64, limit: u32) -> Result<Vec<Event>> {
         plain::history(&self.readers, id, after, limit).await
+    }
+
+    async fn was_made_with(&self, id: SessionId, generation: u64, key: RetryKey) -> Result<bool> {
+        plain::was_made_with(&self.readers, id, generation, key).await
     }
 
     async fn overdue_sessions(&self, limit: u32) -> Result<Vec<SessionId>> {

@@ -5,10 +5,12 @@ use super::{
     MAX_STALENESS, acceptance_ends_in_time, gate_of, says_that_it_is_stale, verdict_becomes,
 };
 use crate::revocation::{SOON, World};
+use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 use std::time::{Duration, Instant};
 use tests::eventually::{eventually, until};
 use tests::link::Condition;
+use tests::user::Answer;
 use tests::{Gate, Link, Nats, SessionApi};
 
 /// Two replicas, the first with a line to the bus, and a gate that knows the bus alone by now.
@@ -192,6 +194,37 @@ async fn a_replica_that_stood_still_brings_no_token_back_and_takes_none_away() {
     verdict_becomes(gate, &good, 200, &[503]).await;
     admin.logs_out().await;
     verdict_becomes(gate, &good, 401, &[200, 503]).await;
+}
+
+/// Its client took it for lost, and went on at another replica.
+#[tokio::test]
+async fn a_refresh_that_a_frozen_replica_held_back_ends_no_session() {
+    let two = Two::begin().await;
+    let Two { world, second, .. } = &two;
+    let mut alice = world.alice();
+    alice.logs_in().await;
+    let first = alice.session_token();
+    let refresh = |service: &SessionApi, token: &str, key: &str| {
+        let request = reqwest::Client::new()
+            .post(format!("{}/session/refresh", service.url()))
+            .header("Idempotency-Key", key)
+            .json(&json!({ "session_token": token }));
+        Answer::of(request)
+    };
+    let server = world.service.program().server();
+    server.freeze();
+    let held_back = tokio::spawn(refresh(&world.service, &first, "the-key-of-the-first"));
+    let again = refresh(second, &first, "the-key-of-the-first").await;
+    let token = again.must_be(200).body["session_token"].take();
+    let next = refresh(second, token.as_str().unwrap(), "the-key-of-the-next").await;
+    let token = next.must_be(200).body["session_token"].take();
+    assert!(!held_back.is_finished());
+
+    server.thaw();
+    let late = held_back.await.unwrap().must_be(401);
+    assert_eq!(late.problem(), Some("session-ended"));
+    let goes_on = refresh(second, token.as_str().unwrap(), "the-key-of-the-last").await;
+    goes_on.must_be(200);
 }
 
 #[tokio::test]
