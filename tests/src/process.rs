@@ -121,7 +121,7 @@ impl Spec {
     /// Runs it to its end, with `input` on its standard input.
     ///
     /// # Panics
-    /// When it cannot be started or does not end within a minute.
+    /// When it cannot be started or does not end within three minutes.
     pub async fn output(&self, input: &str) -> std::process::Output {
         let name = &self.name;
         let mut command = tokio::process::Command::from(self.command());
@@ -140,10 +140,10 @@ impl Spec {
             }
             child.wait_with_output().await
         };
-        match tokio::time::timeout(Duration::from_mins(1), run).await {
+        match tokio::time::timeout(Duration::from_mins(3), run).await {
             Ok(Ok(output)) => output,
             Ok(Err(error)) => panic!("{name}: {error}"),
-            Err(_) => panic!("{name}: did not end within a minute"),
+            Err(_) => panic!("{name}: did not end within three minutes"),
         }
     }
 }
