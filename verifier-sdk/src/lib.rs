@@ -36,6 +36,9 @@
 #[cfg(feature = "actix")]
 pub mod actix;
 mod backoff;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 mod builder;
 mod cache;
 mod clock;

@@ -4,22 +4,31 @@
 //! | --- | --- |
 //! | `revoke` | from the revoking call to the refusal at the last of ten verifiers |
 //! | `verify` | one token, first and again |
+//! | `revoked_set` | the revoked set: bytes, look-ups, inserts, at several sizes |
+//! | `catch_up` | the start of a verifier when a million revocations are alive |
+//! | `bad_tokens` | floods of tokens and revocations that are no use to anybody |
 //! | `refresh` | refreshes per second |
 //! | `flood` | what a flood of logins does to all others |
 //! | `fanout` | the same at the last of thousands, and what each of those costs; only where asked for |
 //! | `floor` | what a message costs whoever does not trust the bus |
+//! | `tokens`, `alone` | what is measured with: tokens without a service, a process of its own |
 //! | `login_timing` | whether the time of a refused login tells why it was refused |
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails says where")]
 
+mod alone;
+mod bad_tokens;
+mod catch_up;
 mod fanout;
 mod flood;
 mod floor;
 mod login_timing;
 mod refresh;
 mod revoke;
+mod revoked_set;
 mod samples;
 mod table;
+mod tokens;
 mod verify;
 
 use table::Table;
@@ -50,9 +59,8 @@ impl Asked {
                 "--subscribers" => asked.fleet.subscribers = number()?,
                 "--verifiers" => asked.fleet.verifiers = number()?,
                 "--json" => asked.json = Some(args.next()?),
-                "verify" | "revoke" | "refresh" | "flood" | "login-timing" | "fanout" => {
-                    asked.modules.push(arg);
-                }
+                "verify" | "revoked-set" | "catch-up" | "bad-tokens" | "revoke" | "refresh"
+                | "flood" | "login-timing" | "fanout" => asked.modules.push(arg),
                 _ => return None,
             }
         }
@@ -69,18 +77,36 @@ async fn main() {
     if fanout::member().await {
         return;
     }
+    let mut table = Table::default();
+    if let Some((name, argument)) = alone::asked() {
+        match name.as_str() {
+            catch_up::NAME => catch_up::alone(&mut table, &argument).await,
+            _ => revoked_set::grow(&mut table, argument.parse().unwrap()),
+        }
+        alone::answer(&table);
+        return;
+    }
     // Cargo adds `--bench`.
     let args = std::env::args().skip(1).filter(|arg| arg != "--bench");
     let Some(asked) = Asked::parse(args) else {
         eprintln!(
             "usage: tests/bench [--json FILE] [--tries N] [--subscribers N] [--verifiers N] \
-             [verify] [revoke] [refresh] [flood] [login-timing] [fanout]"
+             [verify] [revoked-set] [catch-up] [bad-tokens] [revoke] [refresh] [flood] \
+             [login-timing] [fanout]"
         );
         std::process::exit(2);
     };
-    let mut table = Table::default();
     if asked.wants("verify") {
-        verify::measure(&mut table).await;
+        verify::measure(&mut table);
+    }
+    if asked.wants(revoked_set::NAME) {
+        revoked_set::measure(&mut table);
+    }
+    if asked.wants(catch_up::NAME) {
+        catch_up::measure(&mut table).await;
+    }
+    if asked.wants("bad-tokens") {
+        bad_tokens::measure(&mut table);
     }
     if asked.wants("revoke") {
         revoke::measure(&mut table).await;

@@ -1,14 +1,20 @@
 //! What is printed at the end.
 
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// One figure beside its alternative.
+#[derive(Deserialize, Serialize)]
 struct Row {
+    #[serde(rename = "measure")]
     what: String,
     figure: f64,
     beside: String,
     alternative: f64,
-    unit: &'static str,
+    unit: Cow<'static, str>,
+    /// Beside nothing at all there is none.
+    ratio: Option<f64>,
 }
 
 /// All figures.
@@ -27,17 +33,6 @@ impl Table {
         self.row(what, micros(figure), beside, micros(alternative), "µs");
     }
 
-    pub(crate) fn nanos(
-        &mut self,
-        what: &str,
-        figure: Duration,
-        beside: &str,
-        alternative: Duration,
-    ) {
-        let nanos = |duration: Duration| duration.as_secs_f64() * 1e9;
-        self.row(what, nanos(figure), beside, nanos(alternative), "ns");
-    }
-
     pub(crate) fn row(
         &mut self,
         what: &str,
@@ -47,13 +42,13 @@ impl Table {
         unit: &'static str,
     ) {
         eprintln!("{what}: {figure:.1} {unit}, beside {beside}: {alternative:.1} {unit}");
-        let (what, beside) = (what.to_owned(), beside.to_owned());
         self.0.push(Row {
-            what,
+            what: what.to_owned(),
             figure,
-            beside,
+            beside: beside.to_owned(),
             alternative,
-            unit,
+            unit: unit.into(),
+            ratio: Some(figure / alternative).filter(|ratio| ratio.is_finite()),
         });
     }
 
@@ -66,11 +61,9 @@ impl Table {
             beside,
             alternative,
             unit,
+            ratio,
         } in &self.0
         {
-            let ratio = figure / alternative;
-            // Beside nothing at all there is none.
-            let ratio = Some(ratio).filter(|ratio| ratio.is_finite());
             let ratio = ratio.map_or("–".to_owned(), |ratio| format!("{ratio:.2}"));
             println!(
                 "| {what} | {figure:.1} {unit} | {beside} | {alternative:.1} {unit} | {ratio} |"
@@ -79,12 +72,12 @@ impl Table {
     }
 
     pub(crate) fn json(&self) -> String {
-        let row = |row: &Row| {
-            serde_json::json!({
-                "measure": row.what, "figure": row.figure, "beside": row.beside,
-                "alternative": row.alternative, "unit": row.unit, "ratio": row.figure / row.alternative,
-            })
-        };
-        serde_json::Value::Array(self.0.iter().map(row).collect()).to_string()
+        serde_json::to_string(&self.0).unwrap()
+    }
+
+    /// Takes over the rows of another table, in JSON.
+    pub(crate) fn take(&mut self, json: &[u8]) {
+        let rows: Vec<Row> = serde_json::from_slice(json).unwrap();
+        self.0.extend(rows);
     }
 }

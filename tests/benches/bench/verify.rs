@@ -1,101 +1,232 @@
-//! One token, for the first time and again.
+//! One token, for the first time and again. Each measure is a walk over tokens in a random order, in
+//! turns with its alternative, so that a slow moment of the machine hits both.
 
-use crate::samples::Samples;
 use crate::table::Table;
+use crate::tokens::{AUDIENCE, ISSUER, Issuer, revocation};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::Signature;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use revocation_events::UnixMillis;
 use revocation_events::jwk::KeySet;
 use std::hint::black_box;
+use std::sync::Barrier;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tests::User;
-use tests::folder::Folder;
-use tests::session_api::{SessionApi, Settings};
-use verifier_sdk::Verifier;
 use verifier_sdk::token::{AccessToken, Expected};
 
-const PASSWORD: &str = "correct horse battery staple";
-const BATCHES: usize = 200;
+const ROUNDS: usize = 41;
 
-pub(crate) async fn measure(table: &mut Table) {
-    let folder = Folder::new("bench");
-    let url = format!("sqlite:{}", folder.path().join("log.db").display());
-    let service = SessionApi::start(&Settings::new(&url)).await;
-    service.has_user("alice", PASSWORD, None).await;
-    let credential = service.has_client("bench").await;
-    let mut alice = User::on_phone(&service, "alice", PASSWORD);
-    alice.logs_in().await;
-    let token = alice.access_token();
-    let verifier = Verifier::builder(service.issuer(), "api")
-        .service("bench")
-        .client(&credential.client, &credential.secret)
-        .start()
-        .await
-        .unwrap();
-    let jwks = reqwest::get(format!("{}/.well-known/jwks.json", service.url()))
-        .await
-        .unwrap();
-    let keys = KeySet::parse(&jwks.bytes().await.unwrap()).unwrap();
-    let expected = Expected::new(service.issuer(), "api");
-    let now = UnixMillis::default().plus(SystemTime::now().duration_since(UNIX_EPOCH).unwrap());
+/// Enough for 100,000 tokens, whichever way they are kept.
+const CACHE: usize = 1 << 30;
 
-    let decoded =
-        AccessToken::decode(&token, &expected, now, |kid| keys.get(kid).copied()).unwrap();
-    let key = *keys.get(decoded.kid()).unwrap();
-    let (signed, signature) = token.rsplit_once('.').unwrap();
-    let signature = Signature::from_slice(&URL_SAFE_NO_PAD.decode(signature).unwrap()).unwrap();
-
-    let (first, bare) = interleaved(
-        50,
-        || {
-            let token = AccessToken::decode(black_box(&token), &expected, now, |kid| {
-                keys.get(kid).copied()
-            });
-            black_box(token.unwrap());
-        },
-        || {
-            black_box(&key)
-                .verify_strict(signed.as_bytes(), black_box(&signature))
-                .unwrap()
-        },
-    );
-    table.micros(
-        "first verification of a token",
-        first,
-        "bare verify_strict",
-        bare,
-    );
-
-    let (cached, lookup) = interleaved(
-        10_000,
-        || {
-            black_box(verifier.verify(black_box(&token)).unwrap());
-        },
-        || {
-            black_box(SystemTime::now());
-        },
-    );
-    table.nanos(
-        "cached verification of one token",
-        cached,
-        "reading the clock",
-        lookup,
-    );
-    verifier.shutdown().await;
+pub(crate) fn measure(table: &mut Table) {
+    let issuer = Issuer::new(7);
+    first(table, &issuer);
+    let tokens = issuer.tokens(100_000);
+    again(table, &issuer, &tokens[..1_000], 20_000);
+    again(table, &issuer, &tokens, 100_000);
+    after_a_revocation(table, &issuer, &tokens[..1_000]);
+    on_two_threads(table, &issuer, &tokens[0]);
 }
 
-/// The medians of two pieces of work, in turns, so that a slow moment of the machine hits both.
-fn interleaved(times: u32, one: impl Fn(), other: impl Fn()) -> (Duration, Duration) {
-    let batch = |work: &dyn Fn()| {
+fn first(table: &mut Table, issuer: &Issuer) {
+    let tokens = issuer.tokens(500);
+    let expected = Expected::new(ISSUER, AUDIENCE);
+    let keys: KeySet = [issuer.key().verifying_key()].into_iter().collect();
+    let key = issuer.key().verifying_key();
+    let now = UnixMillis::default().plus(SystemTime::now().duration_since(UNIX_EPOCH).unwrap());
+    let uncached = issuer.judge(0);
+    let jwt_key = DecodingKey::from_ed_der(key.as_bytes());
+    let mut jwt = Validation::new(Algorithm::EdDSA);
+    jwt.set_issuer(&[ISSUER]);
+    jwt.set_audience(&[AUDIENCE]);
+    let signed: Vec<_> = tokens
+        .iter()
+        .map(|token| {
+            let (signed, signature) = token.rsplit_once('.').unwrap();
+            let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+            (signed, Signature::from_slice(&signature).unwrap())
+        })
+        .collect();
+    let each = |work: &dyn Fn(usize)| {
         let began = Instant::now();
-        (0..times).for_each(|_| work());
-        began.elapsed() / times
+        (0..tokens.len()).for_each(work);
+        nanos(began.elapsed()) / tokens.len() as f64
     };
-    let (mut ones, mut others) = (Samples::default(), Samples::default());
-    for _ in 0..BATCHES {
-        ones.push(batch(&one));
-        others.push(batch(&other));
+    let [decode, verify, bare, decoded_by_jwt] = in_turns([
+        &|| {
+            each(&|n| {
+                let key = |kid: &_| keys.get(kid).copied();
+                black_box(AccessToken::decode(&tokens[n], &expected, now, key)).unwrap();
+            })
+        },
+        &|| {
+            each(&|n| {
+                black_box(uncached.verify(&tokens[n])).unwrap();
+            })
+        },
+        &|| {
+            each(&|n| {
+                let (signed, signature) = &signed[n];
+                black_box(&key)
+                    .verify_strict(signed.as_bytes(), signature)
+                    .unwrap();
+            })
+        },
+        &|| {
+            each(&|n| {
+                let claims = jsonwebtoken::decode::<serde_json::Value>(&tokens[n], &jwt_key, &jwt);
+                black_box(claims).unwrap();
+            })
+        },
+    ]);
+    let first = "first verification of a token, with revocations and clocks";
+    table.row(first, verify / 1e3, "bare verify_strict", bare / 1e3, "µs");
+    table.row(
+        first,
+        verify / 1e3,
+        "jsonwebtoken's decode",
+        decoded_by_jwt / 1e3,
+        "µs",
+    );
+    table.row(
+        "a token decoded strictly, signature included",
+        decode / 1e3,
+        "bare verify_strict",
+        bare / 1e3,
+        "µs",
+    );
+}
+
+/// Tokens that were verified before, beside a map that only finds them.
+fn again(table: &mut Table, issuer: &Issuer, tokens: &[String], steps: usize) {
+    let judge = issuer.judge(CACHE);
+    let map = papaya::HashMap::<&str, u64, foldhash::fast::RandomState>::default();
+    for (n, token) in tokens.iter().enumerate() {
+        judge.verify(token).unwrap();
+        map.pin().insert(token, n as u64);
     }
-    (ones.median(), others.median())
+    // Copies, as requests bring them.
+    let tokens: Vec<_> = tokens.iter().map(|token| token.clone()).collect();
+    let order = order(tokens.len(), steps);
+    let [touch, verify, find] = in_turns([
+        &|| walk(&tokens, &order, |token| touched(token)),
+        &|| {
+            walk(&tokens, &order, |token| {
+                usize::from(judge.verify(token).is_err())
+            })
+        },
+        &|| {
+            walk(&tokens, &order, |token| {
+                usize::from(map.pin().get(token).is_none())
+            })
+        },
+    ]);
+    table.row(
+        &format!(
+            "cached verification of {} tokens, net of the loop",
+            tokens.len()
+        ),
+        verify - touch,
+        "a bare hit in papaya",
+        find - touch,
+        "ns",
+    );
+}
+
+/// Every entry is looked at again after each revocation; here, one for every walk.
+fn after_a_revocation(table: &mut Table, issuer: &Issuer, tokens: &[String]) {
+    let judge = issuer.judge(CACHE);
+    for token in tokens {
+        judge.verify(token).unwrap();
+    }
+    let order: Vec<_> = (0..tokens.len() as u32).collect();
+    let next = std::cell::Cell::new(1_000_000);
+    let walk = || {
+        walk(tokens, &order, |token| {
+            usize::from(judge.verify(token).is_err())
+        })
+    };
+    let [unchanged, changed] = in_turns([&walk, &|| {
+        judge.revoke(&[revocation(next.get())]);
+        next.set(next.get() + 1);
+        walk()
+    }]);
+    table.row(
+        "cached verification just after another's revocation",
+        changed,
+        "cached verification",
+        unchanged,
+        "ns",
+    );
+}
+
+fn on_two_threads(table: &mut Table, issuer: &Issuer, token: &str) {
+    const CALLS: usize = 200_000;
+    let judge = issuer.judge(CACHE);
+    let start = Barrier::new(2);
+    let call = || {
+        let began = Instant::now();
+        let carry = (0..CALLS).fold(0, |carry, _| {
+            black_box(usize::from(judge.verify(&token[carry..]).is_err()))
+        });
+        assert_eq!(carry, 0);
+        nanos(began.elapsed()) / CALLS as f64
+    };
+    let [alone, both] = in_turns([&call, &|| {
+        std::thread::scope(|threads| {
+            let two = [(); 2].map(|()| {
+                threads.spawn(|| {
+                    judge.verify(token).unwrap();
+                    start.wait();
+                    call()
+                })
+            });
+            two.map(|thread| thread.join().unwrap())
+                .into_iter()
+                .fold(0.0, f64::max)
+        })
+    }]);
+    table.row(
+        "one hot token on two threads, the slower of them",
+        both,
+        "on one thread",
+        alone,
+        "ns",
+    );
+}
+
+fn nanos(span: Duration) -> f64 {
+    span.as_secs_f64() * 1e9
+}
+
+/// Which token comes when.
+fn order(tokens: usize, steps: usize) -> Vec<u32> {
+    let mut random = fastrand::Rng::with_seed(1);
+    (0..steps).map(|_| random.u32(..tokens as u32)).collect()
+}
+
+/// Nanoseconds a step. `work` gives 0, and no step begins before the one before it has ended.
+fn walk(tokens: &[String], order: &[u32], work: impl Fn(&str) -> usize) -> f64 {
+    let began = Instant::now();
+    let mut carry = 0;
+    for at in order {
+        carry = black_box(work(&tokens[*at as usize + carry]));
+    }
+    nanos(began.elapsed()) / order.len() as f64
+}
+
+/// What it costs to have the token's bytes at hand at all.
+fn touched(token: &str) -> usize {
+    let lines = token.bytes().step_by(64);
+    usize::from(lines.fold(0, |all, byte| all | byte) >> 7)
+}
+
+/// The median of each.
+fn in_turns<const N: usize>(works: [&dyn Fn() -> f64; N]) -> [f64; N] {
+    let mut rounds: Vec<[f64; N]> = (0..ROUNDS).map(|_| works.map(|work| work())).collect();
+    std::array::from_fn(|n| {
+        rounds.sort_unstable_by(|one, other| one[n].total_cmp(&other[n]));
+        rounds[rounds.len() / 2][n]
+    })
 }

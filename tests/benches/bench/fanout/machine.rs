@@ -34,7 +34,7 @@ pub(super) fn id(server: &Server) -> u32 {
 }
 
 /// The memory that processes hold, in bytes.
-pub(super) fn memory(processes: &[u32]) -> u64 {
+pub(crate) fn memory(processes: &[u32]) -> u64 {
     let resident = |process: &u32| {
         let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:"));

@@ -19,7 +19,7 @@
 //! machine. What they take is one of the figures, and so is a fan-out before there is any verifier.
 
 mod herd;
-mod machine;
+pub(crate) mod machine;
 
 pub(crate) use herd::member;
 
