@@ -93,20 +93,34 @@ impl<'de, M: Members<'de>> Visitor<'de> for ObjectSeed<M> {
     }
 }
 
-/// The names met so far in one object.
+/// The names met so far in one object. The first few cost no block of memory.
 #[derive(Default)]
-struct Seen<'de>(Vec<Cow<'de, str>>);
+struct Seen<'de> {
+    first: [&'de str; FEW],
+    few: usize,
+    /// Those with escapes too.
+    others: Vec<Cow<'de, str>>,
+}
+
+/// As many as a token has, or a page.
+const FEW: usize = 16;
 
 impl<'de> Seen<'de> {
     fn add<E: serde::de::Error>(&mut self, name: Cow<'de, str>) -> Result<(), E> {
         // Linear, and quick, because the number of members is bounded.
-        if self.0.contains(&name) {
+        if self.first[..self.few].contains(&&*name) || self.others.contains(&name) {
             return Err(E::custom("a member stands twice"));
         }
-        if self.0.len() == MAX_MEMBERS {
+        if self.few + self.others.len() == MAX_MEMBERS {
             return Err(E::custom("too many members"));
         }
-        self.0.push(name);
+        match name {
+            Cow::Borrowed(name) if self.few < FEW => {
+                self.first[self.few] = name;
+                self.few += 1;
+            }
+            name => self.others.push(name),
+        }
         Ok(())
     }
 }

@@ -95,8 +95,26 @@ const ENTRY_DEPTH: usize = 3;
 #[derive(Default)]
 struct Entry {
     position: Option<Position>,
-    subjects: Vec<Option<Target>>,
+    subject: Subject,
     refresh: bool,
+}
+
+#[derive(Default)]
+enum Subject {
+    #[default]
+    None,
+    One(Target),
+    /// One that is not understood, or more than one.
+    Other,
+}
+
+impl Subject {
+    fn add(&mut self, target: Option<Target>) {
+        *self = match (&self, target) {
+            (Self::None, Some(target)) => Self::One(target),
+            _ => Self::Other,
+        };
+    }
 }
 
 impl<'de> Members<'de> for Entry {
@@ -107,15 +125,15 @@ impl<'de> Members<'de> for Entry {
                 let position = members.next_value::<Int53>()?.get();
                 self.position = Some(Position::new(position).map_err(A::Error::custom)?);
             }
-            "session" => self.subjects.push(text(&scalar()?).map(Target::Session)),
+            "session" => self.subject.add(text(&scalar()?).map(Target::Session)),
             "user" => {
                 let user = text(&scalar()?).map(|id| Target::User { id, refresh: false });
-                self.subjects.push(user);
+                self.subject.add(user);
             }
-            "key" => self.subjects.push(text(&scalar()?).map(Target::Key)),
+            "key" => self.subject.add(text(&scalar()?).map(Target::Key)),
             "everyone" => {
-                self.subjects
-                    .push((scalar()? == Scalar::Bool(true)).then_some(Target::Everyone));
+                let everyone = scalar()? == Scalar::Bool(true);
+                self.subject.add(everyone.then_some(Target::Everyone));
             }
             "refresh" => self.refresh = scalar()? == Scalar::Bool(true),
             _ => return Ok(false),
@@ -134,19 +152,14 @@ fn text<T: std::str::FromStr>(value: &Scalar<'_>) -> Option<T> {
 impl Entry {
     /// An entry without exactly one subject that is understood counts as everyone: a verifier that
     /// is older than the service then refuses too much, for one refresh, and never too little.
-    fn finish(mut self) -> Option<Revocation> {
-        let only = if self.subjects.len() == 1 {
-            self.subjects.pop().flatten()
-        } else {
-            None
-        };
-        let target = match only {
-            Some(Target::User { id, .. }) => Target::User {
+    fn finish(self) -> Option<Revocation> {
+        let target = match self.subject {
+            Subject::One(Target::User { id, .. }) => Target::User {
                 id,
                 refresh: self.refresh,
             },
-            Some(target) => target,
-            None => Target::Everyone,
+            Subject::One(target) => target,
+            Subject::None | Subject::Other => Target::Everyone,
         };
         Some(Revocation {
             position: self.position?,

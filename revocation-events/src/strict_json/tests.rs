@@ -39,6 +39,28 @@ fn a_member_that_stands_twice_is_refused_wherever_it_is() {
 }
 
 #[test]
+fn a_member_that_stands_twice_is_refused_however_many_there_are() {
+    let name = |n: usize, escaped: bool| {
+        let m = if escaped { "\\u006d" } else { "m" };
+        format!("\"{m}{n}\":0")
+    };
+    let object_of = |members: &[String]| {
+        let text = format!("{{{}}}", members.join(","));
+        object::<One>(text.as_bytes()).is_ok()
+    };
+    for escaped in [false, true] {
+        let members: Vec<_> = (0..40).map(|n| name(n, escaped && n % 3 == 0)).collect();
+        assert!(object_of(&members));
+        for n in 0..40 {
+            for again in [false, true] {
+                let twice = [&members[..], &[name(n, again)]].concat();
+                assert!(!object_of(&twice), "{n}");
+            }
+        }
+    }
+}
+
+#[test]
 fn nesting_ends_at_the_limit() {
     let nested = |depth: usize| {
         format!(

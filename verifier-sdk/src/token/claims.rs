@@ -81,7 +81,7 @@ impl Claims<'_> {
         if issuer.0 != expected.issuer {
             return Err(Reason::Issuer);
         }
-        if !audience.0.iter().any(|name| name.0 == expected.audience) {
+        if !audience.holds(&expected.audience) {
             return Err(Reason::Audience);
         }
         let lifetime = token.expires_at.since(token.issued_at);
@@ -163,7 +163,19 @@ impl<'de> Deserialize<'de> for Roles {
 }
 
 /// One name, or a list of them (RFC 7519, section 4.1.3).
-struct Audience<'a>(Vec<Text<'a>>);
+enum Audience<'a> {
+    One(Text<'a>),
+    Many(Vec<Text<'a>>),
+}
+
+impl Audience<'_> {
+    fn holds(&self, audience: &str) -> bool {
+        match self {
+            Self::One(name) => name.0 == audience,
+            Self::Many(names) => names.iter().any(|name| name.0 == audience),
+        }
+    }
+}
 
 impl<'de> Deserialize<'de> for Audience<'de> {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
@@ -174,10 +186,10 @@ impl<'de> Deserialize<'de> for Audience<'de> {
                 f.write_str("an audience or a list of them")
             }
             fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Audience<'de>, E> {
-                Ok(Audience(vec![Text(name.into())]))
+                Ok(Audience::One(Text(name.into())))
             }
             fn visit_str<E>(self, name: &str) -> Result<Audience<'de>, E> {
-                Ok(Audience(vec![Text(name.to_owned().into())]))
+                Ok(Audience::One(Text(name.to_owned().into())))
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Audience<'de>, A::Error> {
                 let mut names = Vec::new();
@@ -187,7 +199,7 @@ impl<'de> Deserialize<'de> for Audience<'de> {
                     }
                     names.push(name);
                 }
-                Ok(Audience(names))
+                Ok(Audience::Many(names))
             }
         }
         json.deserialize_any(OneOrMany)
