@@ -35,8 +35,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
 
-/// Pages that wait to be taken. A transport that is quicker waits.
-pub(crate) const PAGES_WAITING: usize = 256;
+/// Pages that wait to be taken. A transport that is quicker waits. A full one has 100 KB.
+pub(crate) const PAGES_WAITING: usize = 64;
 
 /// How far the feed has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

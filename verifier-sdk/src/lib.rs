@@ -21,11 +21,14 @@
 //! | `verifier`, `builder` | the way in, and its settings |
 //! | `shared` | the judgement on one token: what verifying threads share, and nothing that waits |
 //! | `published` | the proof and the floor, and the order of memory that makes them safe |
-//! | `cutoffs`, `keys`, `cache` | who was revoked; the issuer's keys; tokens that were verified before |
+//! | `cutoffs`, `revoked_set` | who was revoked, and the table under it |
+//! | `keys`, `cache` | the issuer's keys; tokens that were verified before |
+//! | `keyed` | the hash of both tables |
 //! | `feed` | following the session service's pages, with a map of its own |
 //! | `service` | the session service over HTTP |
 //! | `ended`, `waiters` | waiting for the end of a session |
 //! | `report` | telling the session service what was applied |
+//! | `bench` | parts of the inside, for benchmarks alone |
 //!
 //! The rules by which pages make a verifier fresh are not here but in `revocation_events::view`,
 //! where the session service's own tests can search them too. To add a transport for pages: a task
@@ -48,12 +51,14 @@ pub mod duration;
 mod ended;
 pub mod error;
 mod feed;
+mod keyed;
 mod keys;
 pub mod problem;
 pub mod protect;
 mod published;
 mod report;
 pub mod request;
+mod revoked_set;
 mod service;
 mod session;
 mod shared;

@@ -2,6 +2,7 @@
 
 use super::Progress;
 use crate::keys::ReadNumber;
+use crate::revoked_set::Expired;
 use crate::shared::Shared;
 use crate::trouble::Trouble;
 use crate::waiters::Waiters;
@@ -212,7 +213,7 @@ impl Follower {
 
 /// What is no longer needed. Freeing it may take a while: drop it where nobody waits.
 pub(crate) type Litter = (
-    Option<crate::cutoffs::Bucket>,
+    Option<Expired>,
     Option<crate::cache::Generation>,
 );
 

@@ -104,6 +104,9 @@ impl Feed {
                 }
                 _ = house.tick() => {
                     let litter = self.follower.keep_house(self.clock.now());
+                    if let Some(expired) = &litter.0 {
+                        tracing::debug!(cutoffs = expired.len(), "cut-offs have expired");
+                    }
                     if litter.0.is_some() || litter.1.is_some() {
                         drop(tokio::task::spawn_blocking(move || drop(litter)));
                     }
