@@ -1,10 +1,11 @@
 //! The issuer's public keys, as far as this verifier knows them, and what it has asked for.
 
+use arc_swap::{ArcSwap, Guard};
 use ed25519_dalek::VerifyingKey;
 use revocation_events::jwk::KeySet;
 use revocation_events::{KeyId, Now};
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -31,8 +32,7 @@ pub(crate) enum KeyState {
 /// The key set in force and the reads that were asked for.
 #[derive(Default)]
 pub(crate) struct Keys {
-    /// Held to copy a key out or to exchange the set, never across I/O.
-    known: RwLock<Arc<Known>>,
+    known: ArcSwap<Known>,
     unknown: Mutex<Unknown>,
     wanted: Notify,
 }
@@ -86,11 +86,8 @@ impl Keys {
         self.known().set.get(kid).copied()
     }
 
-    fn known(&self) -> Arc<Known> {
-        self.known
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    fn known(&self) -> Guard<Arc<Known>> {
+        self.known.load()
     }
 
     /// Whether a set was ever taken and not dropped since.
@@ -101,7 +98,7 @@ impl Keys {
     fn change(&self, change: impl FnOnce(&mut Known)) {
         let mut known = Known::clone(&self.known());
         change(&mut known);
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
+        self.known.store(Arc::new(known));
     }
 
     /// Exchanges the set. True where the keys are others than before.
