@@ -39,7 +39,7 @@ impl Judge {
         let clock = Clock::new();
         let now = clock.now();
         let shared = Shared {
-            cache: Cache::new(cache_bytes, expected.max_lifetime),
+            cache: Cache::new(cache_bytes),
             expected,
             max_staleness: A_DAY,
             on_stale: OnStale::Refuse,
@@ -75,7 +75,7 @@ impl Judge {
 
     /// What the feed does now and then.
     pub fn keep_house(&self) {
-        drop(self.shared.cache.take_out(self.now().monotonic));
+        self.shared.cache.sweep(self.now().wall);
     }
 
     /// The clocks, as each verdict reads them.

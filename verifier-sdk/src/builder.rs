@@ -172,8 +172,10 @@ impl Builder {
         self
     }
 
-    /// The memory for tokens that were verified before, in bytes: 64 MiB by default, about 60,000
-    /// tokens. 0 verifies each token anew.
+    /// The memory for tokens that were verified before, in bytes: 64 MiB by default, of all threads
+    /// together. Half of it holds what any thread has verified, about 30,000 tokens; the other half is
+    /// shared out among the threads, for what each of them sees most, and spares them to look among the
+    /// others'. 0 verifies each token anew.
     pub fn cache_bytes(mut self, bytes: usize) -> Self {
         self.cache_bytes = bytes;
         self

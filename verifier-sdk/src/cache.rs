@@ -2,300 +2,238 @@
 //!
 //! A token is found by its whole text. What the entry says is that the signature and the claims
 //! were right and that, at some generation of the [cut-offs](crate::cutoffs), the token was alive;
-//! the caller compares the rest in each call. New entries go to the younger of two generations;
-//! when that is half of the budget, or a token's lifetime old, the older one is dropped whole.
+//! the caller compares the rest in each call.
+//!
+//! ```text
+//!  a thread's own table ──► a shared table, in shards ──► the signature
+//!  (no lock, no counter     (a shard is locked while an
+//!   that others touch)       entry is copied)
+//! ```
+//!
+//! Each thread that verifies has a table, and in it a counter of its own for each token's session: so
+//! one hot token on many threads is no place where they meet. What one thread has verified the others
+//! find in the shared table, and copy what little is theirs alone. Half of the memory is for the shared
+//! table, for a token that is not there costs a signature. The other half is for twice as many threads
+//! as the machine has processors, in equal parts; threads beyond these go to the shared table each time.
+//! What two tables share is counted in both.
+//!
+//! Only what was verified enters. Which entries make room for others is written in [`slab`]; those of
+//! dead tokens leave the shared table [now and then](Cache::sweep), and a thread's own when others need
+//! their place.
 
+mod slab;
+#[cfg(test)]
+mod tests;
+
+use crate::keyed::Keyed;
 use crate::session::Session;
-use crate::token::AccessToken;
-use papaya::{Equivalent, HashMap};
-use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{PoisonError, RwLock};
-use std::time::Duration;
+use revocation_events::{Position, UnixMillis};
+use slab::Slab;
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::available_parallelism;
+use thread_local::ThreadLocal;
 
-/// What an entry takes beside its texts: the two structures, the table's slots, and what the
-/// allocator adds to seven blocks.
-const OVERHEAD: usize = size_of::<Entry>() + size_of::<AccessToken>() + 256;
+/// What an entry takes beside its text and its session: its slots in a table and in the index, and
+/// what the allocator adds.
+const OVERHEAD: usize = size_of::<Option<Entry>>() + 48;
+
+/// Of the shared table. Threads meet there only for tokens that one of them does not know.
+const SHARDS: usize = 16;
+
+/// Entries that are looked at in each shard whenever somebody [sweeps](Cache::sweep).
+const SWEPT: usize = 512;
 
 /// A bounded set of verified tokens.
 pub(crate) struct Cache {
-    /// Written only to exchange generations; never held across I/O.
-    generations: RwLock<Generations>,
-    /// Bytes, for both generations.
-    budget: usize,
-    lifetime: Duration,
+    hash: Keyed,
+    shared: Box<[Mutex<Slab>]>,
+    /// For each shard, in bytes.
+    shard_bytes: usize,
+    own: ThreadLocal<Own>,
+    /// For each thread's table, in bytes.
+    own_bytes: usize,
+    /// How many threads may have a table.
+    most_tables: usize,
+    /// How many threads have asked for one. One that has ended leaves its place to the next that begins.
+    threads: AtomicUsize,
 }
 
-#[derive(Default)]
-struct Generations {
-    young: Generation,
-    old: Generation,
-    since: Duration,
-}
+/// The table of one thread, if it may have one, with no other's on the same line of memory.
+#[repr(align(128))]
+struct Own(Option<RefCell<Slab>>);
 
-/// Entries that are dropped together.
-#[derive(Default)]
-pub(crate) struct Generation {
-    entries: HashMap<Text, Entry>,
-    bytes: AtomicUsize,
-}
-
-/// A verified token.
+/// A verified token. What is looked at in each call is here and not in the session, so that a hit
+/// touches one line of memory beside the text.
+#[repr(align(64))]
 pub(crate) struct Entry {
+    text: Arc<str>,
     session: Session,
-    key: [u8; 32],
-    checked: AtomicU64,
+    /// The generation of the cut-offs at which it was alive, loaded before they were looked up.
+    pub(crate) checked: u64,
+    pub(crate) position: Position,
+    pub(crate) dies_at: UnixMillis,
+    hash: u64,
+    /// The generation of the keys at which its key was good, loaded before that was looked up.
+    pub(crate) keys: u32,
+    size: u16,
+    /// Found since the hand was last there.
+    used: bool,
 }
 
 impl Entry {
-    /// `checked` is the generation of the cut-offs, loaded before they were looked up.
-    pub(crate) fn new(session: Session, key: [u8; 32], checked: u64) -> Self {
-        Self {
-            session,
-            key,
-            checked: AtomicU64::new(checked),
-        }
-    }
-
-    pub(crate) fn session(&self) -> &Session {
+    pub(crate) const fn session(&self) -> &Session {
         &self.session
     }
 
-    /// The key that signed it.
-    pub(crate) fn key(&self) -> &[u8; 32] {
-        &self.key
-    }
-
-    pub(crate) fn was_checked_at(&self, generation: u64) -> bool {
-        self.checked.load(Ordering::Acquire) == generation
-    }
-
-    /// In bytes, with the text that it is found by.
-    fn size(&self, text: &str) -> usize {
-        let token = self.session.token();
-        let roles: usize = token
-            .roles()
-            .iter()
-            .map(|role| size_of::<String>() + role.len())
-            .sum();
-        OVERHEAD + text.len() + token.jti().len() + token.kid().as_str().len() + roles
-    }
-
-    /// It was alive at this later generation too.
-    pub(crate) fn stamp(&self, generation: u64) {
-        // Two threads may stamp at once, the later generation first: that costs a look-up.
-        self.checked.store(generation, Ordering::Release);
+    /// For another table: with a counter of its own for its session.
+    fn copy(&self) -> Self {
+        Self {
+            text: Arc::clone(&self.text),
+            session: self.session.apart(),
+            used: false,
+            ..*self
+        }
     }
 }
 
 impl Cache {
-    /// At most `budget` bytes, for tokens that live at most `lifetime`.
-    pub(crate) fn new(budget: usize, lifetime: Duration) -> Self {
+    /// At most `budget` bytes.
+    pub(crate) fn new(budget: usize) -> Self {
+        let threads = available_parallelism().map_or(1, usize::from);
+        let (shared, most_tables) = (budget / 2, 2 * threads);
+        Self::of(
+            shared / SHARDS,
+            (budget - shared) / most_tables,
+            most_tables,
+        )
+    }
+
+    /// A table of so many bytes in each shard and for each of so many threads.
+    fn of(shard_bytes: usize, own_bytes: usize, most_tables: usize) -> Self {
+        let shards = (0..SHARDS).map(|_| Mutex::new(Slab::new(shard_bytes)));
         Self {
-            generations: RwLock::default(),
-            budget,
-            lifetime,
+            hash: Keyed::default(),
+            shared: shards.collect(),
+            shard_bytes,
+            own: ThreadLocal::new(),
+            own_bytes,
+            most_tables,
+            threads: AtomicUsize::new(0),
         }
     }
 
-    /// Gives the entry of this very text to `judge`. Without a hit, `None`.
-    pub(crate) fn find<T>(&self, text: &str, judge: impl FnOnce(&Entry) -> T) -> Option<T> {
-        let generations = self
-            .generations
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        let [young, old] = [&generations.young, &generations.old].map(|g| g.entries.pin());
-        young
-            .get(&Wanted(text))
-            .or_else(|| old.get(&Wanted(text)))
-            .map(judge)
+    /// Gives the entry of this very text to `judge`, and forgets it where the answer is `None`. `judge`
+    /// may be called under a lock, and must not call back.
+    pub(crate) fn find<T>(&self, text: &str, judge: impl Fn(&mut Entry) -> Option<T>) -> Option<T> {
+        let hash = self.hash(text)?;
+        let verdict = if let Some(own) = self.own()
+            && let Some(entry) = own.borrow_mut().find(hash, text)
+        {
+            judge(entry)
+        } else {
+            self.find_shared(hash, text, judge)?
+        };
+        if verdict.is_none() {
+            self.remove(text);
+        }
+        verdict
     }
 
-    /// Keeps a token, unless the younger generation is full until its
-    /// [exchange](Self::take_out).
-    pub(crate) fn insert(&self, text: &str, entry: Entry) {
-        let generations = self
-            .generations
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        let young = &generations.young;
-        let size = entry.size(text);
-        if young.bytes.fetch_add(size, Ordering::Relaxed) + size > self.budget / 2 {
-            young.bytes.fetch_sub(size, Ordering::Relaxed);
+    /// As [`find`](Self::find), where this thread does not know the token. The outer `None` says that
+    /// nobody does.
+    #[inline(never)]
+    fn find_shared<T>(
+        &self,
+        hash: u64,
+        text: &str,
+        judge: impl Fn(&mut Entry) -> Option<T>,
+    ) -> Option<Option<T>> {
+        let mut shard = self.shard(hash);
+        let entry = shard.find(hash, text)?;
+        let Some(own) = self.own() else {
+            return Some(judge(entry));
+        };
+        let mut copy = entry.copy();
+        drop(shard);
+        let verdict = judge(&mut copy);
+        if verdict.is_some() {
+            own.borrow_mut().insert(copy);
+        }
+        Some(verdict)
+    }
+
+    /// Keeps a token that was alive at those generations of the cut-offs and of the keys.
+    pub(crate) fn insert(&self, text: &str, session: &Session, (checked, keys): (u64, u32)) {
+        let size = OVERHEAD + text.len() + session.size();
+        let (Some(hash), Ok(entry_size)) = (self.hash(text), u16::try_from(size)) else {
+            return;
+        };
+        if size > self.shard_bytes {
             return;
         }
-        if young
-            .entries
-            .pin()
-            .insert(Text(text.into()), entry)
-            .is_some()
-        {
-            young.bytes.fetch_sub(size, Ordering::Relaxed);
+        let token = session.token();
+        let entry = Entry {
+            text: text.into(),
+            session: session.clone(),
+            checked,
+            position: token.position(),
+            dies_at: token.dies_at(),
+            hash,
+            keys,
+            size: entry_size,
+            used: false,
+        };
+        self.shard(hash).insert(entry.copy());
+        if let Some(own) = self.own() {
+            own.borrow_mut().insert(entry);
         }
     }
 
-    /// Forgets a token.
+    /// Forgets a token, in this thread and where others would find it.
     pub(crate) fn remove(&self, text: &str) {
-        let generations = self
-            .generations
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        for generation in [&generations.young, &generations.old] {
-            if generation.entries.pin().remove(&Wanted(text)).is_some() {
-                generation
-                    .bytes
-                    .fetch_sub(text.len() + OVERHEAD, Ordering::Relaxed);
-            }
+        let Some(hash) = self.hash(text) else {
+            return;
+        };
+        self.shard(hash).remove(hash, text);
+        if let Some(own) = self.own() {
+            own.borrow_mut().remove(hash, text);
         }
     }
 
-    /// Takes out the older generation where the younger is nearly full, or so old that nothing in
-    /// the older can still be alive. Call it now and then, and drop what it gives where nobody
-    /// waits.
-    pub(crate) fn take_out(&self, now: Duration) -> Option<Generation> {
-        let mut generations = self
-            .generations
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        let nearly_full = generations.young.bytes.load(Ordering::Relaxed) > self.budget * 3 / 8;
-        if !nearly_full && now.saturating_sub(generations.since) < self.lifetime {
+    /// Drops some entries of dead tokens from the shared table. Call it now and then.
+    pub(crate) fn sweep(&self, now: UnixMillis) {
+        for shard in &self.shared {
+            lock(shard).sweep(SWEPT, now);
+        }
+    }
+
+    /// This thread's table, if it may have one.
+    fn own(&self) -> Option<&RefCell<Slab>> {
+        let new = || {
+            let before = self.threads.fetch_add(1, Ordering::Relaxed);
+            let may = before < self.most_tables;
+            Own(may.then(|| RefCell::new(Slab::new(self.own_bytes))))
+        };
+        self.own.get_or(new).0.as_ref()
+    }
+
+    fn shard(&self, hash: u64) -> MutexGuard<'_, Slab> {
+        lock(&self.shared[(hash >> 32) as usize % SHARDS])
+    }
+
+    /// The end of a token is the end of its signature, as random as a hash of the whole. A stranger
+    /// cannot fill a table with texts of one end: only tokens whose signature is right are inserted.
+    fn hash(&self, text: &str) -> Option<u64> {
+        let [start, end] = text.as_bytes().last_chunk::<16>()?.as_chunks::<8>().0 else {
             return None;
-        }
-        generations.since = now;
-        let young = std::mem::take(&mut generations.young);
-        Some(std::mem::replace(&mut generations.old, young))
+        };
+        let halves = [start, end].map(|half| u64::from_le_bytes(*half));
+        Some(self.hash.of(halves, 0))
     }
 }
 
-/// The whole text of a token.
-struct Text(Box<str>);
-
-/// The text that is looked for, without a copy.
-struct Wanted<'a>(&'a str);
-
-/// The end of a token is the end of its signature, as random as a hash of the whole. A stranger
-/// cannot fill the map with texts of one end: only tokens whose signature is right are inserted.
-fn hash_tail<H: Hasher>(text: &str, state: &mut H) {
-    let bytes = text.as_bytes();
-    state.write(&bytes[bytes.len().saturating_sub(16)..]);
-}
-
-impl Hash for Text {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        hash_tail(&self.0, state);
-    }
-}
-
-impl PartialEq for Text {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
-}
-
-impl Eq for Text {}
-
-impl Hash for Wanted<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        hash_tail(self.0, state);
-    }
-}
-
-impl Equivalent<Text> for Wanted<'_> {
-    fn equivalent(&self, text: &Text) -> bool {
-        *self.0 == *text.0
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testkit::{Kit, at, token};
-
-    const HOUR: Duration = Duration::from_secs(3600);
-
-    /// Tokens of one length, each a session of its own, verified.
-    fn verified(count: u128) -> Vec<(String, Session)> {
-        let kit = Kit::fresh();
-        (100..100 + count)
-            .map(|n| {
-                let text = token(n, 10);
-                let session = kit.verify(&text, at(0)).unwrap();
-                (text, session)
-            })
-            .collect()
-    }
-
-    fn insert(cache: &Cache, (text, session): &(String, Session)) {
-        cache.insert(text, Entry::new(session.clone(), [0; 32], 0));
-    }
-
-    fn has(cache: &Cache, text: &str) -> bool {
-        cache.find(text, |_| ()).is_some()
-    }
-
-    #[test]
-    fn only_the_whole_text_is_a_hit() {
-        let cache = Cache::new(1 << 20, HOUR);
-        let all = verified(1);
-        let (text, session) = &all[0];
-        insert(&cache, &all[0]);
-        let found = cache.find(text, |entry| entry.session().clone());
-        assert_eq!(found.as_ref(), Some(session));
-        for other in [
-            &text[1..],
-            &format!("x{text}"),
-            &text.replacen('e', "f", 1),
-            "",
-            "x",
-        ] {
-            assert!(!has(&cache, other), "{other}");
-        }
-        cache.remove(text);
-        assert!(!has(&cache, text));
-    }
-
-    #[test]
-    fn memory_stays_within_the_budget() {
-        let all = verified(200);
-        let size = Entry::new(all[0].1.clone(), [0; 32], 0).size(&all[0].0);
-        // Room for ten in each generation.
-        let cache = Cache::new(size * 20 + size, HOUR);
-        for token in &all {
-            insert(&cache, token);
-            insert(&cache, token);
-            cache.take_out(Duration::ZERO);
-            let kept = all.iter().filter(|(text, _)| has(&cache, text)).count();
-            assert!(kept <= 20, "{kept}");
-        }
-        assert!(has(&cache, &all[199].0), "new ones find a place");
-        assert!(!has(&cache, &all[0].0), "old ones lose it");
-    }
-
-    #[test]
-    fn without_an_exchange_a_full_generation_takes_no_more() {
-        let all = verified(30);
-        let size = Entry::new(all[0].1.clone(), [0; 32], 0).size(&all[0].0);
-        let cache = Cache::new(size * 20 + size, HOUR);
-        all.iter().for_each(|token| insert(&cache, token));
-        let kept = all.iter().filter(|(text, _)| has(&cache, text)).count();
-        assert_eq!(kept, 10);
-    }
-
-    #[test]
-    fn a_generation_outlives_no_token_by_more_than_a_lifetime() {
-        let cache = Cache::new(1 << 20, HOUR);
-        let all = verified(1);
-        insert(&cache, &all[0]);
-        assert!(cache.take_out(HOUR - Duration::from_secs(1)).is_none());
-        assert!(cache.take_out(HOUR).is_some() && has(&cache, &all[0].0));
-        assert!(cache.take_out(2 * HOUR).is_some() && !has(&cache, &all[0].0));
-    }
-
-    #[test]
-    fn a_budget_of_nothing_keeps_nothing() {
-        let cache = Cache::new(0, HOUR);
-        let all = verified(1);
-        insert(&cache, &all[0]);
-        assert!(!has(&cache, &all[0].0));
-    }
+fn lock(shard: &Mutex<Slab>) -> MutexGuard<'_, Slab> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,6 +5,7 @@ use ed25519_dalek::VerifyingKey;
 use revocation_events::jwk::KeySet;
 use revocation_events::{KeyId, Now};
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -33,6 +34,8 @@ pub(crate) enum KeyState {
 #[derive(Default)]
 pub(crate) struct Keys {
     known: ArcSwap<Known>,
+    /// Counts the exchanges of what is known.
+    generation: AtomicU32,
     unknown: Mutex<Unknown>,
     wanted: Notify,
 }
@@ -90,6 +93,12 @@ impl Keys {
         self.known.load()
     }
 
+    /// A reader that loads it *before* it looks a key up knows that the answer holds until the number
+    /// changes.
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation.load(Ordering::Acquire)
+    }
+
     /// Whether a set was ever taken and not dropped since.
     pub(crate) fn is_empty(&self) -> bool {
         self.known().came.is_none()
@@ -99,6 +108,7 @@ impl Keys {
         let mut known = Known::clone(&self.known());
         change(&mut known);
         self.known.store(Arc::new(known));
+        self.generation.fetch_add(1, Ordering::Release);
     }
 
     /// Exchanges the set. True where the keys are others than before.

@@ -5,7 +5,7 @@ use crate::counts::Counters;
 use crate::cutoffs::Cutoffs;
 use crate::error::{Error, Reason};
 use crate::keys::{KeyState, Keys};
-use crate::published::Published;
+use crate::published::{Published, Seen};
 use crate::session::Session;
 use crate::token::{AccessToken, Expected};
 use revocation_events::view::Freshness;
@@ -51,6 +51,13 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
 }
 
+/// A token that no cut-off kills, and what is left to compare.
+struct Alive {
+    session: Session,
+    position: Position,
+    dies_at: UnixMillis,
+}
+
 /// Why no session was found for a text.
 enum NotFound {
     Refused(Reason),
@@ -85,6 +92,29 @@ impl Shared {
         let found = self.find(text, || Some(now().wall));
         let floor = self.published.floor();
         let now = now();
+        match found {
+            // Nearly every call ends here.
+            Ok(alive)
+                if self.published.is_fresh(seen, now, self.max_staleness)
+                    && alive.position >= floor
+                    && now.wall < alive.dies_at =>
+            {
+                Ok(alive.session)
+            }
+            found => self.weigh(text, found, floor, policy, (seen, now)),
+        }
+    }
+
+    /// The rest of [`judge`](Self::judge).
+    #[inline(never)]
+    fn weigh(
+        &self,
+        text: &str,
+        found: Result<Alive, NotFound>,
+        floor: Position,
+        policy: OnStale,
+        (seen, now): (Seen, Now),
+    ) -> Result<Session, Error> {
         let freshness = self.published.freshness(seen, now, self.max_staleness);
         if freshness.is_fresh() {
             return self.conclude(text, found, floor, now);
@@ -106,34 +136,35 @@ impl Shared {
     /// that asks the session service about the rest. Not counted.
     pub(crate) fn verify_at_any_time(&self, text: &str, now: Now) -> Result<Session, Error> {
         let found = self.find(text, || None);
-        self.settle(found, self.published.floor(), now)
+        let alive = self.settle(found, self.published.floor(), now)?;
+        Ok(alive.session)
     }
 
     fn conclude(
         &self,
         text: &str,
-        found: Result<Session, NotFound>,
+        found: Result<Alive, NotFound>,
         floor: Position,
         now: Now,
     ) -> Result<Session, Error> {
-        let session = self.settle(found, floor, now)?;
-        if session.token().is_expired(now.wall) {
+        let alive = self.settle(found, floor, now)?;
+        if now.wall >= alive.dies_at {
             self.cache.remove(text);
             return Err(Reason::Expired.into());
         }
-        Ok(session)
+        Ok(alive.session)
     }
 
     /// All but the time.
     fn settle(
         &self,
-        found: Result<Session, NotFound>,
+        found: Result<Alive, NotFound>,
         floor: Position,
         now: Now,
-    ) -> Result<Session, Error> {
+    ) -> Result<Alive, Error> {
         match found {
-            Ok(session) if session.position() < floor => Err(Reason::BelowFloor.into()),
-            Ok(session) => Ok(session),
+            Ok(alive) if alive.position < floor => Err(Reason::BelowFloor.into()),
+            Ok(alive) => Ok(alive),
             Err(NotFound::Refused(reason)) => Err(reason.into()),
             Err(NotFound::UnknownKey(kid)) if self.keys.is_absent(&kid, now.monotonic) => {
                 Err(Reason::UnknownKey.into())
@@ -148,43 +179,67 @@ impl Shared {
         self.published.freshness(seen, now, self.max_staleness)
     }
 
-    /// The session of a token that no cut-off kills. `at` says at which time its times must be
-    /// right; without one they are not looked at.
-    fn find(
-        &self,
-        text: &str,
-        at: impl FnOnce() -> Option<UnixMillis>,
-    ) -> Result<Session, NotFound> {
+    /// A token that no cut-off kills. `at` says at which time its times must be right; without one
+    /// they are not looked at.
+    fn find(&self, text: &str, at: impl FnOnce() -> Option<UnixMillis>) -> Result<Alive, NotFound> {
         let generation = self.cutoffs.generation();
         let cached = self.cache.find(text, |entry| {
-            if !entry.was_checked_at(generation) {
-                self.check_again(entry).then(|| entry.stamp(generation))?;
+            if entry.checked != generation {
+                self.check_again(entry)?;
+                entry.checked = generation;
             }
-            Some(entry.session().clone())
+            Some(Alive {
+                session: entry.session().clone(),
+                position: entry.position,
+                dies_at: entry.dies_at,
+            })
         });
         match cached {
-            Some(Some(session)) => return Ok(session),
-            Some(None) => self.cache.remove(text),
-            None => {}
+            Some(alive) => Ok(alive),
+            None => self.find_out(text, at(), generation),
         }
-        let at = at();
+    }
+
+    /// Whether a token that was alive at an earlier generation still is.
+    #[inline(never)]
+    fn check_again(&self, entry: &mut Entry) -> Option<()> {
+        let session = entry.session();
+        self.cutoffs
+            .check(session.session_id(), session.user_id(), entry.position)
+            .ok()?;
+        let keys = self.keys.generation();
+        if entry.keys != keys {
+            let is_live = self.keys.is_live(session.token().kid(), session.key());
+            is_live.then_some(())?;
+            entry.keys = keys;
+        }
+        Some(())
+    }
+
+    /// As [`find`](Self::find), for a token that was not seen before.
+    #[inline(never)]
+    fn find_out(
+        &self,
+        text: &str,
+        at: Option<UnixMillis>,
+        generation: u64,
+    ) -> Result<Alive, NotFound> {
+        let keys = self.keys.generation();
         let (token, key) = self.decode(text, at)?;
         self.cutoffs
             .check(token.session_id(), token.user_id(), token.position())
             .map_err(NotFound::Refused)?;
-        let session = Session::new(token);
+        let (position, dies_at) = (token.position(), token.dies_at());
+        let session = Session::new(token, key);
         // Whoever is found in the cache was in time once, and is only asked whether it still is.
-        if at.is_some() {
-            self.cache
-                .insert(text, Entry::new(session.clone(), key, generation));
+        if at.is_some() && position >= self.published.floor() {
+            self.cache.insert(text, &session, (generation, keys));
         }
-        Ok(session)
-    }
-
-    /// Whether a token that was alive at an earlier generation still is.
-    fn check_again(&self, entry: &Entry) -> bool {
-        let token = entry.session().token();
-        self.keys.is_live(token.kid(), entry.key()) && self.revocation(entry.session()).is_none()
+        Ok(Alive {
+            session,
+            position,
+            dies_at,
+        })
     }
 
     /// The cut-off that kills a session's token, if there is one.
@@ -207,10 +262,7 @@ impl Shared {
                 KeyState::Revoked | KeyState::Unknown => None,
             }
         };
-        let decoded = match at {
-            Some(now) => AccessToken::decode(text, &self.expected, now, key),
-            None => AccessToken::decode_at_any_time(text, &self.expected, key),
-        };
+        let decoded = AccessToken::read(text, &self.expected, at, key);
         match (decoded, asked) {
             (Ok(token), Some((_, KeyState::Live(key)))) => Ok((token, key.to_bytes())),
             (_, Some((_, KeyState::Revoked))) => Err(NotFound::Refused(Reason::KeyRevoked)),

@@ -112,7 +112,7 @@ impl Kit {
             published: Published::default(),
             cutoffs: Cutoffs::default(),
             keys: Keys::default(),
-            cache: Cache::new(1024 * 1024, Duration::from_secs(900)),
+            cache: Cache::new(1024 * 1024),
             counters: Counters::default(),
         });
         let waiters = Arc::new(Waiters::new());

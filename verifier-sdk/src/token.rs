@@ -113,16 +113,9 @@ impl AccessToken {
         Self::read(text, expected, Some(now), key)
     }
 
-    /// As [`decode`](Self::decode), for whoever has no clock to trust: good now, before or later.
-    pub(crate) fn decode_at_any_time(
-        text: &str,
-        expected: &Expected,
-        key: impl FnOnce(&KeyId) -> Option<VerifyingKey>,
-    ) -> Result<Self, Reason> {
-        Self::read(text, expected, None, key)
-    }
-
-    fn read(
+    /// As [`decode`](Self::decode). Without `now`, for whoever has no clock to trust: good now, before
+    /// or later.
+    pub(crate) fn read(
         text: &str,
         expected: &Expected,
         now: Option<UnixMillis>,
@@ -140,7 +133,12 @@ impl AccessToken {
     /// Whether `exp` and the [leeway](LEEWAY) have passed.
     #[must_use]
     pub fn is_expired(&self, now: UnixMillis) -> bool {
-        now >= self.expires_at.plus(LEEWAY)
+        now >= self.dies_at()
+    }
+
+    /// `exp` and the [leeway](LEEWAY).
+    pub(crate) fn dies_at(&self) -> UnixMillis {
+        self.expires_at.plus(LEEWAY)
     }
 
     /// Whose token it is: `sub`.

@@ -92,7 +92,7 @@ impl Verifier {
         let clock = Clock::new();
         let service = settings.service;
         let shared = Arc::new(Shared {
-            cache: Cache::new(settings.cache_bytes, settings.expected.max_lifetime),
+            cache: Cache::new(settings.cache_bytes),
             expected: settings.expected,
             max_staleness: settings.max_staleness,
             on_stale: settings.on_stale,

@@ -150,8 +150,9 @@ impl Follower {
         self.show(now);
     }
 
-    /// What must be done now and then: call it a few times in each `max_staleness`.
-    pub(crate) fn keep_house(&mut self, now: Now) -> Litter {
+    /// What must be done now and then: call it a few times in each `max_staleness`. Freeing what it
+    /// gives may take a while: drop it where nobody waits.
+    pub(crate) fn keep_house(&mut self, now: Now) -> Option<Expired> {
         if self.shared.keys.drop_outdated(now) {
             self.trouble
                 .is(&"the key set could not be read for a day, and was dropped");
@@ -165,11 +166,9 @@ impl Follower {
         if lost {
             self.trouble.goes_on();
         }
+        self.shared.cache.sweep(now.wall);
         // The floor was shown long ago.
-        (
-            self.shared.cutoffs.take_out(self.shared.published.floor()),
-            self.shared.cache.take_out(now.monotonic),
-        )
+        self.shared.cutoffs.take_out(self.shared.published.floor())
     }
 
     /// Shows what the view knows: see [`Published`](crate::published) for the order.
@@ -210,12 +209,6 @@ impl Follower {
             .send_if_modified(|progress| std::mem::replace(progress, came) != came);
     }
 }
-
-/// What is no longer needed. Freeing it may take a while: drop it where nobody waits.
-pub(crate) type Litter = (
-    Option<Expired>,
-    Option<crate::cache::Generation>,
-);
 
 #[cfg(test)]
 mod tests;

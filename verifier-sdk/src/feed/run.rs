@@ -103,12 +103,9 @@ impl Feed {
                     not_before = Instant::now() + RESTART_AFTER;
                 }
                 _ = house.tick() => {
-                    let litter = self.follower.keep_house(self.clock.now());
-                    if let Some(expired) = &litter.0 {
+                    if let Some(expired) = self.follower.keep_house(self.clock.now()) {
                         tracing::debug!(cutoffs = expired.len(), "cut-offs have expired");
-                    }
-                    if litter.0.is_some() || litter.1.is_some() {
-                        drop(tokio::task::spawn_blocking(move || drop(litter)));
+                        drop(tokio::task::spawn_blocking(move || drop(expired)));
                     }
                 }
             }

@@ -15,7 +15,7 @@ fn is_stale(kit: &Kit, text: &str, millis: u64) -> bool {
 }
 
 fn is_cached(kit: &Kit, text: &str) -> bool {
-    kit.shared.cache.find(text, |_| ()).is_some()
+    kit.shared.cache.find(text, |_| Some(())).is_some()
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn a_hit_looks_nothing_up_until_something_was_revoked() {
     let checked_at = |generation| {
         kit.shared
             .cache
-            .find(&token, |entry| entry.was_checked_at(generation))
+            .find(&token, |entry| Some(entry.checked == generation))
             .unwrap()
     };
     assert!(checked_at(generation));
@@ -128,6 +128,16 @@ fn a_refused_token_never_enters() {
     }
     assert!(kit.verify(&token_by(9, 3, 10), at(1)).is_err());
     assert!(!is_cached(&kit, &token_by(9, 3, 10)));
+}
+
+#[test]
+fn a_token_below_the_floor_never_enters() {
+    let mut kit = Kit::fresh();
+    kit.take(&page(1, 10, 20, 15, &[]), at(1)).unwrap();
+    assert_eq!(refused(&kit, &token(2, 14), 1), Some(Reason::BelowFloor));
+    assert!(!is_cached(&kit, &token(2, 14)));
+    assert!(kit.verify(&token(2, 15), at(1)).is_ok());
+    assert!(is_cached(&kit, &token(2, 15)));
 }
 
 #[test]
@@ -271,6 +281,15 @@ fn a_hit_allocates_nothing() {
     assert!(first.count_total > 0, "the measure measures");
     let hits = allocation_counter::measure(verify_all);
     assert_eq!(hits.count_total, 0);
+    // Another thread makes a table of its own once, and nothing after that.
+    std::thread::scope(|threads| {
+        let other = || {
+            verify_all();
+            let hits = allocation_counter::measure(verify_all);
+            assert_eq!(hits.count_total, 0);
+        };
+        threads.spawn(other).join().unwrap();
+    });
 }
 
 /// One feed, two threads that verify. Page n revokes session n and has the time n; so whoever has
