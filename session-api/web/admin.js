@@ -294,7 +294,7 @@ async function changed(user, disabled) {
 
 /** Who knows of it already. */
 function applied({ verifiers }) {
-  if (!verifiers) return "";
+  if (!verifiers) return "It is not known yet which verifiers have applied it.";
   const { live, applied } = verifiers;
   return live ? `${applied} of ${live} verifiers have applied it.` : "There is no verifier to apply it.";
 }

@@ -22,12 +22,15 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// What verifiers allow for clocks that differ, and what the stream keeps beyond that.
 const STREAM_SLACK: Duration = Duration::from_secs(5 + 120);
+
+/// How often it is looked at whether verifiers' reports can come.
+const LOOK_AT_BUS: Duration = Duration::from_millis(500);
 
 /// A service whose workers run.
 pub(super) struct Running {
@@ -54,19 +57,21 @@ pub(super) async fn start(
         id: Uuid::new_v4(),
         access_ttl: args.access_ttl,
     };
-    let fleet = Fleet::new(store.clone());
+    let fleet = Fleet::new(store.clone(), bus.is_some());
     let (mut workers, last_commit) = (JoinSet::new(), CancellationToken::new());
     let until_last_commit = |work: BoxFuture<'static, ()>| {
         let last_commit = last_commit.clone();
         async move { last_commit.run_until_cancelled(work).await.unwrap_or(()) }
     };
     let side = match &bus {
-        None => None,
+        None => {
+            workers.spawn(until_last_commit(hear_posts(fleet.clone()).boxed()));
+            None
+        }
         Some(bus) => {
             let feed = StatusFeed::subscribe(bus).await?;
-            workers.spawn(until_last_commit(
-                hear_statuses(feed, fleet.clone()).boxed(),
-            ));
+            let hearing = hear_statuses(feed, bus.clone(), fleet.clone());
+            workers.spawn(until_last_commit(hearing.boxed()));
             let settings = StreamSettings {
                 max_age: args.access_ttl + STREAM_SLACK,
                 replicas: bus_args.nats_replicas,
@@ -156,11 +161,28 @@ impl Running {
     }
 }
 
-async fn hear_statuses(mut feed: StatusFeed, fleet: Fleet) {
-    while let Some(reported) = feed.next().await {
-        match reported {
-            Ok(reported) => fleet.heard(reported.client, reported.status, Instant::now()),
-            Err(_) => fleet.heard_nonsense(),
+async fn hear_statuses(mut feed: StatusFeed, bus: Bus, fleet: Fleet) {
+    let (mut health, mut look) = (bus.health(), interval(LOOK_AT_BUS));
+    loop {
+        // The connection itself is asked: a change of it may go untold.
+        fleet.hears(bus.connected(), Instant::now());
+        tokio::select! {
+            reported = feed.next() => match reported {
+                Some(Ok(reported)) => fleet.heard(reported.client, reported.status, Instant::now()),
+                Some(Err(_)) => fleet.heard_nonsense(),
+                None => return,
+            },
+            Ok(()) = health.changed() => {}
+            _ = look.tick() => {}
         }
+    }
+}
+
+/// As long as this process lives, reports can be posted to it.
+async fn hear_posts(fleet: Fleet) {
+    let mut look = interval(LOOK_AT_BUS);
+    loop {
+        look.tick().await;
+        fleet.hears(true, Instant::now());
     }
 }

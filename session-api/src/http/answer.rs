@@ -162,7 +162,9 @@ pub(super) struct Revocation {
     /// Whether the bus has it. Where it is false the revocation stands, and goes out when the bus
     /// is back.
     published: bool,
-    /// With `Prefer: wait`: who checks tokens, and who of them knows of the revocation.
+    /// With `Prefer: wait`: who checks tokens, and who of them knows of the revocation. Absent where
+    /// that is not known: the service has just started, or is cut off from the bus, and nobody whom it
+    /// has heard of is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "fence::Verifiers")]
     verifiers: Option<fence::Verifiers>,
@@ -176,7 +178,7 @@ impl Revocation {
             revoked: ended.revoked,
             position: ended.position,
             published: ended.published,
-            verifiers,
+            verifiers: verifiers.flatten(),
         };
         (revocation, wait)
     }

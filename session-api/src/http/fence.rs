@@ -1,6 +1,7 @@
 //! `Prefer: wait` (RFC 7240, section 4.3) on calls that revoke: the answer waits for the verifiers.
 //!
-//! It speaks of the verifiers that this service has heard of, and says how many those are.
+//! It speaks of the verifiers that this service has heard of, and says how many those are. Where it
+//! has not listened for long enough to have heard of all, it never says that all have applied.
 
 use super::call::Call;
 use super::handler::Header;
@@ -24,7 +25,8 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 pub(super) const PREFER: Parameter<String> = Parameter::new(
     "Prefer",
     "`wait=<seconds>`, 30 at most (RFC 7240): the answer comes when every live verifier has \
-     applied the revocation, or after that time, and says in `verifiers` which have not.",
+     applied the revocation, or after that time, and says in `verifiers` which have not. Without \
+     `verifiers` it is not known, as in the first seconds of a service.",
 );
 
 pub(super) static APPLIED: Header = Header {
@@ -75,13 +77,20 @@ impl From<&Verifier> for Missing {
     }
 }
 
-impl From<Applied> for Verifiers {
-    fn from(Applied { live, missing }: Applied) -> Self {
-        Self {
+impl Verifiers {
+    /// None where it would look as if all had applied it, though somebody may be there who was not
+    /// heard.
+    fn of(applied: &Applied) -> Option<Self> {
+        let Applied {
             live,
+            missing,
+            whole,
+        } = applied;
+        (*whole || !missing.is_empty()).then(|| Self {
+            live: *live,
             applied: live - missing.len(),
             missing: missing.iter().map(|v| Missing::from(&**v)).collect(),
-        }
+        })
     }
 }
 
@@ -112,9 +121,10 @@ fn wait_of(preference: &str) -> Option<Duration> {
 /// Waits for the verifiers where the caller prefers that; for how long at most, and what came of it.
 ///
 /// The revocation stands whatever happens here: where the fleet cannot be looked up the answer says
-/// nothing of it. A service that stops waits no longer. Where too many wait already this one does
-/// not, and the preference that it applied was `wait=0`.
-pub(super) async fn wait(call: &Call, position: Position) -> Option<(Duration, Verifiers)> {
+/// nothing of it, nor where nobody is known to be missing but not all are known. A service that stops
+/// waits no longer. Where too many wait already this one does not, and the preference that it applied
+/// was `wait=0`.
+pub(super) async fn wait(call: &Call, position: Position) -> Option<(Duration, Option<Verifiers>)> {
     let fleet = &call.state.app.fleet;
     let preferred = preferred_wait(call)?;
     let place = fleet.place();
@@ -124,7 +134,7 @@ pub(super) async fn wait(call: &Call, position: Position) -> Option<(Duration, V
         () = call.state.stopping.cancelled() => fleet.fence(position, Instant::now()).await,
     };
     match applied {
-        Ok(applied) => Some((wait, applied.into())),
+        Ok(applied) => Some((wait, Verifiers::of(&applied))),
         Err(error) => {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,

@@ -2,6 +2,7 @@
 //!
 //! Reports come over NATS to every replica, or by HTTP to one, which stores them for the others.
 
+mod hearing;
 mod newest;
 #[cfg(test)]
 mod tests;
@@ -9,12 +10,13 @@ mod tests;
 pub(crate) use newest::Verifier;
 
 use crate::store::{self, Store};
+use hearing::Hearing;
 use newest::{ANYONE, MAX_STANDING};
 use revocation_events::Position;
 use revocation_events::status::Status;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
@@ -44,6 +46,7 @@ pub(crate) struct Fleet {
     /// Those who report over NATS; goodbyes too, which older reports that came by HTTP must not
     /// outlive.
     heard: Arc<Mutex<Heard>>,
+    hearing: Arc<Mutex<Hearing>>,
     last: Arc<tokio::sync::Mutex<Last>>,
     fences: Arc<Semaphore>,
     /// How often stored reports were read.
@@ -77,6 +80,8 @@ struct Look {
     live: Arc<[Arc<Verifier>]>,
     /// The least of their heads: where a fence need not look at each.
     least: Option<Option<Position>>,
+    /// Nobody else can be live.
+    whole: bool,
 }
 
 /// Leave to wait, until it is dropped.
@@ -89,13 +94,19 @@ pub(crate) struct Applied {
     pub(crate) live: usize,
     /// The live ones whose view does not reach to the position yet.
     pub(crate) missing: Vec<Arc<Verifier>>,
+    /// Whether nobody else can be live: else somebody may be missing who was not heard.
+    pub(crate) whole: bool,
 }
 
 impl Fleet {
-    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+    /// Of verifiers that report over the bus, or by HTTP alone. It has to be told that it
+    /// [hears](Self::hears) them.
+    pub(crate) fn new(store: Arc<dyn Store>, by_bus: bool) -> Self {
+        let hearing = Hearing::new(by_bus, Instant::now());
         Self {
             store,
             heard: Arc::default(),
+            hearing: Arc::new(Mutex::new(hearing)),
             last: Arc::default(),
             fences: Arc::new(Semaphore::new(MAX_FENCES)),
             reads: Arc::default(),
@@ -103,12 +114,23 @@ impl Fleet {
         }
     }
 
+    /// Whether reports come to this process: whenever that changes, and at least once a second.
+    pub(crate) fn hears(&self, up: bool, now: Instant) {
+        let mut hearing = lock(&self.hearing);
+        if up && !hearing.hears(now) {
+            // Those who had gone before must not come back to life.
+            lock(&self.heard).retain(|_, verifier| hearing.stands(verifier, now));
+        }
+        hearing.is(up, now);
+    }
+
     /// A report came over NATS.
     pub(crate) fn heard(&self, client: String, status: Status, now: Instant) {
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let hearing = *lock(&self.hearing);
+        let mut heard = lock(&self.heard);
         let key = (client, status.instance.clone());
         if heard.len() >= MAX_VERIFIERS {
-            heard.retain(|_, verifier| verifier.stands(now));
+            heard.retain(|_, verifier| hearing.stands(verifier, now));
         }
         if heard.len() < MAX_VERIFIERS || heard.contains_key(&key) {
             let client = key.0.clone();
@@ -154,13 +176,14 @@ impl Fleet {
         self.fences.clone().try_acquire_owned().ok().map(Place)
     }
 
-    /// Waits until every live verifier has applied everything up to `position`, but not past `end`.
+    /// Waits until every live verifier has applied everything up to `position`, and until it is known
+    /// who is live, but not past `end`.
     pub(crate) async fn fence(&self, position: Position, end: Instant) -> store::Result<Applied> {
         let began = Instant::now();
         loop {
             let look = self.look(began).await?;
             let now = Instant::now();
-            if look.have_all(position) || now >= end {
+            if (look.whole && look.have_all(position)) || now >= end {
                 return Ok(look.applied(position));
             }
             sleep_until(end.min(now + LOOK)).await;
@@ -212,13 +235,19 @@ impl Fleet {
 
     fn look_with(&self, stored: &[Arc<Verifier>]) -> Look {
         let at = Instant::now();
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.retain(|_, verifier| verifier.stands(at));
-        let live = newest::live(heard.values().chain(stored), at);
+        let hearing = *lock(&self.hearing);
+        let mut heard = lock(&self.heard);
+        heard.retain(|_, verifier| hearing.stands(verifier, at));
+        let stored = stored.iter().filter(|verifier| verifier.stands(at));
+        let live = newest::live(heard.values().chain(stored));
+        // A stranger's word must not make everyone wait for an hour.
+        let known = live.iter().filter(|verifier| verifier.client != ANYONE);
+        let longest = known.map(|verifier| verifier.stands_for()).max();
         Look {
             at,
             least: live.iter().map(|verifier| verifier.status.head).min(),
             live: live.into(),
+            whole: hearing.knows_all(longest.unwrap_or_default(), at),
         }
     }
 
@@ -254,8 +283,13 @@ impl Look {
         Applied {
             live: self.live.len(),
             missing,
+            whole: self.whole,
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn by_name(a: &Arc<Verifier>, b: &Arc<Verifier>) -> std::cmp::Ordering {

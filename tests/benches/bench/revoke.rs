@@ -40,6 +40,7 @@ pub(crate) async fn measure(table: &mut Table) {
             .unwrap()
     };
     let verifiers = join_all((0..VERIFIERS).map(|_| start())).await;
+    until_all_are_known(&service).await;
     let mut floor = Floor::start(database.url(), &nats.url()).await;
 
     let mut times: [Samples; 5] = Default::default();
@@ -108,6 +109,18 @@ async fn revoke_once(service: &SessionApi, verifiers: &[Verifier]) -> (Duration,
 }
 
 /// One revocation: from the call to the answer that says that all have applied it.
+/// After a start the service does not know at once who else is there, and fences wait.
+async fn until_all_are_known(service: &SessionApi) {
+    let mut alice = User::on_phone(service, "alice", PASSWORD);
+    let bound = Duration::from_secs(60);
+    tests::eventually("all verifiers are known", bound, async || {
+        alice.logs_in().await;
+        let answer = alice.sends_and_waits(Method::DELETE, "/session", 1).await;
+        answer.must_be(200).body["verifiers"]["applied"] == VERIFIERS
+    })
+    .await;
+}
+
 async fn fence_once(service: &SessionApi) -> Duration {
     let mut alice = User::on_phone(service, "alice", PASSWORD);
     alice.logs_in().await;

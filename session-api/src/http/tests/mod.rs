@@ -169,7 +169,7 @@ impl World {
             })
             .await;
         }
-        let fleet = Fleet::new(store.clone());
+        let fleet = Fleet::new(store.clone(), false);
         let app = App::new(service.clone(), fleet.clone(), plan.http);
         let (shutdown, stopped) = oneshot::channel();
         let server = tokio::spawn(run(listener, app, async {

@@ -23,10 +23,14 @@ pub(crate) struct Verifier {
 }
 
 impl Verifier {
-    /// Whether its report still counts.
+    /// For how long its report counts.
+    pub(super) fn stands_for(&self) -> Duration {
+        self.status.stands_for().min(MAX_STANDING)
+    }
+
+    /// Whether its report still counts, where another could have come.
     pub(super) fn stands(&self, now: Instant) -> bool {
-        let silent = now.saturating_duration_since(self.seen);
-        silent <= self.status.stands_for().min(MAX_STANDING)
+        now.saturating_duration_since(self.seen) <= self.stands_for()
     }
 
     /// Whether both reports are of one verifier, whose instance is the same.
@@ -39,16 +43,13 @@ impl Verifier {
     }
 }
 
-/// Those that live: of each the newest report, unless that is a goodbye.
+/// Those that live, of reports that stand: of each the newest, unless that is a goodbye.
 ///
 /// The newest and not the one with the greatest head: a verifier forgets its head when a key is
 /// revoked.
-pub(super) fn live<'a>(
-    reports: impl Iterator<Item = &'a Arc<Verifier>>,
-    now: Instant,
-) -> Vec<Arc<Verifier>> {
+pub(super) fn live<'a>(reports: impl Iterator<Item = &'a Arc<Verifier>>) -> Vec<Arc<Verifier>> {
     let mut newest: HashMap<&str, Vec<&Arc<Verifier>>> = HashMap::new();
-    for report in reports.filter(|report| report.stands(now)) {
+    for report in reports {
         let of_instance = newest.entry(&report.status.instance).or_default();
         match of_instance.iter_mut().find(|other| other.is_also(report)) {
             Some(other) if other.seen < report.seen => *other = report,

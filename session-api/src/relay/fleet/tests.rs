@@ -39,7 +39,7 @@ async fn begins() -> World {
     let store = connect(&url, IfMissing::Create).await.unwrap();
     store.migrate().await.unwrap();
     World {
-        fleet: Fleet::new(store),
+        fleet: Fleet::new(store, true),
         _folder: folder,
     }
 }
@@ -90,7 +90,7 @@ fn the_newest_report_of_a_verifier_counts_whichever_way_it_came() {
                 })
             };
             let reports = [report("orders", &over_nats), report(client, &over_http)];
-            let heads: Vec<_> = live(reports.iter(), now)
+            let heads: Vec<_> = live(reports.iter())
                 .iter()
                 .map(|verifier| verifier.status.head.unwrap().get())
                 .collect();
@@ -142,7 +142,7 @@ async fn a_clock_that_differs_from_the_databases_hides_no_verifier() {
     let pool = sqlx::PgPool::connect(database.url()).await.unwrap();
     sqlx::raw_sql(HOUR_BEHIND).execute(&pool).await.unwrap();
     let store = connect(database.url(), IfMissing::Fail).await.unwrap();
-    let fleet = Fleet::new(store);
+    let fleet = Fleet::new(store, true);
     let brief = Status {
         max_staleness_ms: 0,
         ..status("i", 1)
@@ -218,4 +218,46 @@ async fn as_many_wait_as_may() {
     assert_eq!(places.len(), MAX_FENCES);
     places.pop();
     assert!(fleet.place().is_some());
+}
+
+/// Reports come from `from` to `to`, in seconds after the beginning.
+fn reports_come(fleet: &Fleet, began: Instant, from: u64, to: u64) {
+    for half_seconds in 2 * from..=2 * to {
+        fleet.hears(true, began + Duration::from_millis(500 * half_seconds));
+    }
+}
+
+#[tokio::test]
+async fn a_fence_calls_nobody_the_last_one_before_all_can_have_been_heard() {
+    let World { fleet, _folder } = begins().await;
+    let began = Instant::now();
+    fleet.hears(true, began);
+    fleet.heard("orders".to_owned(), status("well", 9), began);
+    let end = Instant::now() + Duration::from_millis(200);
+    let applied = fleet.fence(position(5), end).await.unwrap();
+    assert!(Instant::now() >= end, "it did not wait");
+    assert_eq!(
+        (applied.live, applied.missing.len(), applied.whole),
+        (1, 0, false)
+    );
+}
+
+#[tokio::test]
+async fn who_was_gone_before_a_break_is_gone_after_it() {
+    let World { fleet, _folder } = begins().await;
+    let began = Instant::now();
+    fleet.hears(true, began);
+    for (instance, max_staleness_ms) in [("gone", 0), ("there", 600_000)] {
+        let status = Status {
+            max_staleness_ms,
+            ..status(instance, 1)
+        };
+        fleet.heard("orders".to_owned(), status, began);
+    }
+    reports_come(&fleet, began, 0, 30);
+    fleet.hears(false, began + Duration::from_secs(30));
+    fleet.hears(true, began + Duration::from_secs(90));
+    let live = fleet.live().await.unwrap();
+    assert_eq!(live.len(), 1);
+    assert_eq!(live[0].status.instance, "there");
 }

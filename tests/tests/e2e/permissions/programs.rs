@@ -89,7 +89,7 @@ async fn the_service_and_a_gate_work_within_the_file() {
     programs.to_service.becomes(Condition::CUT);
     let token = live.access_token();
     assert!(gate.accepts(&token).await);
-    let answer = live.sends_and_waits(Method::DELETE, "/session", 10).await;
+    let answer = live.sends_and_waits(Method::DELETE, "/session", 30).await;
     let answer = answer.must_be(200).body;
     assert_eq!(answer["verifiers"]["applied"], 1, "{answer}");
     assert!(!gate.accepts(&token).await);

@@ -4,9 +4,11 @@ use super::{SOON, World, all_accept};
 use reqwest::Method;
 use revocation_events::status;
 use serde_json::{Value, json};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tests::eventually::eventually;
 use tests::gate::Gate;
+use tests::link::{Condition, Link};
+use tests::nats::Nats;
 use tests::session_api::SessionApi;
 use tests::user::{Answer, User};
 
@@ -33,6 +35,20 @@ async fn until_all_report(service: &SessionApi, gates: usize) {
     eventually("every gate has reported", SOON, async || {
         let seen = admin.sends(Method::GET, "/admin/verifiers", None).await;
         seen.must_be(200).body["items"].as_array().unwrap().len() == gates
+    })
+    .await;
+    until_it_knows_all(service, gates).await;
+}
+
+/// After a start it is not known at once who else is there.
+async fn until_it_knows_all(service: &SessionApi, gates: usize) {
+    let mut alice = User::on_phone(service, "alice", super::PASSWORD);
+    let gates = gates as u64;
+    eventually("all are known", 3 * SOON, async || {
+        alice.logs_in().await;
+        let answer = alice.sends_and_waits(Method::DELETE, "/session", 1).await;
+        let told = answer.must_be(200);
+        !told.body["verifiers"].is_null() && fleet(&told) == (gates, gates, vec![])
     })
     .await;
 }
@@ -123,8 +139,8 @@ async fn a_verifier_that_stands_still_is_named() {
     let world = World::begins().await;
     let gate = || {
         let gate = Gate::beside(&world.service, &world.credential).nats(&world.nats.url());
-        // Live for a minute of silence.
-        gate.flag("--max-staleness", "60s")
+        // Live for half a minute of silence.
+        gate.flag("--max-staleness", "28s")
     };
     let (_well, frozen) = (gate().start().await, gate().start().await);
     until_all_report(&world.service, 2).await;
@@ -167,5 +183,58 @@ async fn whoever_does_not_ask_is_told_nothing_of_verifiers() {
         .sends_and_waits(Method::DELETE, "/session", 0)
         .await
         .must_be(200);
-    assert_eq!(fleet(&answer), (0, 0, vec![]), "there are none");
+    assert_eq!(answer.headers["preference-applied"], "wait=0");
+    assert!(answer.body["verifiers"].is_null(), "it has just started");
+    until_it_knows_all(&world.service, 0).await;
+}
+
+/// It was heard of by the process before, and may be fresh for another ten seconds.
+#[tokio::test]
+async fn after_a_restart_nobody_has_applied_what_a_silent_verifier_may_have_missed() {
+    let mut world = World::begins().await;
+    let gates = world.gates::<2>().await;
+    until_all_report(&world.service, 2).await;
+    gates[1].server().freeze();
+    world.service.restart().await;
+    let mut alice = world.alice();
+    alice.logs_in().await;
+    let answer = alice.sends_and_waits(Method::DELETE, "/session", 4).await;
+    gates[1].server().thaw();
+    let answer = answer.must_be(200);
+    // It waited for as long as it was asked to, and does not count the one that it has heard of by now
+    // as all.
+    assert_eq!(answer.headers["preference-applied"], "wait=4");
+    let verifiers = &answer.body["verifiers"];
+    let missing = verifiers["missing"].as_array();
+    assert!(
+        missing.is_none_or(|missing| !missing.is_empty()),
+        "{verifiers}"
+    );
+    until_it_knows_all(&world.service, 2).await;
+}
+
+#[tokio::test]
+async fn a_replica_that_is_cut_off_from_the_bus_forgets_no_verifier() {
+    let nats = Nats::start().await;
+    let line = Link::before(&nats.url()).await;
+    let world = World::begins_on(nats, |settings| settings.nats(line.url())).await;
+    let gates = world.gates::<2>().await;
+    until_all_report(&world.service, 2).await;
+    gates[1].server().freeze();
+    line.becomes(Condition::CUT);
+    // Longer than a report stands. The other one reports by HTTP now.
+    let cut = Instant::now();
+    eventually("all reports are old", 2 * SOON, async || {
+        cut.elapsed() > Duration::from_secs(14)
+    })
+    .await;
+    let mut alice = world.alice();
+    alice.logs_in().await;
+    let answer = alice.sends_and_waits(Method::DELETE, "/session", 1).await;
+    gates[1].server().thaw();
+    let (live, _, missing) = fleet(&answer.must_be(200));
+    assert_eq!(live, 2);
+    assert!(!missing.is_empty());
+    line.becomes(Condition::WELL);
+    until_it_knows_all(&world.service, 2).await;
 }
