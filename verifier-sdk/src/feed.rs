@@ -16,6 +16,7 @@
 //! | `run` | the loop: pages and key sets in, requests to catch up out |
 //! | `http`, `sse` | the feed over HTTP |
 //! | `nats` | the feed over NATS, with HTTP standing in for it |
+//! | `ways` | which way pages come, and when HTTP stands in (pure) |
 //!
 //! A transport is a task that sends the texts of pages. It follows live pages and fetches missed
 //! ones when it connects and whenever it is asked to; what a page means is none of its business.
@@ -26,6 +27,7 @@ pub(crate) mod key_reads;
 pub(crate) mod nats;
 pub(crate) mod run;
 mod sse;
+pub(crate) mod ways;
 
 use crate::clock::Clock;
 use crate::shared::Shared;
@@ -34,6 +36,7 @@ use revocation_events::Position;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
+use ways::{Way, Ways};
 
 /// Pages that wait to be taken. A transport that is quicker waits. A full one has 100 KB.
 pub(crate) const PAGES_WAITING: usize = 64;
@@ -52,7 +55,8 @@ pub(crate) struct Progress {
 /// What a transport is given.
 #[derive(Clone)]
 pub(crate) struct Link {
-    pub(crate) pages: mpsc::Sender<String>,
+    pub(crate) pages: mpsc::Sender<(Way, String)>,
+    pub(crate) ways: Arc<Ways>,
     /// Notified when pages are missing.
     pub(crate) catch_up: Arc<Notify>,
     pub(crate) progress: watch::Receiver<Progress>,

@@ -10,6 +10,7 @@ use crate::error::{Error, Reason};
 use crate::feed::follower::Follower;
 use crate::feed::key_reads::KeyReads;
 use crate::feed::run::{CatchUp, Feed};
+use crate::feed::ways::Ways;
 use crate::feed::{self, Link, PAGES_WAITING, Progress};
 use crate::keys::Keys;
 use crate::published::Published;
@@ -106,6 +107,7 @@ impl Verifier {
         let catch_up = Arc::new(Notify::new());
         let (progress_sender, progress) = watch::channel(Progress::default());
         let (page_sender, pages) = mpsc::channel(PAGES_WAITING);
+        let ways = Arc::new(Ways::default());
         let (ready_sender, ready) = watch::channel(false);
         let follower = Follower::new(
             Arc::clone(&shared),
@@ -120,10 +122,12 @@ impl Verifier {
             follower,
             key_reads: KeyReads::new(service.clone()),
             pages,
+            ways: Arc::clone(&ways),
             catch_up: CatchUp::new(Arc::clone(&catch_up)),
         };
         let link = Link {
             pages: page_sender,
+            ways: Arc::clone(&ways),
             catch_up,
             progress: progress.clone(),
             trouble: Arc::clone(&trouble),

@@ -9,7 +9,7 @@ use crate::waiters::Waiters;
 use revocation_events::jwk::KeySet;
 use revocation_events::page::{self, Page};
 use revocation_events::view::{FarAhead, KeySetTicket, MAX_AHEAD, Needs, Proof, Taken};
-use revocation_events::{Now, Position, View};
+use revocation_events::{Now, Position, UnixMillis, View};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -35,6 +35,8 @@ pub(crate) struct Follower {
     disowned: Option<Proof>,
     /// The newest proof that was ever shown: what was known then was true then.
     last: Option<Proof>,
+    /// What the page that was taken last proves, where it proves anything.
+    proves: Option<UnixMillis>,
 }
 
 impl Follower {
@@ -53,6 +55,7 @@ impl Follower {
             shown: None,
             disowned: None,
             last: None,
+            proves: None,
         }
     }
 
@@ -62,6 +65,11 @@ impl Follower {
 
     pub(crate) fn head(&self) -> Option<Position> {
         self.view.head()
+    }
+
+    /// The time that the page which was taken last proves, and the newest that is proven.
+    pub(crate) fn proofs(&self) -> (Option<UnixMillis>, Option<UnixMillis>) {
+        (self.proves, self.view.proof().map(|proof| proof.at))
     }
 
     /// Takes the text of a page, from wherever it came.
@@ -92,7 +100,9 @@ impl Follower {
             self.shared.cutoffs.next_generation();
             self.waiters.wake_all();
         }
-        if matches!(taken, Taken::Advanced { .. }) {
+        let advanced = matches!(taken, Taken::Advanced { .. });
+        self.proves = (advanced && !signed.page.more).then_some(signed.page.at);
+        if advanced {
             self.compare_clocks(&signed.page, now);
         }
         Ok(taken)

@@ -3,6 +3,7 @@
 
 use super::Link;
 use super::sse::Events;
+use super::ways::Way;
 use crate::backoff::Backoff;
 use crate::service::{Failed, Service};
 use futures::FutureExt as _;
@@ -44,7 +45,7 @@ async fn read(link: &Link, service: &Service) -> Option<Failed> {
             return Some(stream.not_understood());
         };
         for page in pages {
-            link.pages.send(page).await.ok()?;
+            link.pages.send((Way::Http, page)).await.ok()?;
         }
     }
 }

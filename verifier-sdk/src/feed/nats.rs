@@ -3,8 +3,10 @@
 //!
 //! A subscription that the server denies, or that a partition cuts off from the publishers, is
 //! silent and looks alive. So NATS counts as away when no new proof has come for a while, whatever
-//! the connection says; until it is back, the stream over HTTP stands in for it.
+//! the connection says; until it has brought one that is as new as any, the stream over HTTP stands in
+//! for it.
 
+use super::ways::{Advice, Lookout, Way};
 use super::{Link, http};
 use crate::service::Service;
 use crate::task::{Task, finished};
@@ -28,7 +30,9 @@ pub(crate) async fn follow(
 ) {
     match connect(settings, &shared_bus).await {
         Ok((bus, feed)) => {
+            link.ways.set_standing_in(false);
             let follower = Follower {
+                lookout: Lookout::new(link.patience(), Instant::now()),
                 link,
                 service,
                 bus,
@@ -63,6 +67,7 @@ struct Follower {
     catching_up: Option<Task<()>>,
     /// Something was missed after that had begun.
     again: bool,
+    lookout: Lookout,
     /// The stream over HTTP, while NATS is away.
     stand_in: Option<Task<()>>,
 }
@@ -78,12 +83,7 @@ impl Follower {
             tokio::select! {
                 item = feed.next() => match item {
                     Some(FeedItem::Page(page)) => {
-                        // After a disconnect the last pages are still in the queue. And if it is
-                        // not back after all, no proof comes, which is seen below.
-                        if self.bus.connected() {
-                            self.stand_in = None;
-                        }
-                        if self.link.pages.send(page).await.is_err() {
+                        if self.link.pages.send((Way::Nats, page)).await.is_err() {
                             return;
                         }
                     }
@@ -105,18 +105,36 @@ impl Follower {
                         self.catch_up();
                     }
                 }
-                () = finished(&mut self.stand_in) => self.stand_in = None,
-                _ = look.tick() => {
-                    if self.link.age().is_none_or(|age| age > patience) {
-                        self.away(&"no heartbeat comes over NATS");
-                    }
-                }
+                () = finished(&mut self.stand_in) => self.steps_back(),
+                _ = look.tick() => self.look(),
             }
         }
     }
 
+    fn look(&mut self) {
+        let (age, wall) = (self.link.age(), self.link.clock.now().wall);
+        let connected = self.bus.connected();
+        let ways = &self.link.ways;
+        match self
+            .lookout
+            .look(ways, age, connected, wall, Instant::now())
+        {
+            Advice::Begin => self.away(&"no heartbeat comes over NATS, or none in time"),
+            Advice::End => self.steps_back(),
+            Advice::Nothing => {}
+        }
+    }
+
+    fn steps_back(&mut self) {
+        self.stand_in = None;
+        self.lookout.has_ended(Instant::now());
+        self.link.ways.set_standing_in(false);
+    }
+
     fn away(&mut self, what: &impl std::fmt::Display) {
         if self.stand_in.is_none() {
+            self.lookout.has_begun(&self.link.ways, Instant::now());
+            self.link.ways.set_standing_in(true);
             let health = self.bus.health();
             let last_error = health.borrow().last_error.clone();
             let detail = last_error.as_deref().unwrap_or("no error was told");
@@ -155,7 +173,7 @@ async fn catch_up_by_http(link: &Link, service: &Service) -> Result<(), crate::s
     loop {
         let answer = service.pages(after).await?;
         for page in answer.pages {
-            if link.pages.send(page).await.is_err() {
+            if link.pages.send((Way::Asked, page)).await.is_err() {
                 return Ok(());
             }
         }
@@ -175,7 +193,7 @@ async fn catch_up_by_replay(link: &Link, bus: &Bus) -> Result<(), Error> {
     for _ in 0..readings {
         let mut replay = bus.replay(REPLAY_WITHIN);
         while let Some(page) = replay.next().await? {
-            if link.pages.send(page).await.is_err() {
+            if link.pages.send((Way::Asked, page)).await.is_err() {
                 return Ok(());
             }
         }

@@ -2,6 +2,7 @@
 
 use super::follower::Follower;
 use super::key_reads::{Answer, KeyReads};
+use super::ways::{Way, Ways};
 use crate::clock::Clock;
 use crate::shared::Shared;
 use crate::task::{Task, finished};
@@ -27,7 +28,8 @@ pub(crate) struct Feed {
     pub(crate) trouble: Arc<Trouble>,
     pub(crate) follower: Follower,
     pub(crate) key_reads: KeyReads,
-    pub(crate) pages: mpsc::Receiver<String>,
+    pub(crate) pages: mpsc::Receiver<(Way, String)>,
+    pub(crate) ways: Arc<Ways>,
     pub(crate) catch_up: CatchUp,
 }
 
@@ -92,7 +94,7 @@ impl Feed {
                 self.catch_up.begins();
             }
             tokio::select! {
-                Some(page) = self.pages.recv() => self.page(&page),
+                Some((way, page)) = self.pages.recv() => self.page(way, &page),
                 answer = self.key_reads.next(needs.key_set.is_some()) => self.key_set(answer),
                 () = self.shared.keys.read_wanted(), if self.key_reads.listens() => {
                     self.key_reads.unknown_key();
@@ -112,8 +114,13 @@ impl Feed {
         }
     }
 
-    fn page(&mut self, text: &str) {
-        match self.follower.page(text, self.clock.now()) {
+    fn page(&mut self, way: Way, text: &str) {
+        let taken = self.follower.page(text, self.clock.now());
+        if let Ok(Taken::Advanced { proof: newer }) = taken {
+            let (proves, newest) = self.follower.proofs();
+            self.ways.taken(way, proves, newest, newer);
+        }
+        match taken {
             Ok(Taken::Gap) => tracing::debug!("a page is missing; catching up"),
             Ok(Taken::KeyRevoked) => {
                 tracing::warn!("a signing key was revoked; learning everything again");
@@ -171,6 +178,7 @@ mod tests {
             follower,
             key_reads: KeyReads::new(service),
             pages: waiting,
+            ways: Arc::default(),
             catch_up: CatchUp::new(Arc::default()),
         };
         let starts = Arc::new(AtomicUsize::new(0));

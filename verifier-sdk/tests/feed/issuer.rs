@@ -45,6 +45,8 @@ pub(crate) struct Log {
     pub(crate) pages_at_once: usize,
     /// Added to the clock in pages.
     pub(crate) ahead: Duration,
+    /// Taken from it.
+    pub(crate) behind: Duration,
     /// Live pages and heartbeats are cut but not sent.
     pub(crate) silent: bool,
     /// Answered instead of the key set.
@@ -82,7 +84,7 @@ fn micros() -> Position {
 
 impl Log {
     fn cut(&self, from: Position) -> Vec<String> {
-        let at = now() + self.ahead;
+        let at = now() + self.ahead - self.behind;
         let at = UnixMillis::new(u64::try_from(at.as_millis()).unwrap());
         let revoked: Vec<_> = self
             .revoked
@@ -136,6 +138,7 @@ impl Issuer {
             floor: Position::ZERO,
             pages_at_once: 64,
             ahead: Duration::ZERO,
+            behind: Duration::ZERO,
             silent: false,
             jwks: None,
             pages_code: 200,

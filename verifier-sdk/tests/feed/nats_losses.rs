@@ -5,6 +5,7 @@ use crate::nats::{Relay, follows, on_nats};
 use crate::server::Server;
 use crate::{builder, eventually, is_stale, refused};
 use revocation_events::Target;
+use revocation_events::nats::Publisher;
 use std::time::{Duration, Instant};
 use verifier_sdk::{Reason, StartError, Verifier};
 
@@ -165,6 +166,49 @@ async fn with_both_away_it_goes_stale_and_comes_back() {
     })
     .await;
     follows(&issuer, &verifier).await;
+}
+
+/// Clocks that differ by less than `max_staleness` are put up with, and HTTP has nothing newer.
+#[tokio::test]
+async fn pages_that_are_late_by_a_clock_alone_cost_no_stream_after_stream() {
+    let (issuer, server) = (Issuer::start().await, Server::start());
+    issuer.log().behind = Duration::from_secs(4);
+    let _relay = Relay::start(&issuer, &server.url()).await;
+    let verifier = on_nats(&issuer, &server)
+        .max_staleness(Duration::from_secs(30))
+        .start()
+        .await
+        .unwrap();
+    let token = issuer.mint().token();
+    let began = Instant::now();
+    eventually("it has been watched for a while", || {
+        assert!(verifier.verify(&token).is_ok(), "it stays fresh");
+        began.elapsed() > Duration::from_secs(12)
+    })
+    .await;
+    let opened = issuer.log().streams.len();
+    assert!(opened <= 3, "{opened} streams");
+    follows(&issuer, &verifier).await;
+}
+
+#[tokio::test]
+async fn what_is_no_page_does_not_bring_nats_back() {
+    let (issuer, server) = (Issuer::start().await, Server::start());
+    let relay = Relay::start(&issuer, &server.url()).await;
+    let verifier = on_nats(&issuer, &server).start().await.unwrap();
+    let stranger = Publisher::new(&relay.bus);
+    drop(relay);
+    eventually("a stream over HTTP", || !issuer.log().streams.is_empty()).await;
+    for _ in 0..40 {
+        stranger.heartbeat("junk".to_owned()).await.unwrap();
+        follows(&issuer, &verifier).await;
+    }
+    eventually("the junk was read", || {
+        verifier.status().counts.pages_refused == 40
+    })
+    .await;
+    follows(&issuer, &verifier).await;
+    assert_eq!(issuer.log().streams.len(), 1);
 }
 
 #[tokio::test]
