@@ -5,6 +5,7 @@
 
 use crate::clock::Clock;
 use crate::feed::Progress;
+use crate::feed::ways::Ways;
 use crate::service::Service;
 use crate::shared::Shared;
 use revocation_events::nats::Bus;
@@ -39,6 +40,8 @@ pub(crate) struct Reporter {
 pub(crate) struct Reporting {
     /// There once the feed has begun to connect.
     pub(crate) bus: Arc<OnceLock<Bus>>,
+    /// Whether what is sent over NATS can be hoped to arrive.
+    pub(crate) ways: Arc<Ways>,
     /// Who reports, as far as NATS is concerned.
     pub(crate) client: String,
 }
@@ -82,18 +85,20 @@ impl Reporter {
         }
     }
 
-    /// Over NATS where that is up, else over HTTP.
+    /// Over NATS where that is up, and over HTTP where it is not, or brings no pages: on the wrong side
+    /// of a partition of the bus its connection is up, and nobody hears.
     async fn send(&self, goodbye: bool) {
         let status = self.status(goodbye);
         let up = self.bus.as_ref().and_then(|via| {
             via.bus
                 .get()
                 .filter(|bus| bus.connected())
-                .map(|bus| (bus, &via.client))
+                .map(|bus| (bus, via))
         });
-        if let Some((bus, client)) = up {
-            match bus.publish_status(client, &status).await {
-                Ok(()) => return,
+        if let Some((bus, via)) = up {
+            match bus.publish_status(&via.client, &status).await {
+                Ok(()) if !via.ways.stands_in() => return,
+                Ok(()) => {}
                 Err(error) => tracing::debug!(%error, "a report over NATS was lost"),
             }
         }

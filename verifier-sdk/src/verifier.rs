@@ -138,6 +138,7 @@ impl Verifier {
         let (settings_of_nats, reporting) = settings.nats.map_or((None, None), |nats| {
             let reporting = Reporting {
                 bus: Arc::clone(&bus),
+                ways: Arc::clone(&ways),
                 client: nats.client,
             };
             (Some(nats.settings), Some(reporting))

@@ -6,6 +6,7 @@ use crate::server::Server;
 use crate::{builder, eventually, is_stale, refused};
 use revocation_events::Target;
 use revocation_events::nats::Publisher;
+use revocation_events::status;
 use std::time::{Duration, Instant};
 use verifier_sdk::{Reason, StartError, Verifier};
 
@@ -209,6 +210,29 @@ async fn what_is_no_page_does_not_bring_nats_back() {
     .await;
     follows(&issuer, &verifier).await;
     assert_eq!(issuer.log().streams.len(), 1);
+}
+
+/// On the wrong side of a partition of the bus.
+#[tokio::test]
+async fn where_no_page_comes_over_nats_it_reports_over_http_too() {
+    let (issuer, server) = (Issuer::start().await, Server::start());
+    let relay = Relay::start(&issuer, &server.url()).await;
+    let _verifier = on_nats(&issuer, &server).start().await.unwrap();
+    let reported = |head| {
+        let reports = &issuer.log().reports;
+        reports.iter().any(|report| report.head == Some(head))
+    };
+    drop(relay);
+    eventually("a stream over HTTP", || !issuer.log().streams.is_empty()).await;
+    let head = issuer.revoke(Target::Everyone);
+    eventually("what it has applied is reported", || reported(head)).await;
+    // And over NATS alone where that is back.
+    let _relay = Relay::start(&issuer, &server.url()).await;
+    // The relay's own is one of them.
+    eventually("the stream is closed", || issuer.open_streams() == 1).await;
+    let head = issuer.revoke(Target::Everyone);
+    tokio::time::sleep(2 * status::INTERVAL).await;
+    assert!(!reported(head));
 }
 
 #[tokio::test]
