@@ -33,13 +33,14 @@ impl Verifier {
         now.saturating_duration_since(self.seen) <= self.stands_for()
     }
 
-    /// Whether both reports are of one verifier, whose instance is the same.
+    /// Whether nothing that `other` says of the same instance counts any more.
     ///
-    /// No credential speaks for another's verifier. But without one a verifier has two names: over
-    /// NATS that of its service, over HTTP none. An open feed believes whoever knows the instance,
-    /// which is drawn at random.
-    fn is_also(&self, other: &Self) -> bool {
-        self.client == other.client || self.client == ANYONE || other.client == ANYONE
+    /// No credential speaks for another's verifier, and nobody without one for anybody's who has one:
+    /// whoever revokes is told instances. But without one a verifier has two names, over NATS that of
+    /// its service and over HTTP none, so what comes over NATS ends what came before it by HTTP.
+    fn supersedes(&self, other: &Self) -> bool {
+        let may = self.client == other.client || other.client == ANYONE;
+        may && self.seen > other.seen
     }
 }
 
@@ -51,10 +52,9 @@ pub(super) fn live<'a>(reports: impl Iterator<Item = &'a Arc<Verifier>>) -> Vec<
     let mut newest: HashMap<&str, Vec<&Arc<Verifier>>> = HashMap::new();
     for report in reports {
         let of_instance = newest.entry(&report.status.instance).or_default();
-        match of_instance.iter_mut().find(|other| other.is_also(report)) {
-            Some(other) if other.seen < report.seen => *other = report,
-            Some(_) => {}
-            None => of_instance.push(report),
+        if !of_instance.iter().any(|other| other.supersedes(report)) {
+            of_instance.retain(|other| !report.supersedes(other));
+            of_instance.push(report);
         }
     }
     let live = newest.into_values().flatten();

@@ -44,60 +44,78 @@ async fn begins() -> World {
     }
 }
 
+/// The heads of those that live, of reports that came so many seconds ago.
+fn heads(reports: &[(&str, u64, Status)]) -> Vec<u64> {
+    let now = Instant::now();
+    let report = |(client, seconds, status): &(&str, u64, Status)| {
+        Arc::new(Verifier {
+            client: (*client).to_owned(),
+            status: status.clone(),
+            seen: now.checked_sub(Duration::from_secs(*seconds)).unwrap(),
+        })
+    };
+    let reports: Vec<_> = reports.iter().map(report).collect();
+    let live = live(reports.iter());
+    let mut heads: Vec<_> = live
+        .iter()
+        .map(|verifier| verifier.status.head.unwrap().get())
+        .collect();
+    heads.sort_unstable();
+    heads
+}
+
 #[test]
 fn the_newest_report_of_a_verifier_counts_whichever_way_it_came() {
-    let now = Instant::now();
-    let ago = |seconds| now.checked_sub(Duration::from_secs(seconds)).unwrap();
     // What came over NATS stands first, as it does when both are looked at.
-    for (case, over_nats, over_http, expected) in [
+    for (case, over_nats, over_http, expected, of_anyone) in [
         (
-            "it fell back to HTTP",
+            "fell back",
             (3, status("i", 1)),
             (1, status("i", 2)),
-            Some(2),
+            &[2][..],
+            &[1, 2][..],
         ),
         (
-            "and came back",
+            "came back",
             (1, status("i", 3)),
             (3, status("i", 2)),
-            Some(3),
+            &[3],
+            &[3],
         ),
         (
-            "its head is gone",
+            "head gone",
             (3, status("i", 9)),
             (1, status("i", 2)),
-            Some(2),
+            &[2],
+            &[2, 9],
         ),
         (
-            "it left by HTTP",
+            "left by HTTP",
             (3, status("i", 1)),
             (1, goodbye("i")),
-            None,
+            &[],
+            &[1],
         ),
         (
-            "it left by NATS",
+            "left by NATS",
             (1, goodbye("i")),
             (3, status("i", 1)),
-            None,
+            &[],
+            &[],
         ),
     ] {
-        for client in ["orders", ANYONE] {
-            let report = |client: &str, (seconds, status): &(u64, Status)| {
-                Arc::new(Verifier {
-                    client: client.to_owned(),
-                    status: status.clone(),
-                    seen: ago(*seconds),
-                })
-            };
-            let reports = [report("orders", &over_nats), report(client, &over_http)];
-            let heads: Vec<_> = live(reports.iter())
-                .iter()
-                .map(|verifier| verifier.status.head.unwrap().get())
-                .collect();
+        // Without a credential it may be anybody, and ends nothing.
+        for (client, expected) in [("orders", expected), (ANYONE, of_anyone)] {
+            let reports = [
+                ("orders", over_nats.0, over_nats.1.clone()),
+                (client, over_http.0, over_http.1.clone()),
+            ];
+            assert_eq!(heads(&reports), expected, "{case}, over HTTP as {client}");
+            let [one, other] = reports;
             assert_eq!(
-                heads,
-                Vec::from_iter(expected),
-                "{case}, over HTTP as {client}"
+                heads(&[other, one]),
+                expected,
+                "{case}, as {client}, turned round"
             );
         }
     }
@@ -111,6 +129,17 @@ async fn no_credential_speaks_for_the_verifier_of_another() {
     fleet.posted(Some("gate"), &status("i", 9)).await.unwrap();
     let applied = fleet.fence(position(5), Instant::now()).await.unwrap();
     assert_eq!(applied.live, 2);
+    assert_eq!(applied.missing.len(), 1);
+    assert_eq!(applied.missing[0].client, "orders");
+}
+
+#[tokio::test]
+async fn nobody_without_a_credential_hides_a_verifier_that_has_one() {
+    let World { fleet, _folder } = begins().await;
+    fleet.posted(Some("orders"), &status("i", 1)).await.unwrap();
+    fleet.posted(None, &goodbye("i")).await.unwrap();
+    fleet.posted(None, &status("i", 9)).await.unwrap();
+    let applied = fleet.fence(position(5), Instant::now()).await.unwrap();
     assert_eq!(applied.missing.len(), 1);
     assert_eq!(applied.missing[0].client, "orders");
 }
