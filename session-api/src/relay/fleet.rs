@@ -24,8 +24,9 @@ use tokio::time::{Instant, sleep_until};
 /// Reports that are remembered. A verifier more is not shown; none is refused for it.
 const MAX_VERIFIERS: usize = 20_000;
 
-/// Instances of one client that report over HTTP and are remembered, in two hours: for all those
-/// together that report without a credential, and for a credential. One more is not shown either.
+/// Instances of one client that are remembered, of those that report over HTTP in two hours: for all
+/// those together that report without a credential, and for a credential. One more is not shown
+/// either, so that no credential takes the places of all others.
 const MAX_UNKNOWN: u32 = 100;
 const MAX_INSTANCES: u32 = 10_000;
 
@@ -35,6 +36,9 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// How often all fences together read what other replicas have stored.
 const READ: Duration = Duration::from_millis(50);
+
+/// How often, at most, room is made for verifiers that report over NATS.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// Fences that wait at a time. Each holds a request for as long.
 const MAX_FENCES: usize = 256;
@@ -55,8 +59,57 @@ pub(crate) struct Fleet {
     nonsense: Arc<AtomicU64>,
 }
 
-/// By client and instance.
-type Heard = HashMap<(String, String), Arc<Verifier>>;
+/// Reports that came over NATS.
+#[derive(Default)]
+struct Heard {
+    /// By client and instance.
+    by_client: HashMap<String, HashMap<String, Arc<Verifier>>>,
+    /// How many there are.
+    count: usize,
+    /// When those that do not stand any more were last looked for. Whoever sends under ever new names
+    /// must not have all looked through each time.
+    swept: Option<Instant>,
+}
+
+impl Heard {
+    fn iter(&self) -> impl Iterator<Item = &Arc<Verifier>> {
+        self.by_client.values().flat_map(HashMap::values)
+    }
+
+    /// Drops those that do not stand any more.
+    fn sweep(&mut self, hearing: &Hearing, now: Instant) {
+        self.by_client.retain(|_, instances| {
+            instances.retain(|_, verifier| hearing.stands(verifier, now));
+            !instances.is_empty()
+        });
+        self.count = self.by_client.values().map(HashMap::len).sum();
+        self.swept = Some(now);
+    }
+
+    /// Whether another instance of a client may be remembered.
+    fn has_room(&self, client: &str) -> bool {
+        let instances = self.by_client.get(client).map_or(0, HashMap::len);
+        self.count < MAX_VERIFIERS && instances < MAX_INSTANCES as usize
+    }
+
+    fn put(&mut self, verifier: Verifier, hearing: &Hearing) {
+        let (client, instance) = (&verifier.client, &verifier.status.instance);
+        let known = self.by_client.get(client);
+        if !known.is_some_and(|known| known.contains_key(instance)) {
+            let now = verifier.seen;
+            let lately = |swept| now.saturating_duration_since(swept) < SWEEP;
+            if !self.has_room(client) && !self.swept.is_some_and(lately) {
+                self.sweep(hearing, now);
+            }
+            if !self.has_room(client) {
+                return;
+            }
+            self.count += 1;
+        }
+        let instances = self.by_client.entry(client.clone()).or_default();
+        instances.insert(instance.clone(), Arc::new(verifier));
+    }
+}
 
 /// What was found last, for all who ask about the same time.
 #[derive(Default)]
@@ -119,7 +172,7 @@ impl Fleet {
         let mut hearing = lock(&self.hearing);
         if up && !hearing.hears(now) {
             // Those who had gone before must not come back to life.
-            lock(&self.heard).retain(|_, verifier| hearing.stands(verifier, now));
+            lock(&self.heard).sweep(&hearing, now);
         }
         hearing.is(up, now);
     }
@@ -127,20 +180,12 @@ impl Fleet {
     /// A report came over NATS.
     pub(crate) fn heard(&self, client: String, status: Status, now: Instant) {
         let hearing = *lock(&self.hearing);
-        let mut heard = lock(&self.heard);
-        let key = (client, status.instance.clone());
-        if heard.len() >= MAX_VERIFIERS {
-            heard.retain(|_, verifier| hearing.stands(verifier, now));
-        }
-        if heard.len() < MAX_VERIFIERS || heard.contains_key(&key) {
-            let client = key.0.clone();
-            let verifier = Verifier {
-                client,
-                status,
-                seen: now,
-            };
-            heard.insert(key, Arc::new(verifier));
-        }
+        let verifier = Verifier {
+            client,
+            status,
+            seen: now,
+        };
+        lock(&self.heard).put(verifier, &hearing);
     }
 
     /// What came over NATS was no report.
@@ -237,9 +282,9 @@ impl Fleet {
         let at = Instant::now();
         let hearing = *lock(&self.hearing);
         let mut heard = lock(&self.heard);
-        heard.retain(|_, verifier| hearing.stands(verifier, at));
+        heard.sweep(&hearing, at);
         let stored = stored.iter().filter(|verifier| verifier.stands(at));
-        let live = newest::live(heard.values().chain(stored));
+        let live = newest::live(heard.iter().chain(stored));
         // A stranger's word must not make everyone wait for an hour.
         let known = live.iter().filter(|verifier| verifier.client != ANYONE);
         let longest = known.map(|verifier| verifier.stands_for()).max();

@@ -145,6 +145,40 @@ async fn nobody_without_a_credential_hides_a_verifier_that_has_one() {
 }
 
 #[tokio::test]
+async fn no_credential_takes_the_places_of_all_others() {
+    let World { fleet, _folder } = begins().await;
+    let now = Instant::now();
+    for n in 0..MAX_VERIFIERS + 10 {
+        fleet.heard("thief".to_owned(), status(&format!("t{n}"), 9), now);
+    }
+    fleet.heard("orders".to_owned(), status("i", 1), now);
+    let applied = fleet.fence(position(5), Instant::now()).await.unwrap();
+    assert_eq!(applied.live, MAX_INSTANCES as usize + 1);
+    assert_eq!(applied.missing.len(), 1);
+    assert_eq!(applied.missing[0].client, "orders");
+}
+
+#[tokio::test]
+async fn those_who_are_gone_make_room() {
+    let World { fleet, _folder } = begins().await;
+    let began = Instant::now();
+    fleet.hears(true, began);
+    for n in 0..MAX_INSTANCES {
+        let brief = Status {
+            max_staleness_ms: 0,
+            ..status(&format!("gone-{n}"), 9)
+        };
+        fleet.heard("orders".to_owned(), brief, began);
+    }
+    reports_come(&fleet, began, 0, 30);
+    let later = began + Duration::from_secs(30);
+    fleet.heard("orders".to_owned(), status("new", 1), later);
+    let live = fleet.live().await.unwrap();
+    assert_eq!(live.len(), 1);
+    assert_eq!(live[0].status.instance, "new");
+}
+
+#[tokio::test]
 async fn a_goodbye_over_nats_outlives_a_report_by_http() {
     let World { fleet, _folder } = begins().await;
     fleet.posted(Some("orders"), &status("i", 1)).await.unwrap();
