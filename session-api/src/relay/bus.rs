@@ -57,6 +57,7 @@ struct Looked {
 /// The worker's side of the bus.
 pub(crate) struct BusSide {
     relay: Relay,
+    bus: Bus,
     publisher: Publisher,
     settings: StreamSettings,
     feed: PageFeed,
@@ -92,6 +93,7 @@ impl BusSide {
             .store(connected, Ordering::Relaxed);
         Ok(Self {
             relay,
+            bus: bus.clone(),
             publisher: Publisher::new(bus),
             settings,
             feed,
@@ -192,8 +194,9 @@ impl BusSide {
                 None => std::future::pending().await,
             },
             _ = self.check.tick() => {
+                let heard = self.compare();
                 self.look();
-                None
+                heard
             }
         }
     }
@@ -293,6 +296,21 @@ impl BusSide {
         } else {
             tracing::warn!(error, "{what}");
         }
+    }
+
+    /// Holds what was told of the connection against the connection itself: the client drops what it
+    /// tells where too much comes at once, and a relay that was not told would be silent until the next
+    /// time.
+    fn compare(&mut self) -> Option<Heard> {
+        let connected = self.bus.connected();
+        if connected == self.connected {
+            return None;
+        }
+        self.resync(if connected {
+            Why::Connected
+        } else {
+            Why::Disconnected
+        })
     }
 
     /// Begins to look at the end of the stored stream, or to fill it where that failed before.

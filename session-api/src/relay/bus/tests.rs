@@ -12,7 +12,7 @@ use std::sync::Arc;
 struct World {
     side: BusSide,
     bus: Bus,
-    _nats: Nats,
+    nats: Nats,
     _place: Place,
 }
 
@@ -35,7 +35,7 @@ impl World {
         Self {
             side,
             bus,
-            _nats: nats,
+            nats,
             _place: place,
         }
     }
@@ -110,4 +110,20 @@ async fn a_look_is_held_against_what_was_stored_when_it_began() {
         side.filling.is_some(),
         "a page was acknowledged and is gone"
     );
+}
+
+#[tokio::test]
+async fn a_connection_of_which_nothing_was_told_is_found_out() {
+    let mut world = World::connected().await;
+    let side = &mut world.side;
+    assert!(side.compare().is_none());
+    side.connected = false;
+    assert!(matches!(side.compare(), Some(Heard::Connected(true))));
+    assert!(side.connected && side.filling.is_some());
+
+    world.nats.kill();
+    let bound = Duration::from_secs(20);
+    ::tests::eventually("NATS is away", bound, async || !world.bus.connected()).await;
+    assert!(matches!(side.compare(), Some(Heard::Connected(false))));
+    assert!(!side.connected && side.compare().is_none());
 }
