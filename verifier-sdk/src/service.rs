@@ -22,6 +22,9 @@ const MAX_PAGES: usize = 64;
 const MAX_PAGES_LEN: usize = MAX_PAGES * (page::MAX_LEN + 8);
 /// Reading that much may take longer than another call.
 const PAGES_TIMEOUT: Duration = Duration::from_secs(10);
+/// But it begins soon. On a pooled connection that was cut somewhere on the way it never does, and
+/// whoever catches up has the stored stream to turn to, and `max_staleness` to do so.
+const PAGES_BEGIN_WITHIN: Duration = Duration::from_secs(3);
 const MAX_INTROSPECTION_LEN: usize = 64 * 1024;
 
 /// Where the session service is, and who this program is to it. Cheap to clone.
@@ -117,7 +120,11 @@ impl Service {
     pub(crate) async fn pages(&self, after: Option<Position>) -> Result<Pages, Failed> {
         let call = self.call("GET", &format!("/revocations{}", query(after)));
         let request = self.with_credential(self.http.get(&call.url));
-        let text = call.text(request, MAX_PAGES_LEN, PAGES_TIMEOUT).await?;
+        let text = async {
+            let response = call.within(PAGES_BEGIN_WITHIN, call.send(request)).await?;
+            call.body(response, MAX_PAGES_LEN).await
+        };
+        let text = call.within(PAGES_TIMEOUT, text.boxed()).await?;
         let pages: Option<Vec<String>> = serde_json::from_slice(&text).ok();
         let pages = pages
             .filter(|pages| pages.len() <= MAX_PAGES)
@@ -251,23 +258,23 @@ impl Call {
         limit: Duration,
     ) -> Result<Vec<u8>, Failed> {
         // On the heap: the future of a whole request is large, and callers nest.
-        let whole = async {
-            let mut response = self.send(request).await?;
-            let mut text = Vec::new();
-            while let Some(piece) = response
-                .chunk()
-                .await
-                .map_err(|error| self.broken(&error))?
-            {
-                if text.len() + piece.len() > max_len {
-                    return Err(self.failed(Why::TooLong(max_len)));
-                }
-                text.extend_from_slice(&piece);
+        let whole = async { self.body(self.send(request).await?, max_len).await };
+        self.within(limit, whole.boxed()).await
+    }
+
+    async fn body(&self, mut response: Response, max_len: usize) -> Result<Vec<u8>, Failed> {
+        let mut text = Vec::new();
+        while let Some(piece) = response
+            .chunk()
+            .await
+            .map_err(|error| self.broken(&error))?
+        {
+            if text.len() + piece.len() > max_len {
+                return Err(self.failed(Why::TooLong(max_len)));
             }
-            Ok(text)
+            text.extend_from_slice(&piece);
         }
-        .boxed();
-        self.within(limit, whole).await
+        Ok(text)
     }
 }
 

@@ -53,6 +53,8 @@ pub(crate) struct Log {
     pub(crate) jwks: Option<Answer>,
     /// Answered at `/revocations`.
     pub(crate) pages_code: u16,
+    /// Nothing is, ever.
+    pub(crate) pages_hang: bool,
     /// Answered at `/revocations/stream`.
     pub(crate) stream_code: u16,
     pub(crate) status_code: u16,
@@ -142,6 +144,7 @@ impl Issuer {
             silent: false,
             jwks: None,
             pages_code: 200,
+            pages_hang: false,
             stream_code: 200,
             status_code: 200,
             active: true,
@@ -357,6 +360,9 @@ async fn pages(
 ) -> HttpResponse {
     if !is_client(&request) {
         return HttpResponse::Unauthorized().finish();
+    }
+    if state.log().pages_hang {
+        return std::future::pending().await;
     }
     let mut log = state.log();
     log.catch_ups.push(Instant::now());

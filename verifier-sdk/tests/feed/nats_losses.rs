@@ -145,6 +145,28 @@ async fn without_the_service_it_starts_from_the_stored_pages() {
     follows(&issuer, &verifier).await;
 }
 
+/// As on a connection that was cut somewhere on the way. The stored pages are soon enough only where
+/// they are read before the verifier is stale.
+#[tokio::test]
+async fn a_service_that_never_answers_is_not_waited_for_until_the_verifier_is_stale() {
+    let (issuer, server) = (Issuer::start().await, Server::start());
+    // Stored pages that can be begun with, as in the test before.
+    issuer.log().floor = issuer.revoke(Target::Everyone);
+    let forgotten = issuer.revoke(Target::Session(issuer.mint().session));
+    let _relay = Relay::start(&issuer, &server.url()).await;
+    issuer.revoke(Target::Session(issuer.mint().session));
+    issuer.log().floor = forgotten;
+    issuer.revoke(Target::Session(issuer.mint().session));
+    {
+        let mut log = issuer.log();
+        (log.pages_hang, log.stream_code) = (true, 503);
+    }
+    let began = Instant::now();
+    on_nats(&issuer, &server).start().await.unwrap();
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(10), "{took:?}");
+}
+
 #[tokio::test]
 async fn with_both_away_it_goes_stale_and_comes_back() {
     let (mut issuer, mut server) = (Issuer::start().await, Server::start());
