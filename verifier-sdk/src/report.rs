@@ -8,6 +8,7 @@ use crate::feed::Progress;
 use crate::feed::ways::Ways;
 use crate::service::Service;
 use crate::shared::Shared;
+use crate::task::Task;
 use revocation_events::nats::Bus;
 use revocation_events::status::{self, Status};
 use std::sync::{Arc, OnceLock};
@@ -17,6 +18,9 @@ use tokio::time::{sleep, timeout};
 
 /// At most twenty reports a second.
 const LEAST_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Where a fault has ended the reports, they begin anew after so long.
+const RESTART_AFTER: Duration = Duration::from_secs(1);
 
 /// How long the first report, and the last, may hold things up.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -47,8 +51,14 @@ pub(crate) struct Reporting {
 }
 
 impl Reporter {
-    /// Reports for ever, from the first proof on.
-    pub(crate) async fn run(mut self, ready: watch::Sender<bool>) {
+    /// Reports for ever, from the first proof on, and again where a fault has ended it: nobody would
+    /// wait for this verifier, which goes on. A fault that ends the feed needs no such care; without a
+    /// new proof the verifier is stale.
+    pub(crate) async fn run(self, ready: watch::Sender<bool>) {
+        again_after_faults(|| self.clone().report(ready.clone())).await;
+    }
+
+    async fn report(mut self, ready: watch::Sender<bool>) {
         if self
             .progress
             .wait_for(|progress| progress.proven)
@@ -121,5 +131,35 @@ impl Reporter {
             counts: self.shared.counters.read(),
             goodbye,
         }
+    }
+}
+
+/// Does it until it ends by itself. Where it ends by a fault, it begins anew.
+async fn again_after_faults<W>(mut work: impl FnMut() -> W)
+where
+    W: Future<Output = ()> + Send + 'static,
+{
+    while Task::spawn(work()).finished().await.is_err() {
+        tracing::error!(
+            "reporting to the session service has ended by a fault; it is started again"
+        );
+        sleep(RESTART_AFTER).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[tokio::test]
+    async fn a_fault_does_not_end_the_reports() {
+        let starts = Arc::new(AtomicUsize::new(0));
+        let work = || {
+            let first = starts.fetch_add(1, Ordering::Relaxed) == 0;
+            async move { assert!(!first, "on purpose") }
+        };
+        again_after_faults(work).await;
+        assert_eq!(starts.load(Ordering::Relaxed), 2);
     }
 }
