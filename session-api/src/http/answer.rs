@@ -1,6 +1,8 @@
 //! The shapes that more than one family of calls answers with.
 
 use super::call::Call;
+use super::credential::ADMIN;
+use super::fence::Told;
 use super::handler::Reply;
 use super::schemas::example;
 use super::times::{Time, seconds_until};
@@ -172,8 +174,8 @@ pub(super) struct Revocation {
 
 impl Revocation {
     /// And the wait that was granted, where the caller prefers one.
-    async fn of(call: &Call, ended: &Ended) -> (Self, Option<Duration>) {
-        let (wait, verifiers) = fence::wait(call, ended.position).await.unzip();
+    async fn of(call: &Call, ended: &Ended, to: Told) -> (Self, Option<Duration>) {
+        let (wait, verifiers) = fence::wait(call, ended.position, to).await.unzip();
         let revocation = Self {
             revoked: ended.revoked,
             position: ended.position,
@@ -212,7 +214,7 @@ impl TokenRevocation {
 
 /// What a revocation came to, where a session token was all that the client sent.
 pub(super) async fn ended_by_token(call: &Call, ended: &Ended) -> Reply<TokenRevocation> {
-    let (revocation, wait) = Revocation::of(call, ended).await;
+    let (revocation, wait) = Revocation::of(call, ended, Told::Other).await;
     let mut reply = Reply::of(&TokenRevocation::Session(revocation));
     fence::mark_applied(&mut reply.response, wait);
     reply
@@ -245,7 +247,12 @@ pub(super) async fn ended(
     ended: &Ended,
     own: Own,
 ) -> Reply<EndedView> {
-    let (revocation, wait) = Revocation::of(call, ended).await;
+    let to = if caller.has_role(ADMIN) {
+        Told::Operator
+    } else {
+        Told::Other
+    };
+    let (revocation, wait) = Revocation::of(call, ended, to).await;
     let in_cookies = caller.session.delivery == Delivery::Cookie;
     let kept = ended.kept.as_deref();
     let mut reply = Reply::of(&EndedView {

@@ -52,35 +52,56 @@ pub(super) struct Verifiers {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "MissingVerifier")]
 struct Missing {
-    /// The credential that it reports with.
-    client: String,
     /// The service that it sits in.
     service: String,
+    /// When its newest report came.
+    last_seen_at: Time,
+    /// Which one it is: for callers with the role `admin` alone.
+    #[serde(flatten)]
+    which: Option<Which>,
+}
+
+/// What tells a verifier from the others. Where the feed is open, whoever knows an instance could
+/// report in its place.
+#[derive(Serialize, JsonSchema)]
+struct Which {
+    /// The credential that it reports with.
+    client: String,
     /// Drawn at random at each start.
     instance: String,
     /// The end of what it knows; null before its first page.
     head: Option<Position>,
-    /// When its newest report came.
-    last_seen_at: Time,
 }
 
-impl From<&Verifier> for Missing {
-    fn from(verifier: &Verifier) -> Self {
+impl Missing {
+    fn of(verifier: &Verifier, to: Told) -> Self {
         let status = &verifier.status;
-        Self {
+        let which = || Which {
             client: verifier.client.clone(),
-            service: status.service.clone(),
             instance: status.instance.clone(),
             head: status.head,
+        };
+        Self {
+            service: status.service.clone(),
             last_seen_at: wall_time(verifier.seen),
+            which: (to == Told::Operator).then(which),
         }
     }
+}
+
+/// Who is told of verifiers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// An operator, who sees the fleet anyway.
+    Operator,
+    /// Anybody else.
+    Other,
 }
 
 impl Verifiers {
     /// None where it would look as if all had applied it, though somebody may be there who was not
     /// heard.
-    fn of(applied: &Applied) -> Option<Self> {
+    fn of(applied: &Applied, to: Told) -> Option<Self> {
         let Applied {
             live,
             missing,
@@ -89,7 +110,7 @@ impl Verifiers {
         (*whole || !missing.is_empty()).then(|| Self {
             live: *live,
             applied: live - missing.len(),
-            missing: missing.iter().map(|v| Missing::from(&**v)).collect(),
+            missing: missing.iter().map(|v| Missing::of(v, to)).collect(),
         })
     }
 }
@@ -124,7 +145,11 @@ fn wait_of(preference: &str) -> Option<Duration> {
 /// nothing of it, nor where nobody is known to be missing but not all are known. A service that stops
 /// waits no longer. Where too many wait already this one does not, and the preference that it applied
 /// was `wait=0`.
-pub(super) async fn wait(call: &Call, position: Position) -> Option<(Duration, Option<Verifiers>)> {
+pub(super) async fn wait(
+    call: &Call,
+    position: Position,
+    to: Told,
+) -> Option<(Duration, Option<Verifiers>)> {
     let fleet = &call.state.app.fleet;
     let preferred = preferred_wait(call)?;
     let place = fleet.place();
@@ -134,7 +159,7 @@ pub(super) async fn wait(call: &Call, position: Position) -> Option<(Duration, O
         () = call.state.stopping.cancelled() => fleet.fence(position, Instant::now()).await,
     };
     match applied {
-        Ok(applied) => Some((wait, Verifiers::of(&applied))),
+        Ok(applied) => Some((wait, Verifiers::of(&applied, to))),
         Err(error) => {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,

@@ -104,7 +104,7 @@ async fn a_phone_that_logs_out_may_wait_for_the_verifiers_too() {
         (&verifiers["live"], &verifiers["applied"]),
         (&json!(1), &json!(0))
     );
-    assert_eq!(verifiers["missing"][0]["instance"], "i1");
+    assert_eq!(verifiers["missing"][0]["service"], "orders");
     // Of what was never revoked there is nothing to wait for.
     let answer = revoke("rubbish").await.must_be(200);
     assert_eq!(header(&answer, "preference-applied"), "");

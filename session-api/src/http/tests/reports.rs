@@ -100,12 +100,41 @@ async fn where_too_many_wait_the_next_is_told_at_once_and_that_it_did_not_wait()
         (&verifiers["live"], &verifiers["applied"]),
         (&json!(1), &json!(0))
     );
-    assert_eq!(verifiers["missing"][0]["instance"], "i1");
+    assert_eq!(verifiers["missing"][0]["service"], "orders");
     // The places are free again.
     let alice = world.phone("alice").await;
     let request = alice.request(&world, "DELETE", "/session");
     let answer = Answer::of(request.header("prefer", "wait=1")).await;
     assert_eq!(header(&answer.must_be(200), "preference-applied"), "wait=1");
+}
+
+/// Where the feed is open, an instance is all that it takes to report in its place.
+#[tokio::test]
+async fn only_an_operator_is_told_which_verifier_is_missing() {
+    let world = World::begins().await;
+    let report = world.client("POST", "/revocations/status").json(&status());
+    Answer::of(report).await.must_be(204);
+    let missing = async |name: &str| {
+        let user = world.phone(name).await;
+        let request = user.request(&world, "DELETE", "/session");
+        let answer = Answer::of(request.header("prefer", "wait=0")).await;
+        answer.must_be(200).body["verifiers"]["missing"][0].take()
+    };
+    let (alice, root) = (missing("alice").await, missing("root").await);
+    let names = |told: &Value| {
+        let mut names: Vec<_> = told.as_object().unwrap().keys().cloned().collect();
+        names.sort_unstable();
+        names
+    };
+    assert_eq!(names(&alice), ["last_seen_at", "service"]);
+    assert_eq!(
+        names(&root),
+        ["client", "head", "instance", "last_seen_at", "service"]
+    );
+    assert_eq!(
+        (&root["instance"], &root["client"]),
+        (&json!("i1"), &json!(CLIENT))
+    );
 }
 
 #[tokio::test]

@@ -144,11 +144,12 @@ async fn a_verifier_that_stands_still_is_named() {
     };
     let (_well, frozen) = (gate().start().await, gate().start().await);
     until_all_report(&world.service, 2).await;
-    let mut alice = world.alice();
-    alice.logs_in().await;
+    // Others are told of which service it is, and no more.
+    let mut root = world.admin();
+    root.logs_in().await;
     frozen.server().freeze();
     // For as long as the other may need to apply it.
-    let answer = alice
+    let answer = root
         .sends_and_waits(Method::DELETE, "/session", 5)
         .await
         .must_be(200);
