@@ -94,8 +94,12 @@ async fn verifiers_that_report_to_another_replica_over_http_are_waited_for_too()
     assert_eq!(fleet(&answer), (2, 2, vec![]));
 }
 
+/// How often a heartbeat goes out, by the contract.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+
 /// Reports come every two seconds whatever happens, and each answer needs one that was sent after the
-/// revocation before: so many answers in a row that waited for those would take nine times two seconds.
+/// revocation before: so many answers in a row that waited for those would take nine times two seconds,
+/// and half of them a second and more. On a busy machine one or the other may be slow, but not most.
 async fn answers_come_by_the_reports_that_pages_cause(world: &World, gates: usize) {
     const ANSWERS: u32 = 10;
     until_all_report(&world.service, gates).await;
@@ -105,18 +109,22 @@ async fn answers_come_by_the_reports_that_pages_cause(world: &World, gates: usiz
         alice.logs_in().await;
         phones.push(alice);
     }
-    let began = Instant::now();
+    let mut times = Vec::new();
     for alice in &mut phones {
+        let began = Instant::now();
         let answer = alice
             .sends_and_waits(Method::DELETE, "/session", PATIENCE)
             .await
             .must_be(200);
+        times.push(began.elapsed());
         let all = gates as u64;
         assert_eq!(fleet(&answer), (all, all, vec![]));
     }
-    let took = began.elapsed();
-    println!("{ANSWERS} fences, one after the other: {took:?}");
-    assert!(took < (ANSWERS - 1) * status::INTERVAL, "{took:?}");
+    times.sort_unstable();
+    println!("{ANSWERS} fences, one after the other: {times:?}");
+    let whole: Duration = times.iter().sum();
+    assert!(whole < (ANSWERS - 1) * status::INTERVAL, "{times:?}");
+    assert!(times[times.len() / 2] < HEARTBEAT, "{times:?}");
 }
 
 #[tokio::test]
