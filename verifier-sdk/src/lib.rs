@@ -17,6 +17,7 @@
 //! | [`token`] | the strict decoder of access tokens: signature, claims and times, no revocations |
 //! | [`error`], [`problem`] | every way in which a request is refused, and how that looks over HTTP |
 //! | [`protect`] | what a route asks of a request: middleware for actix-web, a layer for tower |
+//! | [`figures`] | what a monitoring system is told; `recorded` tells it by the facade `metrics` |
 //! | [`duration`] | how settings write durations |
 //! | `verifier`, `builder` | the way in, and its settings |
 //! | `shared` | the judgement on one token: what verifying threads share, and nothing that waits |
@@ -52,10 +53,13 @@ mod ended;
 pub mod error;
 mod feed;
 mod keyed;
+pub mod figures;
 mod keys;
 pub mod problem;
 pub mod protect;
 mod published;
+#[cfg(feature = "metrics")]
+mod recorded;
 mod report;
 pub mod request;
 mod revoked_set;

@@ -35,7 +35,8 @@ const CATCHING_UP: &str =
 /// Checks access tokens, and knows which were revoked and how fresh that knowledge is.
 ///
 /// Cheap to clone: all clones are one verifier. It works in two background tasks until the last
-/// clone is dropped or [`shutdown`](Self::shutdown) is called.
+/// clone is dropped or [`shutdown`](Self::shutdown) is called. With the feature `metrics` a third one
+/// hands its [`figures`](Status::figures) to the program's recorder every two seconds.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -160,7 +161,7 @@ impl Verifier {
                 None => feed::http::follow(link, service).boxed(),
             }
         };
-        Self(Arc::new(Inner {
+        let verifier = Self(Arc::new(Inner {
             feed: Task::spawn(feed.run(transport)),
             reports: Task::spawn(reporter.clone().run(ready_sender)),
             shared,
@@ -172,7 +173,10 @@ impl Verifier {
             progress,
             ready,
             origins: settings.origins,
-        }))
+        }));
+        #[cfg(feature = "metrics")]
+        tokio::spawn(record(Arc::downgrade(&verifier.0)));
+        verifier
     }
 
     /// Judges a token: the text alone, without `Bearer` or a cookie's name around it. It does no
@@ -282,6 +286,18 @@ impl Verifier {
         self.0.waiters.set_lost(true);
         self.0.reporter.say_goodbye().await;
     }
+}
+
+/// Hands the figures to the program's recorder until the verifier is gone.
+#[cfg(feature = "metrics")]
+async fn record(inner: std::sync::Weak<Inner>) {
+    let mut service = String::new();
+    while let Some(inner) = inner.upgrade() {
+        service.clone_from(&inner.reporter.name);
+        crate::recorded::record(&Verifier(inner).status().figures(), &service);
+        tokio::time::sleep(revocation_events::status::INTERVAL).await;
+    }
+    crate::recorded::gone(&service);
 }
 
 impl std::fmt::Debug for Verifier {

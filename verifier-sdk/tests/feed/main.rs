@@ -12,6 +12,8 @@ mod losses;
 mod nats;
 mod nats_losses;
 mod outside;
+#[cfg(feature = "metrics")]
+mod recorded;
 mod revocations;
 #[path = "../../../revocation-events/tests/nats/server.rs"]
 #[expect(dead_code, reason = "not every test needs all of it")]
