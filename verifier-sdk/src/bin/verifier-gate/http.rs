@@ -8,6 +8,7 @@ use actix_web::http::header::{
 use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Resource, guard};
+use revocation_events::subject;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -49,6 +50,7 @@ impl Gate {
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 const PROBLEM: HeaderName = HeaderName::from_static("x-problem");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// How long requests in progress may go on after the signal to stop. Idle connections last as long.
 const SHUTDOWN_SECONDS: u64 = 2;
@@ -119,14 +121,27 @@ async fn verify(gate: Data<Gate>, request: HttpRequest) -> HttpResponse {
         Ok(method) => gate.protect.admit(method, request.headers()).await,
         Err(error) => Err(error),
     };
-    match judged {
+    let id = request_id(request.headers());
+    let mut answer = match judged {
         Ok(session) => admitted(&session),
         Err(error) => {
             let reason = std::error::Error::source(&error).map(ToString::to_string);
-            tracing::debug!(reason, "refused: {error}");
+            let id = id.map(|(id, _)| id);
+            tracing::debug!(id, reason, "refused: {error}");
             refused(&error)
         }
+    };
+    if let Some((_, value)) = id {
+        answer.headers_mut().insert(REQUEST_ID, value.clone());
     }
+    answer
+}
+
+/// How the gateway calls the request in its own log, where that can stand in a line.
+fn request_id(headers: &HeaderMap) -> Option<(&str, &HeaderValue)> {
+    let value = headers.get(REQUEST_ID)?;
+    let id = value.to_str().ok().filter(|id| subject::is_token(id))?;
+    Some((id, value))
 }
 
 /// The problem stands in a header as well: nginx drops the body of what `auth_request` has asked for,

@@ -2,15 +2,14 @@
 //! `auth_request`, Traefik's `forwardAuth`, Caddy's `forward_auth`, Envoy's `ext_authz`.
 
 mod http;
+mod logging;
 mod metrics;
 mod settings;
 
 use http::Gate;
 use settings::{Settings, Wrong};
-use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 /// A setting is wrong: started again, it still will be.
 const BAD_SETTING: u8 = 2;
@@ -21,11 +20,7 @@ async fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(wrong) => return refuse(&wrong),
     };
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(&settings.log_filter))
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
+    settings.logging.init();
     // Not waited for: whoever asks before the first catch-up is told to wait, and a gate that
     // starts before its issuer must not die of it.
     let verifier = match settings.spawn() {

@@ -1,13 +1,13 @@
 //! Flags and environment variables.
 
 use crate::http::MethodFrom;
+use crate::logging;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, ValueEnum};
 use revocation_events::subject;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tracing_subscriber::EnvFilter;
 use verifier_sdk::duration;
 use verifier_sdk::request::Origin;
 use verifier_sdk::{OnStale, StartError, Verifier};
@@ -144,11 +144,8 @@ pub(crate) struct Settings {
     )]
     pub(crate) method_from: MethodFrom,
 
-    /// What is logged, as tracing's `EnvFilter` reads it. `debug` says why a token was refused, and
-    /// never the token.
-    #[arg(long, env = "RUST_LOG", value_name = "FILTER", value_parser = filter)]
-    #[arg(default_value = "info,actix_http=off,actix_server=warn,async_nats=warn")]
-    pub(crate) log_filter: String,
+    #[command(flatten)]
+    pub(crate) logging: logging::Args,
 }
 
 const EXAMPLES: &str = "\
@@ -171,7 +168,10 @@ Examples:
   Envoy (ext_authz over HTTP, path_prefix /verify): --method-from request
 
 Also: GET /readyz is 200 while tokens can be checked, with the reason in the body; GET /healthz is
-200 while the program runs; GET /metrics is for Prometheus.";
+200 while the program runs; GET /metrics is for Prometheus.
+
+Exit codes: 0 it was told to stop; 1 it could not serve; 2 a setting is wrong, and one line on stderr names it.
+Logs go to stderr.";
 
 /// [`OnStale`], as it is written in a setting.
 #[derive(Clone, Copy, ValueEnum)]
@@ -233,13 +233,6 @@ fn bounded(text: &str, least: Duration, remedy: &str) -> Result<Duration, String
         Ok(span)
     } else {
         Err(remedy.to_owned())
-    }
-}
-
-fn filter(text: &str) -> Result<String, String> {
-    match EnvFilter::builder().parse(text) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(error.to_string()),
     }
 }
 
