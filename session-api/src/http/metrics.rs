@@ -2,10 +2,11 @@
 
 use super::State;
 use crate::events::Events;
+use crate::relay::fleet::Verifier;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Answers by method, path of the route table and status: as many as there are rows, and no more
@@ -35,10 +36,14 @@ impl Metrics {
         entry.taken += taken;
     }
 
-    /// Everything.
-    pub(super) fn text(&self, state: &State) -> String {
+    /// Everything; of the verifiers only where it is known which there are.
+    pub(super) fn text(&self, state: &State, live: Option<&[Arc<Verifier>]>) -> String {
         let mut text = String::new();
         self.write_answers(&mut text);
+        write_keys(&mut text, state);
+        if let Some(live) = live {
+            write_verifiers(&mut text, live);
+        }
         for (name, kind, help, value) in figures(state) {
             let header = format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
             write(&mut text, format_args!("{header}{name} {value}\n"));
@@ -62,6 +67,53 @@ impl Metrics {
             );
             write(text, format_args!("{NAME}_count{labels} {count}\n"));
         }
+    }
+}
+
+/// What ages without expiring: only an operator exchanges it.
+fn write_keys(text: &mut String, state: &State) {
+    let ring = state.app.service.keys().ring();
+    let ages = ring.ages(crate::clock::now());
+    let values = ages.map(|(purpose, age)| (purpose.as_str(), age.as_secs_f64()));
+    write_family(
+        text,
+        "portcullis_key_age_seconds",
+        "For how long the key of each purpose has signed.",
+        "purpose",
+        values,
+    );
+}
+
+/// None is named: how many there are is the operator's, who they are is in `GET /admin/verifiers`.
+fn write_verifiers(text: &mut String, live: &[Arc<Verifier>]) {
+    let fresh = live.iter().filter(|verifier| verifier.status.fresh).count();
+    let values = [("fresh", fresh), ("stale", live.len() - fresh)];
+    let values = values.map(|(state, count)| (state, float(count as u64)));
+    write_family(
+        text,
+        "portcullis_verifiers",
+        "Verifiers whose reports came lately, to whichever replica, by what they said of themselves.",
+        "state",
+        values.into_iter(),
+    );
+}
+
+fn write_family(
+    text: &mut String,
+    name: &str,
+    help: &str,
+    label: &str,
+    values: impl Iterator<Item = (&'static str, f64)>,
+) {
+    write(
+        text,
+        format_args!("# HELP {name} {help}\n# TYPE {name} gauge\n"),
+    );
+    for (value_of_label, value) in values {
+        write(
+            text,
+            format_args!("{name}{{{label}=\"{value_of_label}\"}} {value}\n"),
+        );
     }
 }
 

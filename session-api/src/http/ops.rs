@@ -99,7 +99,10 @@ impl Answer for KeySet {
 
 /// `GET /metrics`, for Prometheus.
 pub(super) async fn metrics(call: Call) -> Result<Metrics, Error> {
-    Ok(Metrics(call.state.metrics.text(&call.state)))
+    // Without its database a replica tells the rest all the same.
+    let live = call.state.app.fleet.live().await.ok();
+    let text = call.state.metrics.text(&call.state, live.as_deref());
+    Ok(Metrics(text))
 }
 
 pub(super) struct Metrics(String);

@@ -37,6 +37,8 @@ pub(crate) struct KeyRing {
     session_keys: HashMap<KeyId, VerifyingKey>,
     /// Keys of access tokens and pages that were revoked, and when.
     revoked: Vec<(KeyId, UnixMillis)>,
+    /// Since when each of those that sign does.
+    active_since: Vec<(KeyPurpose, UnixMillis)>,
 }
 
 /// For so long every page names a revoked key. A verifier that can read nothing but what a thief
@@ -91,6 +93,11 @@ impl KeyRing {
             access_keys: verifying(rows, KeyPurpose::Access)?,
             session_keys: verifying(rows, KeyPurpose::Session)?,
             revoked: revoked(rows),
+            active_since: rows
+                .iter()
+                .filter(|row| row.state == KeyState::Active)
+                .map(|row| (row.purpose, row.state_since))
+                .collect(),
         })
     }
 
@@ -109,6 +116,12 @@ impl KeyRing {
         let lately = |(_, since): &&(KeyId, UnixMillis)| at.since(*since) < NAMED_AGAIN_FOR;
         let revoked = self.revoked.iter().filter(lately);
         revoked.map(|(kid, _)| kid.clone()).collect()
+    }
+
+    /// For how long the keys of each purpose have signed.
+    pub(crate) fn ages(&self, now: UnixMillis) -> impl Iterator<Item = (KeyPurpose, Duration)> {
+        let ages = self.active_since.iter();
+        ages.map(move |(purpose, since)| (*purpose, now.since(*since)))
     }
 
     /// The session's CSRF values, that of today first: HMAC-SHA-256 over `csrf-v1:` and the session's

@@ -140,6 +140,8 @@ async fn metrics_count_answers_by_route() {
         r#"portcullis_http_request_duration_seconds_count{method="GET",path="none",status="404"} 1"#,
         r#"portcullis_http_request_duration_seconds_count{method="other",path="/session",status="405"} 1"#,
         "portcullis_stream_clients 0",
+        r#"portcullis_verifiers{state="fresh"} 0"#,
+        r#"portcullis_verifiers{state="stale"} 0"#,
         "portcullis_bus_connected 0",
         "portcullis_foreign_pages_refused_total 0",
         "portcullis_reports_refused_total 0",
@@ -155,6 +157,62 @@ async fn metrics_count_answers_by_route() {
         "{text}"
     );
     assert!(text.contains("portcullis_page_age_seconds "), "{text}");
+}
+
+/// The value of a line of `/metrics`.
+async fn figure(world: &World, name: &str) -> f64 {
+    let text = world.get("/metrics").await.must_be(200).body;
+    let mut lines = text.as_str().unwrap().lines();
+    let line = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("{name} is not in\n{text}"))
+        .parse()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn metrics_tell_how_old_keys_are_and_how_many_verifiers_are_stale() {
+    let world = World::begins().await;
+    let age = r#"portcullis_key_age_seconds{purpose="access"}"#;
+    for purpose in ["access", "session", "csrf"] {
+        let name = format!("portcullis_key_age_seconds{{purpose=\"{purpose}\"}}");
+        let age = figure(&world, &name).await;
+        assert!((0.0..60.0).contains(&age), "{age}");
+    }
+    // As if it had signed for a hundred days; and another process has exchanged nothing yet.
+    let days = Duration::from_secs(100 * 86_400);
+    let rows = world.store.keys().await.unwrap();
+    let active = |row: &crate::store::KeyRow| row.state == crate::store::KeyState::Active;
+    let old: Vec<_> = rows
+        .into_iter()
+        .map(|row| crate::store::KeyRow {
+            state_since: if active(&row) {
+                row.state_since.minus(days)
+            } else {
+                row.state_since
+            },
+            ..row
+        })
+        .collect();
+    world
+        .service
+        .keys()
+        .reading()
+        .await
+        .put_to_use(&old)
+        .unwrap();
+    assert!(figure(&world, age).await >= 100.0 * 86_400.0);
+
+    let [fresh, stale] =
+        ["fresh", "stale"].map(|state| format!("portcullis_verifiers{{state=\"{state}\"}}"));
+    for (instance, is_fresh) in [("a", true), ("b", true), ("c", false)] {
+        let mut status = super::reports::status();
+        status["instance"] = instance.into();
+        status["fresh"] = is_fresh.into();
+        let request = world.client("POST", "/revocations/status").json(&status);
+        Answer::of(request).await.must_be(204);
+    }
+    assert_eq!(figure(&world, &fresh).await, 2.0);
+    assert_eq!(figure(&world, &stale).await, 1.0);
 }
 
 #[tokio::test]

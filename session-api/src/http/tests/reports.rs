@@ -4,7 +4,7 @@ use super::*;
 
 const SOON: Duration = Duration::from_secs(60);
 
-fn status() -> Value {
+pub(super) fn status() -> Value {
     json!({
         "service": "orders", "instance": "i1", "version": "0.1.0", "head": 7, "fresh": true,
         "age_ms": 12, "max_staleness_ms": 10_000,
