@@ -12,8 +12,27 @@ const START: Duration = Duration::from_secs(20);
 /// The last that it says before it takes requests.
 const READY: &str = "getrlimit(RLIMIT_NOFILE)";
 
-/// Where the files say that it listens.
-const DOOR: &str = "127.0.0.1:8000";
+/// The file that nginx is given, and where it says that it listens.
+#[derive(Clone, Copy, Debug)]
+struct Main {
+    file: &'static str,
+    door: &'static str,
+    /// What becomes of that, before the port.
+    on_loopback: &'static str,
+}
+
+const PLAIN: Main = Main {
+    file: "nginx.conf",
+    door: "127.0.0.1:8000",
+    on_loopback: "127.0.0.1:",
+};
+
+/// For the topology of `deploy/compose.yaml`.
+const COMPOSE: Main = Main {
+    file: "compose.conf",
+    door: "listen 8000",
+    on_loopback: "listen 127.0.0.1:",
+};
 
 /// One server, with its pid and its temporary files in a folder of its own.
 #[derive(Debug)]
@@ -27,6 +46,7 @@ pub struct Nginx {
 #[derive(Clone, Debug)]
 pub struct Settings {
     port: u16,
+    main: Main,
     changes: Vec<(String, String)>,
 }
 
@@ -64,8 +84,11 @@ impl Settings {
     /// # Panics
     /// When one of the changes is of something that is not there.
     pub fn write(self, folder: &Path) {
-        let door = format!("127.0.0.1:{}", self.port);
-        let Self { changes, .. } = self.with(DOOR, &door);
+        let Main {
+            door, on_loopback, ..
+        } = self.main;
+        let here = format!("{on_loopback}{}", self.port);
+        let Self { changes, .. } = self.with(door, &here);
         let written = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/nginx");
         let mut unused: Vec<_> = changes.iter().map(|(written, _)| &**written).collect();
         copy(&written, folder, &changes, &mut unused);
@@ -78,10 +101,10 @@ impl Settings {
     /// When there is no nginx, or it refuses its files.
     pub async fn start(self) -> Nginx {
         let folder = Folder::new("nginx-");
-        let url = self.url();
+        let (url, main) = (self.url(), self.main);
         self.write(folder.path());
         Nginx {
-            server: Server::start(spec(folder.path()), READY, START).await,
+            server: Server::start(spec(folder.path(), main), READY, START).await,
             url,
             _folder: folder,
         }
@@ -92,10 +115,13 @@ impl Nginx {
     /// What it is to be started with: a free port.
     #[must_use]
     pub fn with() -> Settings {
-        Settings {
-            port: port::free(),
-            changes: Vec::new(),
-        }
+        settings(PLAIN)
+    }
+
+    /// The same for the topology of `deploy/compose.yaml`.
+    #[must_use]
+    pub fn of_compose() -> Settings {
+        settings(COMPOSE)
     }
 
     /// The address of one of its paths.
@@ -111,8 +137,16 @@ impl Nginx {
     }
 }
 
+fn settings(main: Main) -> Settings {
+    Settings {
+        port: port::free(),
+        main,
+        changes: Vec::new(),
+    }
+}
+
 /// In one process: a worker would outlive a master that is killed.
-fn spec(folder: &Path) -> Spec {
+fn spec(folder: &Path, main: Main) -> Spec {
     Spec::new("nginx", binary())
         .args([
             "-e",
@@ -123,7 +157,7 @@ fn spec(folder: &Path) -> Spec {
         ])
         .arg(folder)
         .arg("-c")
-        .arg(folder.join("nginx.conf"))
+        .arg(folder.join(main.file))
 }
 
 /// `$NGINX`, or that of the PATH, in which a user's shell on Debian has no `/usr/sbin`.

@@ -122,13 +122,13 @@ impl World {
 }
 
 /// The service in Python.
-struct Notes {
+pub(super) struct Notes {
     server: Server,
     url: String,
 }
 
 impl Notes {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let port = port::free();
         let echo = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/gateway/echo.py");
         let spec = Spec::new("notes", "python3").arg(echo);
@@ -139,7 +139,7 @@ impl Notes {
         }
     }
 
-    fn url(&self) -> &str {
+    pub(super) fn url(&self) -> &str {
         &self.url
     }
 
