@@ -22,6 +22,7 @@ pub struct Nats {
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     config: Option<String>,
+    files: Vec<(String, String)>,
     env: Vec<(String, String)>,
 }
 
@@ -31,6 +32,13 @@ impl Settings {
     #[must_use]
     pub fn config(mut self, text: &str) -> Self {
         self.config = Some(text.to_owned());
+        self
+    }
+
+    /// Another file, which the configuration includes by this name.
+    #[must_use]
+    pub fn file(mut self, name: &str, text: &str) -> Self {
+        self.files.push((name.to_owned(), text.to_owned()));
         self
     }
 
@@ -55,9 +63,15 @@ impl Settings {
         let config = self
             .config
             .unwrap_or_else(|| "jetstream { store_dir: $NATS_STORE_DIR }".to_owned());
-        let path = folder.path().join("nats.conf");
-        std::fs::write(&path, config).unwrap_or_else(|error| panic!("nats.conf: {error}"));
-        spec = spec.arg("--config").arg(path);
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap_or_else(|error| panic!("{name}: {error}"));
+            path
+        };
+        for (name, text) in &self.files {
+            write(name, text);
+        }
+        spec = spec.arg("--config").arg(write("main.conf", &config));
         for (name, value) in &self.env {
             spec = spec.env(name, value);
         }

@@ -9,12 +9,14 @@ mod programs;
 use async_nats::jetstream::{self, stream::Stream};
 use async_nats::{Client, ConnectOptions, Event, Message, Subscriber};
 use futures::StreamExt as _;
+use futures::future::join_all;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tests::{Nats, eventually};
+use tests::{Nats, eventually, nats, port};
 
 const BOUND: Duration = Duration::from_secs(30);
 const CONFIG: &str = include_str!("../../../../deploy/nats.conf");
+const CLUSTER: &str = include_str!("../../../../deploy/nats-cluster.conf");
 const COMPOSE: &str = include_str!("../../../../deploy/compose.yaml");
 const PAGES: &str = "sessions.v1.revocations";
 const HEARTBEATS: &str = "sessions.v1.heartbeats";
@@ -24,19 +26,40 @@ pub(super) async fn bus() -> Nats {
     bus_with(CONFIG).await
 }
 
-/// Every user's password is the user's name with `-password`.
 async fn bus_with(config: &str) -> Nats {
-    ["session-api", "operator", "orders", "gate", "audit"]
-        .iter()
-        .fold(Nats::with().config(config), |settings, user| {
-            let name = user.to_uppercase().replace('-', "_");
-            settings.env(
-                &format!("NATS_{name}_PASSWORD"),
-                &format!("{user}-password"),
-            )
-        })
-        .start()
-        .await
+    with_passwords(Nats::with().config(config)).start().await
+}
+
+/// Every user's password is the user's name with `-password`.
+fn with_passwords(settings: nats::Settings) -> nats::Settings {
+    let users = ["session-api", "operator", "orders", "gate", "audit"];
+    users.iter().fold(settings, |settings, user| {
+        let name = user.to_uppercase().replace('-', "_");
+        let password = format!("{user}-password");
+        settings.env(&format!("NATS_{name}_PASSWORD"), &password)
+    })
+}
+
+/// The three nodes of the cluster, as `deploy/compose.yaml` has them, on ports of their own.
+pub(super) async fn cluster() -> Vec<Nats> {
+    let routes: Vec<u16> = (0..3).map(|_| port::free()).collect();
+    let starting = (1..).zip(&routes).map(|(number, own)| {
+        let listen = "listen: 0.0.0.0:6222";
+        assert!(CLUSTER.contains(listen));
+        let config = CLUSTER.replace(listen, &format!("listen: 127.0.0.1:{own}"));
+        let settings = with_passwords(Nats::with().config(&config).file("nats.conf", CONFIG))
+            .env("NATS_NAME", &format!("nats-{number}"))
+            .env("NATS_MONITOR", &format!("127.0.0.1:{}", port::free()))
+            .env("NATS_ROUTE_PASSWORD", "route-password");
+        let with_routes = (1..)
+            .zip(&routes)
+            .fold(settings, |settings, (number, port)| {
+                let url = format!("nats://route:route-password@127.0.0.1:{port}");
+                settings.env(&format!("NATS_ROUTE_{number}"), &url)
+            });
+        with_routes.start()
+    });
+    join_all(starting).await
 }
 
 /// A client of the bus, and what the server has complained of.
@@ -164,15 +187,17 @@ pub(super) async fn make_consumer(nats: &Nats, name: &str) {
 }
 
 #[test]
-fn compose_sets_every_variable_that_the_file_reads() {
-    let is_name = |c: char| c.is_ascii_uppercase() || c == '_';
+fn compose_sets_every_variable_that_the_files_read() {
+    let is_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
     let mut found = 0;
-    for (start, _) in CONFIG.match_indices("$NATS_") {
-        let rest = &CONFIG[start + 1..];
-        let name = &rest[..rest.find(|c| !is_name(c)).unwrap_or(rest.len())];
-        let set = COMPOSE.contains(&format!("      {name}: "));
-        assert!(set, "compose.yaml does not set {name}");
-        found += 1;
+    for config in [CONFIG, CLUSTER] {
+        for (start, _) in config.match_indices("$NATS_") {
+            let rest = &config[start + 1..];
+            let name = &rest[..rest.find(|c| !is_name(c)).unwrap_or(rest.len())];
+            let set = COMPOSE.contains(&format!(" {name}: "));
+            assert!(set, "compose.yaml does not set {name}");
+            found += 1;
+        }
     }
-    assert_eq!(found, 6);
+    assert_eq!(found, 12);
 }
