@@ -1,5 +1,11 @@
 //! The files of `deploy/`, each held against what reads it.
 //!
-//! NATS's is in `permissions`.
+//! NATS's is in `permissions`, nginx's in `gateway`, and what only a linter reads in `tests/deploy_files`.
+//!
+//! | file | what it shows |
+//! | --- | --- |
+//! | `units` | that systemd takes its units |
+//! | `alerts` | that Prometheus's rules ask for what there is, and that the runbook tells of each |
 
+mod alerts;
 mod units;
