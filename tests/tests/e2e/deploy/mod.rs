@@ -6,6 +6,8 @@
 //! | --- | --- |
 //! | `units` | that systemd takes its units |
 //! | `alerts` | that Prometheus's rules ask for what there is, and that the runbook tells of each |
+//! | `topology` | that what `compose.yaml` describes works, and goes on without a node and a replica |
 
 mod alerts;
+mod topology;
 mod units;
