@@ -4,8 +4,9 @@ use super::{Target, service_with_keys};
 use crate::audit;
 use crate::cli::settings::KeyEncryption;
 use crate::cli::{Failure, Outcome};
-use crate::store::KeyPurpose;
+use crate::store::{KeyPurpose, KeyRow};
 use clap::{Args, Subcommand, ValueEnum};
+use jiff::Timestamp;
 use revocation_events::KeyId;
 use serde_json::json;
 
@@ -125,15 +126,22 @@ async fn list_keys(target: &Target) -> Outcome {
     let items: Vec<_> = in_order()
         .map(|row| {
             let (purpose, state) = (row.purpose.as_str(), row.state.as_str());
-            json!({ "kid": row.kid, "purpose": purpose, "state": state })
+            json!({ "kid": row.kid, "purpose": purpose, "state": state, "since": since(row) })
         })
         .collect();
     let lines: Vec<_> = in_order()
         .map(|row| {
             let (purpose, state) = (row.purpose.as_str(), row.state.as_str());
-            format!("{}  {purpose:7}  {state}", row.kid)
+            format!("{}  {purpose:7}  {state:9}  since {}", row.kid, since(row))
         })
         .collect();
     target.say(&lines.join("\n"), &json!({ "items": items }));
     Ok(())
+}
+
+/// When it came into its state, in RFC 3339: a key that has signed for long is to be exchanged.
+fn since(row: &KeyRow) -> String {
+    let millis = i64::try_from(row.state_since.get()).unwrap_or(i64::MAX);
+    let since = Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX);
+    since.to_string()
 }

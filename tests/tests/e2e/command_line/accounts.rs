@@ -1,4 +1,4 @@
-//! `user unlock`, `sessions list` and `client rotate`, beside a service that runs; and what an auditor
+//! `user unlock`, `sessions list`, `keys list` and `client rotate`, beside a service that runs; and what an auditor
 //! reads of it.
 
 use reqwest::Method;
@@ -163,6 +163,26 @@ async fn all_sessions_of_a_user_are_listed() {
     }
     let listed = says(&service, &["sessions", "list", "alice", "--json"]).await;
     assert_eq!(listed["items"].as_array().unwrap().len(), 101);
+}
+
+/// Keys do not expire by themselves: somebody has to see that one has signed for long.
+#[tokio::test]
+async fn keys_are_listed_with_since_when_they_are_what_they_are() {
+    let folder = Folder::new("keys-");
+    let service = service(&folder).await;
+    let since = |listed: &Value, state: &str| {
+        let mut items = listed["items"].as_array().unwrap().iter();
+        let key = items.find(|key| key["purpose"] == "access" && key["state"] == state);
+        let since = key.unwrap()["since"].as_str().unwrap().to_owned();
+        assert!(since.starts_with("20") && since.ends_with('Z'), "{since}");
+        since
+    };
+    let before = says(&service, &["keys", "list", "--json"]).await;
+    let after = says(&service, &["keys", "rotate", "--json"]).await;
+    assert_ne!(since(&before, "active"), since(&after, "active"));
+    let words = service.settings().must_run(&["keys", "list"], "").await;
+    let active = format!("access   active     since {}", since(&after, "active"));
+    assert!(words.contains(&active), "{words}");
 }
 
 #[tokio::test]
