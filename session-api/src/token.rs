@@ -82,6 +82,8 @@ pub(crate) struct Grant<'a> {
     pub(crate) roles: &'a [String],
     pub(crate) position: Position,
     pub(crate) now: UnixMillis,
+    /// The access token ends no later, where there is such a time.
+    pub(crate) until: Option<UnixMillis>,
 }
 
 impl Issuer {
@@ -98,6 +100,7 @@ impl Issuer {
             .plus(self.access_ttl)
             .min(session.expires_at)
             .min(session.ends_at);
+        let expires_at = grant.until.map_or(expires_at, |end| end.min(expires_at));
         let claims = AccessClaims {
             iss: &self.issuer,
             aud: &self.audience,

@@ -150,7 +150,7 @@ pub(super) async fn change_roles(
     let caller = credential::admin(&call).await?;
     let RolesBody { roles } = body.read()?;
     let user = call.path(&USER)?;
-    let own = (user == caller.user_id).then_some(caller.session_id);
+    let own = (user == caller.user_id).then(|| caller.keep());
     let ended = call.service().change_roles(user, roles, own).await?;
     audit::admin_acted(caller.actor(), "PUT /admin/users/{id}/roles", Some(user));
     Ok(answer::ended(&call, &caller, &ended, Own::LivesOn).await)

@@ -221,7 +221,8 @@ pub(super) async fn ended_by_token(call: &Call, ended: &Ended) -> Reply<TokenRev
 }
 
 /// What a revocation came to. Where the caller's own session was kept, there is a fresh access
-/// token, here or in `Set-Cookie`: the one before it is dead.
+/// token, here or in `Set-Cookie`: the one before it is dead. It ends when that would have ended, but
+/// for `PUT /password`, where the password was given.
 #[derive(Serialize, JsonSchema)]
 #[schemars(
     rename = "Ended",

@@ -115,7 +115,7 @@ pub(super) async fn list(call: Call) -> Result<Reply<List<Item, SessionId>>, Err
 pub(super) async fn end_all(call: Call) -> Result<Reply<EndedView>, Error> {
     let keeps = matches!(call.query(&KEEP)?, Some(Keep::Current));
     let caller = credential::caller(&call).await?;
-    let keep = keeps.then_some(caller.session_id);
+    let keep = keeps.then(|| caller.keep());
     let ended = call.service().end_sessions(caller.user_id, keep).await?;
     Ok(answer::ended(&call, &caller, &ended, Own::ended_if(!keeps)).await)
 }

@@ -168,7 +168,8 @@ fn sessions_calls() -> Vec<Endpoint> {
                 Access,
                 "End my sessions",
                 "All of them, or all but the caller's own: then the answer brings a fresh access \
-                 token, for the one before is dead like all others.",
+                 token, for the one before is dead like all others. It ends when that would have \
+                 ended: a longer one takes a refresh.",
             )
             .query(&sessions::KEEP)
             .header(&fence::PREFER)

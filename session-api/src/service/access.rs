@@ -30,14 +30,17 @@ pub(crate) struct Caller {
     pub(crate) roles: Vec<String>,
     /// The database's time of the check.
     pub(crate) now: UnixMillis,
+    /// The end of the access token that was shown; none where it was the session token.
+    access_ends_at: Option<UnixMillis>,
     /// What all that was read from.
     pub(super) found: FoundSession,
 }
 
 impl Caller {
-    fn new(found: FoundSession) -> Self {
+    fn new(found: FoundSession, access: Option<&AccessToken>) -> Self {
         let session = found.row.session.details();
         Self {
+            access_ends_at: access.map(AccessToken::expires_at),
             session_id: found.row.id,
             session: session.clone(),
             user_id: session.user,
@@ -55,9 +58,27 @@ impl Caller {
         }
     }
 
+    /// The caller's session, for a call that ends its access tokens and not itself. An access token
+    /// begets no longer one: who stole it would live on it for ever. For that there is the session
+    /// token, whose second use shows.
+    pub(crate) const fn keep(&self) -> Keep {
+        Keep {
+            session: self.session_id,
+            until: self.access_ends_at,
+        }
+    }
+
     pub(crate) fn has_role(&self, role: &str) -> bool {
         self.roles.iter().any(|name| name == role)
     }
+}
+
+/// A session that lives on with a fresh access token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Keep {
+    pub(crate) session: SessionId,
+    /// The fresh token ends no later, where there is such a time.
+    pub(crate) until: Option<UnixMillis>,
 }
 
 /// What became of a session.
@@ -103,7 +124,7 @@ impl Service {
         let cut_off = found.user.token_cut_off.max(found.head.everyone);
         match alive(&found) {
             Some(session) if session.user == token.user_id() && token.position() >= cut_off => {
-                Ok(Caller::new(found))
+                Ok(Caller::new(found, Some(token)))
             }
             _ => Err(Error::TokenInvalid),
         }
@@ -129,7 +150,7 @@ impl Service {
         if alive(&found).filter(speaks).is_none() {
             return Err(Error::SessionEnded);
         }
-        Ok(Caller::new(found))
+        Ok(Caller::new(found, None))
     }
 
     /// What became of a session, as of now.

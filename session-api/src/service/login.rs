@@ -225,6 +225,7 @@ impl Inner {
             // Not the head of the opening: roles and state were read with this one.
             position: found.head.position,
             now,
+            until: None,
         }))
     }
 

@@ -220,6 +220,8 @@ struct Snapshot<'a> {
     /// From the same snapshot or an older one.
     position: Position,
     now: UnixMillis,
+    /// The access token ends no later, where there is such a time.
+    until: Option<UnixMillis>,
 }
 
 impl Inner {
@@ -232,6 +234,7 @@ impl Inner {
             roles: snapshot.roles,
             position: snapshot.position,
             now: snapshot.now,
+            until: snapshot.until,
         };
         let issuer = &self.settings.issuer;
         Granted {

@@ -224,6 +224,7 @@ impl Inner {
             roles: found.user.roles.names(),
             position: found.head.position,
             now,
+            until: None,
         })))
     }
 

@@ -1,6 +1,6 @@
 //! What ends sessions or tokens: sessions, users, roles and passwords. Each takes a position.
 
-use super::access::Caller;
+use super::access::{Caller, Keep};
 use super::revoking::command::{Command, Decided, Kept, NewPassword};
 use super::revoking::draft::user_event;
 use super::{Error, Granted, Inner, Result, Service, Snapshot};
@@ -8,7 +8,7 @@ use crate::audit;
 use crate::password::Password;
 use crate::session::{EndReason, Roles, user};
 use crate::store::{FoundSession, TrySource};
-use revocation_events::{Position, SessionId, UserId};
+use revocation_events::{Position, SessionId, UnixMillis, UserId};
 use zeroize::Zeroizing;
 
 /// What a revocation came to.
@@ -60,12 +60,8 @@ impl Service {
         self.inner.revoke(command, Some(caller.found.clone())).await
     }
 
-    /// Ends all sessions of a user, or all but one, which then gets fresh tokens.
-    pub(crate) async fn end_sessions(
-        &self,
-        user: UserId,
-        keep: Option<SessionId>,
-    ) -> Result<Ended> {
+    /// Ends all sessions of a user, or all but one, which then gets a fresh access token.
+    pub(crate) async fn end_sessions(&self, user: UserId, keep: Option<Keep>) -> Result<Ended> {
         self.inner.end_sessions(user, keep, None).await
     }
 
@@ -95,15 +91,20 @@ impl Service {
     }
 
     /// Gives a user other roles: the sessions live on, and tokens with the old roles do not. Where
-    /// `own`, a session of this user, is given, its fresh tokens come back.
+    /// `own`, a session of this user, is given, its fresh access token comes back.
     pub(crate) async fn change_roles(
         &self,
         user: UserId,
         roles: Roles,
-        own: Option<SessionId>,
+        own: Option<Keep>,
     ) -> Result<Ended> {
-        let command = Command::ChangeRoles { user, roles, own };
-        self.inner.revoke(command, None).await
+        let command = Command::ChangeRoles {
+            user,
+            roles,
+            own: own.map(|keep| keep.session),
+        };
+        let until = own.and_then(|keep| keep.until);
+        self.inner.revoke_and_grant(command, None, until).await
     }
 
     /// Lets a disabled user log in again; whether anything changed.
@@ -142,7 +143,11 @@ impl Service {
             let new_hash = place.hash(new).await?;
             this.end_sessions(
                 user,
-                Some(keep),
+                // Who knows the password gets what a log-in gives.
+                Some(Keep {
+                    session: keep,
+                    until: None,
+                }),
                 Some(NewPassword {
                     old: Some(old_hash),
                     new_hash,
@@ -179,15 +184,16 @@ impl Inner {
     async fn end_sessions(
         &self,
         user: UserId,
-        keep: Option<SessionId>,
+        keep: Option<Keep>,
         password: Option<NewPassword>,
     ) -> Result<Ended> {
         let command = Command::EndSessions {
             user,
-            keep,
+            keep: keep.map(|keep| keep.session),
             password,
         };
-        self.revoke(command, None).await
+        let until = keep.and_then(|keep| keep.until);
+        self.revoke_and_grant(command, None, until).await
     }
 
     /// Commits, and waits until it is published. There is nothing that a caller who goes away could
@@ -196,6 +202,16 @@ impl Inner {
         &self,
         command: Command,
         seen: Option<FoundSession>,
+    ) -> Result<Ended> {
+        self.revoke_and_grant(command, seen, None).await
+    }
+
+    /// A session that the command keeps gets an access token that lives no longer than `until`.
+    async fn revoke_and_grant(
+        &self,
+        command: Command,
+        seen: Option<FoundSession>,
+        until: Option<UnixMillis>,
     ) -> Result<Ended> {
         let decided = self.revocations.commit(command, seen).await?;
         let Decided {
@@ -206,13 +222,13 @@ impl Inner {
         Ok(Ended {
             revoked,
             position,
-            kept: kept.map(|kept| Box::new(self.grant_again(&kept, position))),
+            kept: kept.map(|kept| Box::new(self.grant_again(&kept, position, until))),
             published: self.relay.published(position).await,
         })
     }
 
     /// `position` is the caller's own: the session was found alive while the head was locked.
-    fn grant_again(&self, kept: &Kept, position: Position) -> Granted {
+    fn grant_again(&self, kept: &Kept, position: Position, until: Option<UnixMillis>) -> Granted {
         self.grant(&Snapshot {
             id: kept.session.id,
             session: kept.session.session.details(),
@@ -220,6 +236,7 @@ impl Inner {
             roles: kept.user.user.roles.names(),
             position,
             now: kept.now,
+            until,
         })
     }
 

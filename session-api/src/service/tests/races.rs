@@ -3,6 +3,7 @@
 use super::{PASSWORD, Place, add_user, login, refresh, service, token_of};
 use crate::password::Hasher;
 use crate::replay;
+use crate::service::access::Keep;
 use crate::service::{Error, Granted, Service};
 use crate::session::{Delivery, Roles};
 use revocation_events::{Position, SessionId, UserId};
@@ -80,8 +81,12 @@ async fn revoke_again_and_again(
     for round in (0..).take_while(|round| race.goes_on(*round)) {
         // Most rounds change roles, for those leave all sessions to be refreshed.
         let (ended, what) = if round % 20 == 19 {
+            let keep = Keep {
+                session: kept,
+                until: None,
+            };
             (
-                service.end_sessions(user, Some(kept)).await,
+                service.end_sessions(user, Some(keep)).await,
                 Revoked::AllBut(kept),
             )
         } else {

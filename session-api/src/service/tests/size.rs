@@ -2,6 +2,7 @@
 
 use super::{PASSWORD, Place, add_user, login, refresh, service_and_commits, takes};
 use crate::password::Hasher;
+use crate::service::access::Keep;
 use crate::service::revoke::UserChange;
 use crate::session::{EndReason, Roles};
 use crate::store::Replica;
@@ -76,11 +77,14 @@ async fn what_is_asked_for_by_name_is_not_looked_for() {
         service.user_by_name("user-10").await.unwrap();
         service.end_sessions(bob, None).await.unwrap();
     }
-    let kept = service
-        .log_in(login("alice", PASSWORD))
-        .await
-        .unwrap()
-        .session_id;
+    let kept = Keep {
+        session: service
+            .log_in(login("alice", PASSWORD))
+            .await
+            .unwrap()
+            .session_id,
+        until: None,
+    };
     service
         .change_roles(alice, Roles::default(), Some(kept))
         .await
