@@ -16,9 +16,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use verifier_sdk::token::AccessToken;
 
-/// The token that is meant. Other parameters are let pass (RFC 6749, section 3.2), but none twice.
+/// A form has so many parameters at most, the RFCs' being two: each is compared with those before it.
+const MAX_PARAMETERS: usize = 32;
+
+/// The token that is meant. Other parameters are let pass (RFC 6749, section 3.2), but none twice,
+/// and 32 in all.
 #[derive(JsonSchema)]
-#[schemars(extend("additionalProperties" = { "type": "string" }))]
+#[schemars(extend("additionalProperties" = { "type": "string" }, "maxProperties" = MAX_PARAMETERS))]
 #[schemars(example = example(r#"{ "token": "eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiIuLi4ifQ.c2lnbmF0dXJl" }"#))]
 pub(super) struct TokenForm {
     /// The token.
@@ -149,7 +153,7 @@ fn token(form: &Form<TokenForm>) -> Result<String, Error> {
     let mut names = Vec::new();
     let mut token = None;
     for (name, value) in form.parameters() {
-        if names.contains(&name) {
+        if names.len() == MAX_PARAMETERS || names.contains(&name) {
             return Err(Error::OAuth(OAuthError::InvalidRequest));
         }
         if name == "token" && !value.is_empty() {

@@ -125,7 +125,7 @@ pub(super) struct Readiness {
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(super) enum OAuthError {
-    /// `token` is missing, or a parameter stands twice.
+    /// `token` is missing, a parameter stands twice, or there are more than 32.
     InvalidRequest,
     /// The token is one that cannot be revoked by itself.
     UnsupportedTokenType,
@@ -297,7 +297,7 @@ impl OAuthError {
     /// calls (413, 415, 503 and so on) is a problem as everywhere.
     fn response(self) -> HttpResponse {
         let error_description = match self {
-            Self::InvalidRequest => "Send `token` once, and no parameter twice.",
+            Self::InvalidRequest => "Send `token` once, no parameter twice, and 32 at most.",
             Self::UnsupportedTokenType => {
                 "An access token ends with its session; present the session token."
             }

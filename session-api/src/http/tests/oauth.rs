@@ -58,6 +58,17 @@ async fn a_session_token_ends_its_session() {
         assert_oauth_error(&revoke(form).await, error, case);
     }
     phone.sends(&world, "GET", "/session").await.must_be(200);
+    let mut many: Vec<_> = (0..32).map(|number| (format!("p{number}"), "x")).collect();
+    many.push(("token".to_owned(), &phone.session));
+    for request in [
+        world.request("POST", "/revoke"),
+        world.client("POST", "/introspect"),
+    ] {
+        let answer = Answer::of(request.form(&many)).await;
+        assert_oauth_error(&answer, "invalid_request", "33 parameters");
+    }
+    let answer = Answer::of(world.client("POST", "/introspect").form(&many[1..])).await;
+    assert_eq!(answer.must_be(200).body["active"], false, "32 parameters");
 
     let hint = [
         ("token", &*phone.session),
