@@ -168,15 +168,18 @@ pub(super) async fn replaced(call: &Call) -> Option<SessionId> {
         .map(|caller| caller.session_id)
 }
 
-/// The device that this request shows, by cookie or in the body, where a user of this name has
-/// logged in with it. As with [`replaced`], what is wrong is as good as nothing.
+/// The device that this request shows, in the body or by cookie, where a user of this name has
+/// logged in with it. As with [`replaced`], what is wrong is as good as nothing: a link with a
+/// worthless token takes no good cookie's place.
 pub(super) fn device(call: &Call, user_name: &str, in_body: Option<&str>) -> Option<Device> {
     let in_cookie = if call.has_header("authorization") {
         None
     } else {
         cookie(call, DEVICE_COOKIE).ok().flatten()
     };
-    call.service().device(user_name, in_body.or(in_cookie)?)
+    let shown = [in_body, in_cookie].into_iter().flatten();
+    let mut known = shown.filter_map(|token| call.service().device(user_name, token));
+    known.next()
 }
 
 /// The client that follows the feed. Where the feed is open it may be unknown; a credential that is

@@ -165,6 +165,30 @@ async fn a_device_of_the_owner_is_let_in_where_strangers_wait() {
     world.tries("alice", PASSWORD).await.must_be(201);
 }
 
+/// A link to the account page may hold anything.
+#[tokio::test]
+async fn a_worthless_device_token_takes_no_good_ones_place() {
+    let world = World::begins().await;
+    let browser = world.browser("alice").await;
+    let bobs = world.browser("bob").await.cookie(DEVICE);
+    let shows = |in_body: &str, cookie: &str| {
+        let body = json!({ "username": "alice", "password": PASSWORD, "device_token": in_body });
+        let request = world.request("POST", "/session").json(&body);
+        Answer::of(request.header(COOKIE, format!("{DEVICE}={cookie}")))
+    };
+    let hers = browser.cookie(DEVICE);
+    for worthless in ["x", "", &bobs] {
+        // A right password opens it again.
+        for (in_body, cookie) in [(worthless, &*hers), (&*hers, worthless)] {
+            world.is_closed_to_strangers("alice").await;
+            shows(in_body, cookie).await.must_be(201);
+        }
+        world.is_closed_to_strangers("alice").await;
+        let refused = shows(worthless, &bobs).await;
+        assert_refused(&refused, 401, "bad-credentials", worthless);
+    }
+}
+
 #[tokio::test]
 async fn nobody_makes_up_a_device() {
     let world = World::begins().await;
