@@ -87,6 +87,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use table::{METRICS, endpoints, ops_calls};
 use throttle::Throttle;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use verifier_sdk::request::{InvalidOrigin, Origin, Origins};
 use watchers::Watchers;
@@ -104,6 +105,8 @@ pub(crate) struct App {
     fleet: Fleet,
     settings: HttpSettings,
     events: Events,
+    /// For those who catch up.
+    catching_up: Arc<Semaphore>,
 }
 
 impl App {
@@ -113,6 +116,7 @@ impl App {
             fleet,
             settings,
             events: Events::default(),
+            catching_up: Arc::new(Semaphore::new(revocations::AT_ONCE)),
         }
     }
 

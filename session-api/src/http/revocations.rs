@@ -14,6 +14,9 @@ use revocation_events::{Position, strict_json};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 
 pub(super) const AFTER: Parameter<Position> = Parameter::new(
     "after",
@@ -31,16 +34,31 @@ pub(super) const LAST_EVENT_ID: Parameter<Position> = Parameter::new(
 #[serde(transparent)]
 pub(super) struct Page(#[schemars(regex(pattern = r"^[\w-]+\.[\w-]+\.[\w-]+$"))] Arc<str>);
 
+/// So many catch up at once in this process: each reads up to 64,001 rows and signs 64 pages, and
+/// with more of them log-ins and refreshes would wait for connections and processors. One that has
+/// missed little takes milliseconds.
+pub(super) const AT_ONCE: usize = 4;
+
+/// For so long the next waits, before it is asked to come back.
+const TURN: Duration = Duration::from_secs(1);
+
 /// `GET /revocations`.
 pub(super) async fn pages(call: Call) -> Result<Reply<Vec<Page>>, Error> {
     credential::follower(&call).await?;
     let after = call.query(&AFTER)?;
     let latest = latest(&call).await?;
-    let pages = call
-        .service()
-        .relay()
-        .pages_after(after, latest, MAX_PAGES)
-        .await?;
+    let turn = turn(&call).await?;
+    let relay = call.service().relay().clone();
+    // In a task of its own: whoever goes away gives up the turn when the work is done, no earlier.
+    let reading = tokio::spawn(async move {
+        let _turn = turn;
+        relay.pages_after(after, latest, MAX_PAGES).await
+    });
+    let pages = match reading.await {
+        Ok(pages) => pages?,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => return Err(Error::Overloaded),
+    };
     let pages: Vec<Page> = pages.into_iter().map(|page| Page(page.text)).collect();
     Ok(Reply::of(&pages))
 }
@@ -62,6 +80,7 @@ pub(super) async fn stream(call: Call) -> Result<Events<PageEvent>, Error> {
     // cut before is in the pages.
     let live = relay.live();
     let latest = latest(&call).await?;
+    let _turn = turn(&call).await?;
     let stopping = call.state.stopping.clone();
     let stream = PageStream::begin(relay, after, latest, live, stopping, standing, place).await?;
     Ok(Events::of(stream.events(PATIENCE)))
@@ -83,6 +102,15 @@ pub(super) struct PageEvent {
 fn last_event_id(id: &str) -> Result<Position, Error> {
     id.parse()
         .map_err(|_| Error::bad_request("`Last-Event-ID` is not one that was given out."))
+}
+
+async fn turn(call: &Call) -> Result<OwnedSemaphorePermit, Error> {
+    let turn = call.state.app.catching_up.clone().acquire_owned();
+    match timeout(TURN, turn).await {
+        Ok(Ok(turn)) => Ok(turn),
+        // Too many; nobody closes it.
+        Err(_) | Ok(Err(_)) => Err(Error::Overloaded),
+    }
 }
 
 /// After a start there is nothing to say before the first cut.

@@ -45,6 +45,29 @@ impl World {
     }
 }
 
+/// Each may read 64,001 rows and sign 64 pages.
+#[tokio::test]
+async fn where_too_many_catch_up_the_next_comes_back_and_others_wait_for_nothing() {
+    let world = World::begins().await;
+    let phone = world.phone("alice").await;
+    let four = world.catching_up.clone().acquire_many_owned(4);
+    let four = four.await.unwrap();
+    for path in ["/revocations", "/revocations/stream"] {
+        let (next, refresh) = tokio::join!(
+            Answer::of(world.client("GET", path)),
+            Answer::of(world.request("GET", "/session").bearer_auth(&phone.access)),
+        );
+        assert_refused(&next, 503, "overloaded", path);
+        refresh.must_be(200);
+    }
+    let body = json!({ "session_token": phone.session });
+    let refresh = world.request("POST", "/session/refresh").json(&body);
+    Answer::of(refresh).await.must_be(200);
+    drop(four);
+    world.pages("/revocations").await;
+    assert_eq!(world.catching_up.available_permits(), 4);
+}
+
 /// One connection to the stream.
 pub(super) struct Listener {
     response: reqwest::Response,

@@ -46,7 +46,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tests::cookies::Jar;
 use tests::user::Answer;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -109,6 +109,7 @@ struct World {
     service: Service,
     store: Arc<dyn Store>,
     fleet: Fleet,
+    catching_up: Arc<Semaphore>,
     http: reqwest::Client,
     relay: CancellationToken,
     shutdown: Option<oneshot::Sender<()>>,
@@ -171,6 +172,7 @@ impl World {
         }
         let fleet = Fleet::new(store.clone(), false);
         let app = App::new(service.clone(), fleet.clone(), plan.http);
+        let catching_up = app.catching_up.clone();
         let (shutdown, stopped) = oneshot::channel();
         let server = tokio::spawn(run(listener, app, async {
             let _dropped = stopped.await;
@@ -185,6 +187,7 @@ impl World {
             service,
             store,
             fleet,
+            catching_up,
             http,
             relay: relay_stop,
             shutdown: Some(shutdown),
