@@ -73,9 +73,10 @@ pub(super) async fn log_in(
     let device = name
         .as_deref()
         .and_then(|name| credential::device(&call, name, body.device_token.as_deref()));
+    let tried = name.as_deref().unwrap_or(&body.username);
     let account = match device {
-        Some(device) => Account::Device(device),
-        None => Account::Name(name.as_deref().unwrap_or(&body.username)),
+        Some(device) => Account::Device(device, tried),
+        None => Account::Name(tried),
     };
     let throttle = &call.state.throttle;
     throttle.try_password(call.address(), account)?;

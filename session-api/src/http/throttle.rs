@@ -11,7 +11,7 @@ use governor::clock::Clock;
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
-use revocation_events::UserId;
+use revocation_events::{SessionId, UserId};
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -24,6 +24,10 @@ const BY_ADDRESS: (u32, Duration) = (100, Duration::from_secs(1));
 /// A person who mistypes a long password: for a name, from each address by itself, so that a stranger
 /// elsewhere uses up nothing of hers. How many strangers try in all is for `crate::session::tries`.
 const BY_ACCOUNT: (u32, Duration) = (10, Duration::from_secs(6));
+
+/// All devices and sessions of one owner together, where addresses do not count: whoever collects them
+/// gets no more hashes for that.
+const BY_OWNER: (u32, Duration) = BY_ADDRESS;
 
 /// Keys that are remembered of each kind, about 100 bytes each.
 const MAX_KEYS: usize = 100_000;
@@ -40,13 +44,14 @@ pub(super) const SWEEP: Duration = Duration::from_secs(10);
 pub(super) enum Account<'a> {
     /// As it was sent, whether anybody has it or not; counted for each address.
     Name(&'a str),
-    /// One that the account's owner has logged in with: no stranger uses up its rate.
-    Device(Device),
-    /// One who is logged in.
-    User(UserId),
+    /// One that the account's owner, of this name, has logged in with. No stranger uses up its rate,
+    /// nor keeps it out by what they do at the address that both have.
+    Device(Device, &'a str),
+    /// One in which the user is logged in: a thief of another uses up nothing of its rate.
+    Session(SessionId, UserId),
 }
 
-/// Both rates; or neither, with `--throttle off`.
+/// All rates; or none, with `--throttle off`.
 pub(super) struct Throttle<C: Clock = RateClock>(Option<Rates<C>>);
 
 #[cfg(not(test))]
@@ -59,6 +64,13 @@ type RateClock = governor::clock::FakeRelativeClock;
 struct Rates<C: Clock> {
     addresses: Rate<C>,
     accounts: Rate<C>,
+    owners: Rate<C>,
+}
+
+impl<C: Clock> Rates<C> {
+    const fn all(&self) -> [&Rate<C>; 3] {
+        [&self.addresses, &self.accounts, &self.owners]
+    }
 }
 
 impl Throttle {
@@ -72,25 +84,34 @@ impl<C: Clock + Clone> Throttle<C> {
         Self(on.then(|| Rates {
             addresses: Rate::new(BY_ADDRESS, clock.clone()),
             accounts: Rate::new(BY_ACCOUNT, clock.clone()),
+            owners: Rate::new(BY_OWNER, clock.clone()),
         }))
     }
 
-    /// One more try. The address comes first: who has none left must not use up an account's.
+    /// One more try. What is narrower comes first: who has none left must not use up what others
+    /// share. For the rate of a name that is the address, for it is of the name at that address.
     pub(super) fn try_password(
         &self,
         address: Option<IpAddr>,
         account: Account<'_>,
     ) -> Result<(), Error> {
-        self.hash_for(address)?;
         let Some(rates) = &self.0 else { return Ok(()) };
-        let from = match account {
-            Account::Name(_) => address.map(neighbourhood),
-            Account::Device(_) | Account::User(_) => None,
-        };
-        rates
-            .accounts
-            .take((account, from))
-            .map_err(|wait| Error::Throttled(By::Account, wait))
+        let too_many = |wait| Error::Throttled(By::Account, wait);
+        let of_account = |from| rates.accounts.take((account, from)).map_err(too_many);
+        match account {
+            Account::Name(_) => {
+                self.hash_for(address)?;
+                of_account(address.map(neighbourhood))
+            }
+            Account::Device(_, name) => {
+                of_account(None)?;
+                rates.owners.take(name).map_err(too_many)
+            }
+            Account::Session(_, user) => {
+                of_account(None)?;
+                rates.owners.take(user).map_err(too_many)
+            }
+        }
     }
 
     /// One more hash for this address, of whatever.
@@ -107,8 +128,7 @@ impl<C: Clock + Clone> Throttle<C> {
     /// Forgets what is as good as new.
     pub(super) fn sweep(&self) {
         if let Some(rates) = &self.0 {
-            rates.addresses.sweep();
-            rates.accounts.sweep();
+            rates.all().into_iter().for_each(Rate::sweep);
         }
     }
 }
@@ -230,7 +250,7 @@ mod tests {
         assert_eq!(tries("192.0.2.2", 60), 60);
     }
 
-    /// A name is counted at each address by itself; a user who is logged in, and a device, everywhere.
+    /// A name is counted at each address by itself; a session, and a device, everywhere.
     #[test]
     fn a_stranger_elsewhere_uses_up_nothing_of_a_names() {
         let throttle = Throttle::with_clock(true, &FakeRelativeClock::default());
@@ -240,12 +260,17 @@ mod tests {
                 .filter(|_| throttle.try_password(address, account).is_ok())
                 .count()
         };
-        let user = Account::User(UserId::new(uuid::Uuid::nil()));
         assert_eq!(
             [1, 1, 2].map(|last| tries(last, Account::Name("alice"))),
             [10, 0, 10]
         );
-        assert_eq!([1, 1, 2].map(|last| tries(last, user)), [10, 0, 0]);
+        assert_eq!([1, 1, 2].map(|last| tries(last, session(1))), [10, 0, 0]);
+        assert_eq!(tries(1, session(2)), 10, "another of the same user");
+    }
+
+    fn session(number: u128) -> Account<'static> {
+        let session = SessionId::new(uuid::Uuid::from_u128(number));
+        Account::Session(session, UserId::new(uuid::Uuid::nil()))
     }
 
     /// Whoever uses up an address has not used up the account.
@@ -253,12 +278,36 @@ mod tests {
     fn an_address_is_counted_before_an_account() {
         let throttle = Throttle::with_clock(true, &FakeRelativeClock::default());
         let address = Some(IpAddr::from([192, 0, 2, 1]));
-        let account = Account::User(UserId::new(uuid::Uuid::nil()));
         while throttle.hash_for(address).is_ok() {}
         for _ in 0..20 {
-            assert!(throttle.try_password(address, account).is_err());
+            let name = Account::Name("alice");
+            assert!(throttle.try_password(address, name).is_err());
         }
-        let other = Some(IpAddr::from([192, 0, 2, 2]));
-        assert!(throttle.try_password(other, account).is_ok());
+        let rates = throttle.0.as_ref().unwrap();
+        let left = (Account::Name("alice"), address.map(neighbourhood));
+        assert!(rates.accounts.take(left).is_ok());
+    }
+
+    /// Whoever uses up an address does not keep out those of it who are known; and whoever collects
+    /// sessions, or devices, has no more tries for that.
+    #[test]
+    fn whoever_is_known_has_tries_whatever_their_address_has_left() {
+        let throttle = Throttle::with_clock(true, &FakeRelativeClock::default());
+        let address = Some(IpAddr::from([192, 0, 2, 1]));
+        while throttle.hash_for(address).is_ok() {}
+        let tries = |account| {
+            (0..20)
+                .filter(|_| throttle.try_password(address, account).is_ok())
+                .count()
+        };
+        assert_eq!(
+            (0..15).map(|number| tries(session(number))).sum::<usize>(),
+            100
+        );
+        let another = Account::Session(
+            SessionId::new(uuid::Uuid::max()),
+            UserId::new(uuid::Uuid::max()),
+        );
+        assert_eq!(tries(another), 10, "another user's");
     }
 }

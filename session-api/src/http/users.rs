@@ -82,7 +82,8 @@ pub(super) async fn change_password(
     let PasswordBody { current, new } = body.read()?;
     let (user, session) = (caller.user_id, caller.session_id);
     let throttle = &call.state.throttle;
-    throttle.try_password(call.address(), Account::User(user))?;
+    // As the count in the database: whoever stole a session uses up that session's tries alone.
+    throttle.try_password(call.address(), Account::Session(session, user))?;
     let ended = call
         .service()
         .change_password(user, session, &current, &new)

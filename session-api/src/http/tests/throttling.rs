@@ -85,6 +85,39 @@ async fn strangers_do_not_use_up_what_the_owner_has() {
         .must_be(200);
 }
 
+#[tokio::test]
+async fn a_thief_of_one_session_does_not_keep_the_owner_from_changing_the_password() {
+    let world = throttled(|_| {}).await;
+    let (stolen, owner) = (world.phone("alice").await, world.phone("alice").await);
+    let new = "another horse, another staple";
+    let wrong = json!({ "current": "x".repeat(300), "new": new });
+    for _ in 0..10 {
+        let answer = stolen.sends_json(&world, "PUT", "/password", &wrong).await;
+        assert_refused(&answer, 401, "bad-credentials", "a guess");
+    }
+    let answer = stolen.sends_json(&world, "PUT", "/password", &wrong).await;
+    assert_refused(&answer, 429, "rate-limited", "one too many");
+    let right = json!({ "current": PASSWORD, "new": new });
+    let answer = owner.sends_json(&world, "PUT", "/password", &right).await;
+    answer.must_be(200);
+}
+
+/// Where no proxy is trusted, that is everybody's address.
+#[tokio::test]
+async fn a_stranger_who_has_used_up_an_address_keeps_nobody_out_who_is_known_there() {
+    let world = throttled(|_| {}).await;
+    let mut browser = world.browser("alice").await;
+    let names: Vec<_> = (0..110).map(|number| format!("name-{number}")).collect();
+    let stranger = |number| world.try_at(&names[usize::try_from(number).unwrap()], NOBODYS, None);
+    assert_eq!(world.let_through(110, stranger).await, 99);
+    let unknown = Answer::of(world.try_at("bob", PASSWORD, None)).await;
+    assert_refused(&unknown, 429, "rate-limited", "no device");
+    browser.logs_in(&world, "alice").await;
+    let body = json!({ "current": PASSWORD, "new": "another horse, another staple" });
+    let change = browser.request(&world, "PUT", "/password").json(&body);
+    browser.sent(change).await.must_be(200);
+}
+
 /// One address does not use up what another has.
 #[tokio::test]
 async fn an_owner_without_a_device_logs_in_beside_a_stranger_at_another_address() {
