@@ -165,6 +165,13 @@ pub(super) struct ServiceArgs {
     pub(super) events: EventArgs,
 }
 
+impl ServiceArgs {
+    /// Whether users reach the service through a proxy that it takes for one client of many names.
+    fn counts_all_as_one(&self) -> bool {
+        self.issuer.as_str().starts_with("https:") && self.trusted_proxy.is_empty()
+    }
+}
+
 /// Whether rates count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Throttle {
@@ -220,6 +227,11 @@ pub(super) async fn run(args: Args) -> Outcome {
     let listener = listen(args.listen)?;
     let stop = stop_on_signal();
     let running = running::start(store, &args.keys, &args.service, bus, &args.bus).await?;
+    if args.service.counts_all_as_one() {
+        tracing::warn!(
+            "--trusted-proxy (or SESSION_API_TRUSTED_PROXY) is not set, and the issuer is https: to this service all users come from the address of the proxy that ends TLS, and share its rate of log-ins, so that one stranger can keep everyone out; name that proxy, as in --trusted-proxy 127.0.0.1"
+        );
+    }
     tracing::info!("listening on http://{}", listener.local_addr()?);
     running.serve(listener, stop).await
 }

@@ -100,6 +100,37 @@ async fn passwords_are_tried_without_a_rate_on_loopback_alone() {
     }
 }
 
+/// Behind a proxy that is not named all users are one client.
+#[tokio::test]
+async fn serve_warns_where_a_proxy_must_be_and_none_is_trusted() {
+    let folder = Folder::new("settings-");
+    let database = format!("sqlite:{}", folder.path().join("x.db").display());
+    let env = [("DATABASE_URL", database.as_str())];
+    assert!(session_api("migrate", &env).await.status.success());
+    for (issuer, trusted, warns) in [
+        ("https://id.example.com", None, true),
+        ("https://id.example.com", Some("127.0.0.1"), false),
+        ("http://127.0.0.1:8080", None, false),
+    ] {
+        let mut spec = Program::spec("session-api")
+            .arg("serve")
+            .args(["--listen", "127.0.0.1:0", "--issuer", issuer])
+            .env("DATABASE_URL", &database)
+            .env("SESSION_API_KEY_ENCRYPTION_KEY", &"0".repeat(64));
+        if let Some(proxy) = trusted {
+            spec = spec.args(["--trusted-proxy", proxy]);
+        }
+        let program = Program::start(spec).await;
+        let lines = program.server().running().log().lines();
+        let warned = |line: &String| line.contains("WARN") && line.contains("--trusted-proxy");
+        assert_eq!(
+            lines.iter().any(warned),
+            warns,
+            "{issuer} {trusted:?}: {lines:?}"
+        );
+    }
+}
+
 /// As compose files and charts leave them.
 #[tokio::test]
 async fn an_empty_variable_is_not_set() {
