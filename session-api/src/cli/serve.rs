@@ -150,8 +150,9 @@ pub(super) struct ServiceArgs {
 
     /// Whether tries at passwords have a rate, counted by each replica for itself: 100 at once and
     /// then one a second from each address (or /56 of IPv6), 10 at once and then one in 6s for each
-    /// account from each address, and for each known device and session wherever it is. Off is for
-    /// tests, and only where the issuer is on loopback.
+    /// account from each address, and for each known device and session wherever it is. A session is
+    /// refreshed, and ends all others, 60 times at once and then once a second. Off is for tests, and
+    /// only where the issuer is on loopback.
     #[arg(
         long,
         env = "SESSION_API_THROTTLE",

@@ -52,6 +52,9 @@ pub(super) enum Error {
     /// Too many tries; when there will be one again.
     #[error("too many tries")]
     Throttled(By, Duration),
+    /// A session has been refreshed, or has ended others, too often; when it may again.
+    #[error("too often")]
+    TooOften(Duration),
     #[error("this client or this address holds its share of streams")]
     TooManyStreams,
     #[error("not an operator's call to make")]
@@ -189,7 +192,7 @@ impl Error {
                 .challenge(BASIC)
                 .with("error", "invalid_client"),
             Self::Overloaded => overloaded(),
-            Self::Throttled(_, wait) => rate_limited(*wait),
+            Self::Throttled(_, wait) | Self::TooOften(wait) => rate_limited(*wait),
             Self::TooManyStreams => rate_limited(COME_BACK),
             Self::Admin(refusal) => match refusal.why {
                 NotNow::Role => Problem::from(&verifier_sdk::Error::Forbidden),

@@ -8,7 +8,7 @@ use super::json::Body;
 use super::parameter::Parameter;
 use super::problem::Error;
 use super::schemas::example;
-use super::throttle::Account;
+use super::throttle::{Account, Write};
 use super::times::{Time, seconds_until};
 use crate::password::user_name;
 use crate::service::access::Purpose;
@@ -117,8 +117,23 @@ pub(super) async fn refresh(
     let retry_key = retry_key(&call)?;
     let in_body = body.session_token.as_deref();
     let (token, way_in) = credential::session_token(&call, in_body)?;
+    hold_to_rate(&call, token).await?;
     let granted = call.service().refresh(token, way_in, retry_key).await?;
     Ok(answer::granted(&call, &granted))
+}
+
+/// Each refresh writes to the log. Only the newest token is held to a rate: whoever shows an older one
+/// shows that there are two, and a thief who refreshes without end must not put that off.
+async fn hold_to_rate(call: &Call, token: &str) -> Result<(), Error> {
+    let (service, throttle) = (call.service(), &call.state.throttle);
+    if !throttle.is_on() {
+        return Ok(());
+    }
+    let session = service.session_named_by(token)?;
+    match throttle.write(session, Write::Refresh) {
+        Err(wait) if service.is_newest(token).await? => Err(Error::TooOften(wait)),
+        _ => Ok(()),
+    }
 }
 
 /// Long enough that nobody guesses it.

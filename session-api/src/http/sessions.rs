@@ -8,6 +8,7 @@ use super::handler::Reply;
 use super::parameter::Parameter;
 use super::problem::Error;
 use super::schemas::example;
+use super::throttle::Write;
 use super::times::Time;
 use crate::service::access::Caller;
 use crate::service::query::Part;
@@ -115,6 +116,13 @@ pub(super) async fn list(call: Call) -> Result<Reply<List<Item, SessionId>>, Err
 pub(super) async fn end_all(call: Call) -> Result<Reply<EndedView>, Error> {
     let keeps = matches!(call.query(&KEEP)?, Some(Keep::Current));
     let caller = credential::caller(&call).await?;
+    if keeps {
+        // All others end once, and the caller with them; this can go on for ever. By session, for a
+        // thief of one must not keep the owner from it.
+        let throttle = &call.state.throttle;
+        let taken = throttle.write(caller.session_id, Write::EndOthers);
+        taken.map_err(Error::TooOften)?;
+    }
     let keep = keeps.then(|| caller.keep());
     let ended = call.service().end_sessions(caller.user_id, keep).await?;
     Ok(answer::ended(&call, &caller, &ended, Own::ended_if(!keeps)).await)

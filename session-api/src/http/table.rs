@@ -134,10 +134,12 @@ fn session_calls() -> Vec<Endpoint> {
                  log-in; the token of the other delivery is refused. `Authorization` is not \
                  judged here.\n\nThe session token before the newest is good for ten seconds \
                  more, so that tabs may refresh at once, and gets the same successor. Any older \
-                 one was stolen: the session ends.",
+                 one was stolen: the session ends.\n\nA session is refreshed 60 times at once, \
+                 and then once a second.",
             )
             .header(&session::IDEMPOTENCY_KEY)
-            .gives(&cookies::SET),
+            .gives(&cookies::SET)
+            .refuses(&[&kind::RATE_LIMITED]),
         get("/session/stream", watch::stream).says(
             Session,
             "Hear of the end of my session",
@@ -169,12 +171,14 @@ fn sessions_calls() -> Vec<Endpoint> {
                 "End my sessions",
                 "All of them, or all but the caller's own: then the answer brings a fresh access \
                  token, for the one before is dead like all others. It ends when that would have \
-                 ended: a longer one takes a refresh.",
+                 ended: a longer one takes a refresh. A session ends all others 60 times at \
+                 once, and then once a second.",
             )
             .query(&sessions::KEEP)
             .header(&fence::PREFER)
             .gives(&fence::APPLIED)
-            .gives(&cookies::SET),
+            .gives(&cookies::SET)
+            .refuses(&[&kind::RATE_LIMITED]),
         delete("/sessions/{id}", sessions::end_one)
             .says(
                 Access,

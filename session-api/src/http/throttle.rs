@@ -1,6 +1,7 @@
-//! How often passwords may be tried: by the address that tries, and by the account that is tried.
+//! How often passwords may be tried: by the address that tries, and by the account that is tried; and
+//! how often a session may write.
 //!
-//! It is asked before anything is known of the account, by the name that was sent, whoever has it:
+//! For passwords it is asked before anything is known of the account, by the name that was sent, whoever has it:
 //! its answer says nothing but that the name was tried often. Each process counts for itself; what
 //! all replicas hold together is `crate::session::tries`.
 
@@ -29,6 +30,10 @@ const BY_ACCOUNT: (u32, Duration) = (10, Duration::from_secs(6));
 /// gets no more hashes for that.
 const BY_OWNER: (u32, Duration) = BY_ADDRESS;
 
+/// What one session may do of a kind that writes to the log. Twenty tabs refresh at once; a client in
+/// a loop would fill the disk. `--help` and the document say it too.
+const BY_SESSION: (u32, Duration) = (60, Duration::from_secs(1));
+
 /// Keys that are remembered of each kind, about 100 bytes each.
 const MAX_KEYS: usize = 100_000;
 
@@ -51,6 +56,13 @@ pub(super) enum Account<'a> {
     Session(SessionId, UserId),
 }
 
+/// What a session writes.
+#[derive(Clone, Copy, Debug, Hash)]
+pub(super) enum Write {
+    Refresh,
+    EndOthers,
+}
+
 /// All rates; or none, with `--throttle off`.
 pub(super) struct Throttle<C: Clock = RateClock>(Option<Rates<C>>);
 
@@ -65,11 +77,17 @@ struct Rates<C: Clock> {
     addresses: Rate<C>,
     accounts: Rate<C>,
     owners: Rate<C>,
+    sessions: Rate<C>,
 }
 
 impl<C: Clock> Rates<C> {
-    const fn all(&self) -> [&Rate<C>; 3] {
-        [&self.addresses, &self.accounts, &self.owners]
+    const fn all(&self) -> [&Rate<C>; 4] {
+        [
+            &self.addresses,
+            &self.accounts,
+            &self.owners,
+            &self.sessions,
+        ]
     }
 }
 
@@ -85,7 +103,12 @@ impl<C: Clock + Clone> Throttle<C> {
             addresses: Rate::new(BY_ADDRESS, clock.clone()),
             accounts: Rate::new(BY_ACCOUNT, clock.clone()),
             owners: Rate::new(BY_OWNER, clock.clone()),
+            sessions: Rate::new(BY_SESSION, clock.clone()),
         }))
+    }
+
+    pub(super) const fn is_on(&self) -> bool {
+        self.0.is_some()
     }
 
     /// One more try. What is narrower comes first: who has none left must not use up what others
@@ -111,6 +134,14 @@ impl<C: Clock + Clone> Throttle<C> {
                 of_account(None)?;
                 rates.owners.take(user).map_err(too_many)
             }
+        }
+    }
+
+    /// One more write of this kind by a session; or when there may be one again.
+    pub(super) fn write(&self, session: SessionId, what: Write) -> Result<(), Duration> {
+        match &self.0 {
+            Some(rates) => rates.sessions.take((session, what)),
+            None => Ok(()),
         }
     }
 
@@ -309,5 +340,22 @@ mod tests {
             UserId::new(uuid::Uuid::max()),
         );
         assert_eq!(tries(another), 10, "another user's");
+    }
+
+    #[test]
+    fn a_session_writes_at_its_rate_each_kind_by_itself() {
+        let clock = FakeRelativeClock::default();
+        let throttle = Throttle::with_clock(true, &clock);
+        let [one, other] = [1, 2].map(|number| SessionId::new(uuid::Uuid::from_u128(number)));
+        let writes = |session, what| {
+            (0..100)
+                .filter(|_| throttle.write(session, what).is_ok())
+                .count()
+        };
+        assert_eq!(writes(one, Write::Refresh), 60);
+        assert_eq!(writes(one, Write::EndOthers), 60);
+        assert_eq!(writes(other, Write::Refresh), 60);
+        clock.advance(Duration::from_secs(3));
+        assert_eq!(writes(one, Write::Refresh), 3);
     }
 }

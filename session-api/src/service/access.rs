@@ -153,6 +153,15 @@ impl Service {
         Ok(Caller::new(found, None))
     }
 
+    /// Whether a session token is the newest one of a session that is alive.
+    pub(crate) async fn is_newest(&self, text: &str) -> Result<bool> {
+        let issuer = &self.settings().issuer;
+        let token = issuer.read_session_token(text, &self.keys().ring(), crate::clock::now())?;
+        let found = self.store().session(token.session).await?;
+        let session = found.as_ref().and_then(alive);
+        Ok(session.is_some_and(|session| session.generation == token.generation))
+    }
+
     /// What became of a session, as of now.
     pub(crate) async fn fate(&self, session: SessionId) -> Result<Fate> {
         let Some(found) = self.store().session(session).await? else {

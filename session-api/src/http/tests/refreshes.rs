@@ -243,3 +243,25 @@ async fn an_old_session_cookie_shows_nothing_and_still_logs_out() {
     let ended = browser.sends(&world, "GET", "/session").await;
     assert_refused(&ended, 401, "session-ended", "whoever holds the newer one");
 }
+
+/// Who loops fills the disk. But no loop puts off that a stolen token shows.
+#[tokio::test]
+async fn a_session_is_refreshed_sixty_times_at_once() {
+    let world = World::begins_with(|plan| plan.http.throttle = true).await;
+    let (phone, other) = (world.phone("alice").await, world.phone("alice").await);
+    let mut newest = phone.session.clone();
+    for _ in 0..60 {
+        let answer = Answer::of(refresh(&world, &newest)).await.must_be(200);
+        newest = text(&answer, "session_token");
+    }
+    let answer = Answer::of(refresh(&world, &newest)).await;
+    assert_refused(&answer, 429, "rate-limited", "the newest");
+    assert_eq!(header(&answer, "retry-after"), "1");
+    Answer::of(refresh(&world, &other.session))
+        .await
+        .must_be(200);
+    let answer = Answer::of(refresh(&world, &phone.session)).await;
+    assert_refused(&answer, 401, "session-ended", "a stolen one");
+    let answer = Answer::of(refresh(&world, &newest)).await;
+    assert_refused(&answer, 401, "session-ended", "the session is revoked");
+}

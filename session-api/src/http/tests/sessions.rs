@@ -254,6 +254,24 @@ async fn an_access_token_begets_no_longer_one() {
     assert_eq!(fresh.must_be(200).body["access_expires_in"], 900);
 }
 
+/// Each time takes a position and a page. A thief who does it uses up nothing of the owner's.
+#[tokio::test]
+async fn a_session_ends_all_others_sixty_times_at_once() {
+    let world = World::begins_with(|plan| plan.http.throttle = true).await;
+    let mut stolen = world.phone("alice").await;
+    let keep = "/sessions?keep=current";
+    for _ in 0..60 {
+        let answer = stolen.sends(&world, "DELETE", keep).await.must_be(200);
+        stolen.access = text(&answer, "access_token");
+    }
+    let answer = stolen.sends(&world, "DELETE", keep).await;
+    assert_refused(&answer, 429, "rate-limited", "one too many");
+    let owner = world.phone("alice").await;
+    owner.sends(&world, "DELETE", keep).await.must_be(200);
+    let answer = stolen.sends(&world, "GET", "/session").await;
+    assert_refused(&answer, 401, "token-invalid", "the stolen one");
+}
+
 #[tokio::test]
 async fn a_slip_of_the_pen_logs_nobody_out() {
     let world = World::begins().await;
