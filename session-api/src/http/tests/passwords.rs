@@ -172,3 +172,24 @@ async fn a_new_password_ends_all_other_sessions() {
 fn change_to(current: &str) -> Value {
     json!({ "current": current, "new": "a third horse, a third staple" })
 }
+
+/// It is no password that anyone has, and to hash it would cost what it costs.
+#[tokio::test]
+async fn what_is_too_long_for_a_password_is_never_hashed() {
+    let hasher = Hasher::new(2);
+    let world = World::begins_with(|plan| plan.hasher = hasher.clone()).await;
+    let phone = world.phone("alice").await;
+    let queued = hasher.queued();
+    let too_long = "x".repeat(257);
+    let body = json!({ "username": "alice", "password": too_long });
+    let log_in = Answer::of(world.request("POST", "/session").json(&body)).await;
+    assert_refused(&log_in, 401, "bad-credentials", "POST /session");
+    let body = json!({ "current": too_long, "new": "another horse, another staple" });
+    let answer = phone.sends_json(&world, "PUT", "/password", &body).await;
+    assert_refused(&answer, 401, "bad-credentials", "PUT /password");
+    assert_eq!(hasher.queued(), queued);
+    // One byte less is hashed.
+    let body = json!({ "username": "alice", "password": "x".repeat(256) });
+    Answer::of(world.request("POST", "/session").json(&body)).await;
+    assert_eq!(hasher.queued(), queued + 1);
+}
