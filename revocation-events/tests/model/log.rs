@@ -201,6 +201,12 @@ impl Log {
     pub(crate) fn cut(&mut self, at: Stamp, from: u8, limit: usize, raises: bool) -> Cut {
         self.raise_if_another(raises);
         let (head, floor) = (self.head, self.floor(at.at));
+        // Else the service makes no page (`Error::Behind`): such a log has lost its end, and nothing
+        // has raised the head since.
+        assert!(
+            from <= head || !raises,
+            "a failover that raises loses no head"
+        );
         let from = from.min(head).max(self.pruned);
         let mut revoked: Vec<_> = self.revocations(from, head).iter().collect();
         // `Cut::new` in session-api/src/store/types.rs.

@@ -113,7 +113,8 @@
 //!
 //! # What is not here
 //! Signatures and JSON; threads in the verifier (`published.rs` in the SDK); two primaries at once,
-//! which whoever fails a database over must prevent; the rule that a raised head also counts from what
+//! which whoever fails a database over must prevent; a log that goes back without a failover, of which
+//! the service makes no page (that no failover looks like one to it is asserted here); the rule that a raised head also counts from what
 //! was seen on the bus, which matters when clocks fail together with two databases; replicas that
 //! cannot read their keys; key sets that overtake each other; more than a few of anything.
 //! `tests/promise` looks at the same promise at random, with far more of everything, and

@@ -12,7 +12,7 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
 use revocation_events::Position;
 use revocation_events::nats::{
-    Bus, Error, FeedItem, Incarnation, PageFeed, Publisher, Replicas, Why,
+    Bus, Error, FeedItem, Incarnation, PageFeed, Publisher, Replicas, Stored, Why,
 };
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -42,6 +42,8 @@ pub(super) enum Heard {
     Connected(bool),
     /// The text of a page that somebody published: a page of ours comes back too.
     Page(String),
+    /// The text of the last page in the stream, whoever published it, and when.
+    End(String),
 }
 
 /// A look at the end of the stored stream.
@@ -50,8 +52,8 @@ struct Looked {
     /// part of what it sees.
     stored: Position,
     last_ack: u64,
-    /// The stream, and the number of the last page in it.
-    found: Result<Option<(Incarnation, u64)>, Error>,
+    /// The stream's end.
+    found: Result<Option<Stored>, Error>,
 }
 
 /// The worker's side of the bus.
@@ -184,8 +186,7 @@ impl BusSide {
             }
             looked = next(&mut self.looking) => {
                 self.looking = None;
-                self.looked(&looked);
-                None
+                self.looked(looked)
             }
             item = self.feed.next() => match item {
                 Some(FeedItem::Page(text)) => Some(Heard::Page(text)),
@@ -323,17 +324,18 @@ impl BusSide {
         };
         let (publisher, last_ack) = (self.publisher.clone(), self.last_ack);
         let look = async move {
-            let found = publisher.stored().await;
             Looked {
                 stored,
                 last_ack,
-                found: found.map(|last| last.map(|last| (last.incarnation, last.sequence))),
+                found: publisher.stored().await,
             }
         };
         self.looking = Some(look.boxed());
     }
 
-    fn looked(&mut self, looked: &Looked) {
+    /// The last page of the stream tells how far the log has reached, though all who heard it when it
+    /// was sent may have stopped since.
+    fn looked(&mut self, looked: Looked) -> Option<Heard> {
         let lost = match &looked.found {
             // Away, or too busy: that is noticed elsewhere, and says nothing about the stream.
             Err(_) => false,
@@ -342,18 +344,19 @@ impl BusSide {
                 let floor = self.relay.latest_now().map(|latest| latest.floor);
                 floor.is_some_and(|floor| looked.stored > floor)
             }
-            Ok(Some((incarnation, sequence))) => {
+            Ok(Some(end)) => {
                 let another = self
                     .incarnation
-                    .replace(*incarnation)
-                    .is_some_and(|i| i != *incarnation);
-                another || *sequence < looked.last_ack
+                    .replace(end.incarnation)
+                    .is_some_and(|i| i != end.incarnation);
+                another || end.sequence < looked.last_ack
             }
         };
         if lost {
             tracing::warn!("the stream of pages has lost pages; it is filled again");
             self.fill(Copies::Stored);
         }
+        looked.found.ok().flatten().map(|end| Heard::End(end.page))
     }
 }
 

@@ -13,6 +13,7 @@
 //! | [`tail`] | the newest part of the log, held without a gap (pure) |
 //! | [`worker`] | the loop |
 //! | [`bus`] | NATS: acknowledgments, filling the stream again, other replicas' pages |
+//! | [`seen`] | how far anyone's pages have reached |
 //! | [`fleet`] | which verifiers are there |
 //!
 //! No replica leads: each cuts and publishes what it knows, and pages overlap harmlessly. A replica
@@ -20,12 +21,14 @@
 
 pub(crate) mod bus;
 pub(crate) mod fleet;
+mod seen;
 pub(crate) mod tail;
 pub(crate) mod worker;
 
 use crate::keys::Keys;
 use crate::store::{self, Store};
-use revocation_events::{Page, Position, Revocation, UnixMillis};
+use revocation_events::{KeyId, Page, Position, Revocation, UnixMillis};
+use seen::Seen;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -100,8 +103,7 @@ struct Shared {
     store: Arc<dyn Store>,
     keys: Arc<Keys>,
     commits: mpsc::Sender<Committed>,
-    /// The greatest `to` seen in anyone's page.
-    seen: AtomicU64,
+    seen: Seen,
     /// The greatest `to` that was sent to SSE clients.
     sent: watch::Sender<Position>,
     /// The greatest `to` that the bus has acknowledged.
@@ -127,7 +129,7 @@ impl Relay {
             store,
             keys,
             commits,
-            seen: AtomicU64::new(0),
+            seen: Seen::default(),
             sent: watch::Sender::new(Position::ZERO),
             stored: watch::Sender::new(Position::ZERO),
             latest: watch::Sender::new(None),
@@ -146,6 +148,7 @@ impl Relay {
 
     /// Tells the worker what was committed; it publishes at once.
     pub(crate) fn committed(&self, committed: Committed) {
+        self.note_seen(committed.to);
         // Without a worker the process is ending, and another replica or the next start publishes.
         // One that is that far behind finds a gap after what it has, and reads it from the store.
         let _ending_or_full = self.shared.commits.try_send(committed);
@@ -170,10 +173,11 @@ impl Relay {
             .is_ok_and(|reached| reached.is_ok())
     }
 
-    /// The greatest position seen in anyone's page.
+    /// The greatest position that this process has seen committed, in the log or in anyone's page.
     pub(crate) fn seen(&self) -> Position {
-        // Only positions are stored there.
-        Position::new(self.shared.seen.load(Ordering::Relaxed)).unwrap_or_default()
+        // Whoever has heard no page may have no keys: a command.
+        let counts = |kid: &KeyId| self.shared.keys.ring().access_key(kid).is_some();
+        self.shared.seen.greatest(counts)
     }
 
     fn note_stored(&self, to: Position) {
@@ -186,7 +190,7 @@ impl Relay {
     }
 
     fn note_seen(&self, to: Position) {
-        self.shared.seen.fetch_max(to.get(), Ordering::Relaxed);
+        self.shared.seen.note_own(to);
     }
 
     /// The newest statement; waits for the first one after a start.

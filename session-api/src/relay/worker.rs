@@ -5,6 +5,7 @@ use super::tail::{Gap, Tail};
 use super::{Committed, HEARTBEAT, Latest, LivePage, PUBLISH_WAIT, Relay};
 use crate::store::{self, Cut, Replica};
 use futures::future::BoxFuture;
+use revocation_events::page::SignedPage;
 use revocation_events::{Page, Position, Revocation, Target, UnixMillis};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -298,15 +299,37 @@ impl Worker {
                 shared.bus_connected.store(connected, Ordering::Relaxed);
             }
             Heard::Page(text) => self.others_page(&text),
+            Heard::End(text) => self.end_of_stream(&text),
+        }
+    }
+
+    /// A page that a replica signed, which is noted as seen.
+    fn read(&self, text: &str, now: UnixMillis) -> Option<SignedPage> {
+        let shared = &self.relay.shared;
+        let ring = shared.keys.ring();
+        let signed = Page::verify(text, &shared.issuer, |kid| ring.access_key(kid)).ok()?;
+        // As a verifier does: with a stolen key one page could otherwise end the order of positions.
+        let day = Duration::from_secs(24 * 60 * 60);
+        if signed.page.to.get() > now.plus(day).get().saturating_mul(1_000) {
+            return None;
+        }
+        shared.seen.note(&signed.kid, signed.page.to);
+        Some(signed)
+    }
+
+    /// Nobody may have listened when it was sent, this replica least of all where it has just started.
+    fn end_of_stream(&mut self, text: &str) {
+        let end = self.read(text, crate::clock::now());
+        if end.is_some_and(|signed| signed.page.to > self.tail.to()) {
+            self.cut();
         }
     }
 
     /// A page from the bus: another replica's, our own, or a stranger's.
     fn others_page(&mut self, text: &str) {
-        let shared = &self.relay.shared;
-        let ring = shared.keys.ring();
         let now = crate::clock::now();
-        let Ok(signed) = Page::verify(text, &shared.issuer, |kid| ring.access_key(kid)) else {
+        let shared = &self.relay.shared;
+        let Some(signed) = self.read(text, now) else {
             shared
                 .counters
                 .foreign_pages_refused
@@ -314,16 +337,6 @@ impl Worker {
             return;
         };
         let page = &signed.page;
-        // As a verifier does: with a stolen key one page could otherwise end the order of positions.
-        let day = Duration::from_secs(24 * 60 * 60);
-        if page.to.get() > now.plus(day).get().saturating_mul(1_000) {
-            shared
-                .counters
-                .foreign_pages_refused
-                .fetch_add(1, Ordering::Relaxed);
-            return;
-        }
-        self.relay.note_seen(page.to);
         if page.to > self.tail.to() {
             return self.cut();
         }

@@ -181,19 +181,23 @@ impl Inner {
     }
 
     async fn revoke_together(&self, jobs: &[Job], newest: Head) -> Result<Written> {
+        let seen = self.relay.seen().max(newest.position);
         if jobs.iter().all(|job| job.command.needs_no_lock()) {
             let (mut draft, head) = self.read(jobs, newest).await?;
             let decided = decide(&mut draft, jobs);
             let Some(changes) = draft.changes() else {
                 return Ok(Written { decided, head });
             };
-            if let Ok(at) = self.store.write(&changes).await? {
+            // After an older head there is nothing to write to, or a log that has lost its end.
+            if head.position >= seen
+                && let Ok(at) = self.store.write(&changes).await?
+            {
                 let head = self.committed(head.position, at, &changes, head.everyone);
                 self.revocations.moved.send_replace(head.position);
                 return Ok(Written { decided, head });
             }
         }
-        self.revoke_locked(jobs).await
+        self.revoke_locked(jobs, seen).await
     }
 
     /// Reads without a lock what is not known yet.
@@ -219,14 +223,14 @@ impl Inner {
         Ok((draft, head))
     }
 
-    async fn revoke_locked(&self, jobs: &[Job]) -> Result<Written> {
+    async fn revoke_locked(&self, jobs: &[Job], seen: Position) -> Result<Written> {
         let users: BTreeSet<_> = jobs.iter().filter_map(|job| job.command.user()).collect();
         let sessions: BTreeSet<_> = jobs
             .iter()
             .filter_map(|job| job.command.session())
             .collect();
         let mut tx = self.store.begin().await?;
-        let taken = tx.take_position(self.relay.seen()).await?;
+        let taken = tx.take_position(seen).await?;
         // Others wait meanwhile, so nothing is asked that is not needed.
         let mut everyone_version = 0;
         if jobs.iter().any(|job| job.command == Command::EndEveryone) {

@@ -11,10 +11,11 @@ pub(crate) enum Error {
     /// A statement failed for a reason of its own.
     #[error("the database refused a statement")]
     Database(#[source] sqlx::Error),
-    /// What was published is not there: a standby, or a backup.
+    /// What was published is not there: a standby, a backup, a primary of before a failover.
     #[error(
-        "the database is behind what was published: DATABASE_URL must lead to the primary; after a \
-         backup was restored, run `session-api log restored`"
+        "the database is behind what was published: DATABASE_URL must lead to the primary, and to one \
+         only; where a backup or a snapshot was brought back, stop all replicas, run `session-api log \
+         restored` and start them again"
     )]
     Behind,
     /// A row or an event does not read as this program would have written it.

@@ -170,6 +170,10 @@ pub(crate) trait Store: Outbox {
     /// replica's own row, so that neither a standby nor a left-over snapshot can do it. Where the
     /// database is another one than the head was written by, the head is raised first (see
     /// [`Tx::take_position`]).
+    ///
+    /// `from` and `seen`, the greatest position seen in anyone's page, are positions that were
+    /// committed before: [`Error::Behind`] where the head is below one of them. Such a database has
+    /// lost its end, and a page of it would say that nothing lies there.
     async fn cut(
         &self,
         replica: Replica,

@@ -10,7 +10,6 @@ use crate::service::key_admin::open_keys;
 use crate::service::tests::service;
 use crate::session::{Event, Fact, Stream};
 use crate::store::{IfMissing, Store};
-use revocation_events::page::SignedPage;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -22,7 +21,7 @@ struct World {
     store: Arc<dyn Store>,
     relay: Relay,
     worker: Worker,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl World {
@@ -41,7 +40,7 @@ impl World {
             worker: Worker::new(relay.clone(), commits, replica, None),
             store,
             relay,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -295,4 +294,75 @@ async fn a_database_that_is_behind_is_not_asked_what_there_is() {
     assert_eq!(world.read(&pages.unwrap()[0]).revoked.len(), 1);
     let refused = world.relay.pages_after(None, beyond, MAX_PAGES).await;
     assert!(matches!(refused, Err(store::Error::Behind)));
+}
+
+impl World {
+    async fn cuts(&mut self) {
+        self.worker.cut();
+        let cut = self.worker.cutting.take().unwrap().await;
+        self.worker.cut_came(cut).await;
+    }
+
+    /// A backup is put in the database's place, by somebody who knows of no `log restored`.
+    async fn goes_back_to(&self, head: Position) {
+        let url = format!("sqlite:{}", self.folder.path().join("log.db").display());
+        let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+        let back = sqlx::query("update log_head set position = $1");
+        let head = i64::try_from(head.get()).unwrap();
+        back.bind(head).execute(&pool).await.unwrap();
+    }
+}
+
+/// It would say "nothing was revoked" of what it does not know.
+#[tokio::test]
+async fn a_database_that_went_back_under_a_running_replica_makes_no_page() {
+    let mut world = World::begins().await;
+    let backup = world.revoke_long_ago(1).await;
+    let published = world.revoke_long_ago(2).await;
+    world.cuts().await;
+    let before = world.relay.latest_now();
+    assert_eq!(before.unwrap().to, published);
+
+    world.goes_back_to(backup).await;
+    let mut live = world.relay.live();
+    world.cuts().await;
+    assert!(live.try_recv().is_err(), "no heartbeat");
+    assert_eq!(world.relay.latest_now(), before);
+    let mut tx = world.store.begin().await.unwrap();
+    let taken = tx.take_position(world.relay.seen()).await;
+    assert!(matches!(taken, Err(store::Error::Behind)), "{taken:?}");
+    drop(tx);
+
+    // Above what was published it goes on from there.
+    world
+        .goes_back_to(Position::new(published.get() + 600).unwrap())
+        .await;
+    world.cuts().await;
+    let page = world.read(&live.try_recv().unwrap());
+    assert_eq!(page.from, published);
+}
+
+/// It has just started, on a backup. The one who published more is dead, and the stream still has it.
+#[tokio::test]
+async fn what_the_stream_has_beyond_the_log_makes_a_replica_silent_unless_a_thief_put_it_there() {
+    let mut world = World::begins().await;
+    let head = world.revoke_long_ago(1).await;
+    world.cuts().await;
+    let beyond = Position::new(head.get() + 1).unwrap();
+    let ring = world.relay.shared.keys.ring();
+    let page = Page::cut(ISSUER, clock::now(), (head, beyond), head, &[]).remove(0);
+    let end = page.sign(&ring.access.kid, &ring.access.key);
+    let mut live = world.relay.live();
+    world.worker.end_of_stream(&end);
+    let cut = world.worker.cutting.take().unwrap().await;
+    assert!(matches!(cut, Err(store::Error::Behind)), "{cut:?}");
+    world.worker.cut_came(cut).await;
+    assert!(live.try_recv().is_err());
+
+    let operator = service(world.store.clone(), Hasher::new(1)).await;
+    operator.revoke_key(ring.access.kid.clone()).await.unwrap();
+    world.relay.reload_keys().await;
+    world.goes_back_to(head).await;
+    world.cuts().await;
+    assert_eq!(world.read(&live.try_recv().unwrap()).to, head);
 }

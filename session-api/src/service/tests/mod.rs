@@ -5,6 +5,7 @@ mod guesses;
 mod in_flight;
 mod keys;
 mod limit;
+mod lost_end;
 mod races;
 mod refresh;
 mod refresh_queue;

@@ -3,7 +3,7 @@
 use super::fixture::*;
 use super::{BOUND, Db};
 use crate::clock;
-use crate::store::{Cut, Replica};
+use crate::store::{Cut, Error, Replica};
 use revocation_events::{Position, Target, UserId};
 use serde_json::json;
 use std::sync::Arc;
@@ -126,10 +126,27 @@ pub(super) async fn a_long_cut_goes_on_in_the_next(db: &Db) {
     );
 }
 
-pub(super) async fn a_cut_after_the_head_begins_at_the_head(db: &Db) {
+/// A backup under a running replica, a snapshot of a machine, the primary of before a failover.
+pub(super) async fn a_log_that_has_lost_its_end_is_not_cut(db: &Db) {
     let head = revoke(&*db.store, everyone(), NOW).await;
-    let cut = cut(&*db.store, replica(MINUTE), pos(head.get() + 1_000_000)).await;
-    assert_eq!((cut.from, cut.to, cut.revoked.len()), (head, head, 0));
+    let replica = replica(MINUTE);
+    let lost = pos(head.get() + 1);
+    for (from, seen) in [(lost, Position::ZERO), (head, lost)] {
+        let refused = db.store.cut(replica, from, seen, ALL).await;
+        assert!(matches!(refused, Err(Error::Behind)), "{refused:?}");
+    }
+    let heartbeat = db.store.cut(replica, head, head, ALL).await.unwrap();
+    assert_eq!((heartbeat.from, heartbeat.to), (head, head), "not raised");
+}
+
+pub(super) async fn a_log_that_has_lost_its_end_gives_out_no_position(db: &Db) {
+    let head = revoke(&*db.store, everyone(), NOW).await;
+    let mut tx = db.store.begin().await.unwrap();
+    let refused = tx.take_position(pos(head.get() + 1)).await;
+    assert!(matches!(refused, Err(Error::Behind)), "{refused:?}");
+    drop(tx);
+    let mut tx = db.store.begin().await.unwrap();
+    assert_eq!(tx.take_position(head).await.unwrap().previous, head);
 }
 
 /// What was committed before `at` is in the page, however the two race.

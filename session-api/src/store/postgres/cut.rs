@@ -36,7 +36,7 @@ const READ: &str = concat!(
      from (select h.position as head, ",
     floor!("greatest", now!()),
     " as floor, \
-                  greatest(least($1, h.position), h.pruned) as start \
+                  greatest($1, h.pruned) as start \
            from log_head h) p \
      left join lateral (select v.position, v.kind, v.subject from revocation v \
                         where v.position > p.start and v.position <= p.head \
@@ -63,21 +63,26 @@ pub(super) async fn cut(
     limit: u32,
 ) -> Result<Cut> {
     let limit = limit.max(1);
+    // Both were committed before this transaction began, so a log that has them has not lost its end.
+    let known = from.max(seen);
     let beat = sqlx::query(BEAT)
         .bind(replica.id)
         .bind(rows::stored_span(replica.access_ttl))
-        .bind(i64::from(seen));
+        .bind(i64::from(known));
     beat.execute(&mut *tx).await?;
     let read = sqlx::query_as::<_, CutColumns>(READ)
         .bind(i64::from(from))
         .bind(i64::from(limit) + 1);
     let columns = read.fetch_all(&mut *tx).await?;
-    tx.commit().await?;
-
     let missing = || Error::Corrupt("no head".to_owned());
     let first = columns.first().ok_or_else(missing)?;
     let at = rows::millis(first.at)?;
     let (start, head) = (rows::position(first.start)?, rows::position(first.head)?);
+    if head < known {
+        tx.rollback().await?;
+        return Err(Error::Behind);
+    }
+    tx.commit().await?;
     let floor = rows::position(first.floor)?;
     let revoked = columns
         .into_iter()

@@ -42,6 +42,7 @@ impl PostgresTx {
 }
 
 /// One UPDATE: after a wait for the lock, Postgres computes it again from the head that it finds.
+/// Nothing where that head is below what was published, and no other database explains it.
 /// The notification goes out with the commit.
 const TAKE: &str = concat!(
     "with taken as ( \
@@ -56,7 +57,9 @@ const TAKE: &str = concat!(
              system_identifier = d.system_identifier, timeline = d.timeline \
          from ",
     this_database!(),
-    " returning h.previous, h.position, h.everyone) \
+    " where h.position >= $1 or (",
+    other_database!(),
+    ") returning h.previous, h.position, h.everyone) \
      select t.previous, t.position, t.everyone, ",
     now!(),
     " as now \
@@ -78,8 +81,9 @@ impl Tx for PostgresTx {
         let query = sqlx::query_as::<_, TakenColumns>(TAKE).bind(i64::from(seen));
         let taken: TakenPosition = self
             .link
-            .answers(query.fetch_one(&mut *self.tx))
+            .answers(query.fetch_optional(&mut *self.tx))
             .await?
+            .ok_or(Error::Behind)?
             .try_into()?;
         self.taken = Some(taken.position);
         Ok(taken)

@@ -17,7 +17,7 @@ use super::statements::{
 };
 use super::wakeups::Wakeups;
 use super::{
-    Changes, ClientRow, Cut, Excerpt, FoundSession, FoundUser, Head, KeyRow, ListedSession,
+    Changes, ClientRow, Cut, Error, Excerpt, FoundSession, FoundUser, Head, KeyRow, ListedSession,
     Options, Replica, Result, Stale, StatusRow, Store, StoredSession, Taken, Tx, UserRow, rows,
     schema,
 };
@@ -287,12 +287,12 @@ impl Store for SqliteStore {
         plain::revocations(&self.readers, after, to, limit).await
     }
 
-    /// `seen` is for databases that can fail over: here the restore command alone raises the head.
+    /// No file fails over by itself: here the restore command alone raises the head.
     async fn cut(
         &self,
         replica: Replica,
         from: Position,
-        _seen: Position,
+        seen: Position,
         limit: u32,
     ) -> Result<Cut> {
         const BEAT: &str = "insert into replica (id, beat_at, access_ttl) values ($1, $2, $3) \
@@ -313,7 +313,11 @@ impl Store for SqliteStore {
         let point = sqlx::query_as(POINT).bind(rows::stored(at));
         let (head, pruned, floor): (i64, i64, i64) = point.fetch_one(&mut *tx).await?;
         let (head, floor) = (rows::position(head)?, rows::position(floor)?);
-        let from = from.min(head).max(rows::position(pruned)?);
+        if head < from.max(seen) {
+            tx.rollback().await?;
+            return Err(Error::Behind);
+        }
+        let from = from.max(rows::position(pruned)?);
         let read = plain::revocations(&mut *tx, from, head, limit.saturating_add(1)).await?;
         tx.commit().await?;
         Ok(Cut::new(at, (from, head), floor, read.revoked, limit))

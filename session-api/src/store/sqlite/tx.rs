@@ -8,7 +8,7 @@ use crate::store::rows::{
 };
 use crate::store::wakeups::Wakeups;
 use crate::store::{
-    Changes, ClientInfo, FoundSession, FoundUser, Head, KeyRow, Result, SessionRow, Taken,
+    Changes, ClientInfo, Error, FoundSession, FoundUser, Head, KeyRow, Result, SessionRow, Taken,
     TakenPosition, TrySource, Tx, UserRow, rows,
 };
 use async_trait::async_trait;
@@ -48,11 +48,13 @@ impl SqliteTx {
 
 #[async_trait]
 impl Tx for SqliteTx {
-    /// `seen` is for databases that can fail over.
-    async fn take_position(&mut self, _seen: Position) -> Result<TakenPosition> {
+    async fn take_position(&mut self, seen: Position) -> Result<TakenPosition> {
         const TAKE: &str =
             "update log_head set position = max(position + 1, $1) returning position";
         let head = self.head().await?;
+        if head.position < seen {
+            return Err(Error::Behind);
+        }
         let take = sqlx::query_scalar(TAKE).bind(self.now().saturating_mul(1_000));
         let position = rows::position(take.fetch_one(&mut *self.tx).await?)?;
         self.taken = Some(position);
