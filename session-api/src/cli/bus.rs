@@ -5,6 +5,11 @@ use super::settings::secret;
 use revocation_events::nats::{self, Bus};
 use revocation_events::subject::Subjects;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// For so long a connection is waited for: its first attempts may go to servers of the list that are
+/// down.
+const CONNECT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct Nats {
@@ -84,4 +89,20 @@ impl Nats {
         })?;
         Ok(Some(bus))
     }
+}
+
+/// Waits until the bus is connected, or says why it is not.
+pub(super) async fn is_up(bus: &Bus) -> Result<(), String> {
+    let mut health = bus.health();
+    let up = health.wait_for(|health| health.connected);
+    let up = tokio::time::timeout(CONNECT, up).await;
+    if up.is_ok_and(|up| up.is_ok()) {
+        return Ok(());
+    }
+    let why = health.borrow().last_error.clone();
+    Err(format!(
+        "no connection within {} s: {}; is --nats-url right, and does the server run?",
+        CONNECT.as_secs(),
+        why.as_deref().unwrap_or("no answer")
+    ))
 }

@@ -1,6 +1,6 @@
 //! `check`: says whether database, schema, keys, clock and NATS are well. It changes nothing.
 
-use super::bus::Nats;
+use super::bus::{self, Nats};
 use super::settings::{Database, KeyEncryption};
 use super::{Failure, Outcome, chain};
 use crate::keys::Keys;
@@ -12,10 +12,6 @@ use std::time::Duration;
 
 /// Clocks that differ by more make tokens look expired or not yet issued.
 const CLOCK_LEEWAY: Duration = Duration::from_secs(5);
-
-/// For so long a connection to NATS is waited for: its first attempts may go to servers of the list
-/// that are down.
-const CONNECT: Duration = Duration::from_secs(5);
 
 /// Events that wait for longer are not being published.
 const LATE: Duration = Duration::from_secs(60);
@@ -124,21 +120,8 @@ async fn wrong_with_keys(
 
 async fn look_at_bus(bus: &Bus, store: Option<&dyn Store>, findings: &mut Vec<Finding>) -> Outcome {
     let mut find = |what, wrong| findings.push(Finding { what, wrong });
-    let mut health = bus.health();
-    let up = health.wait_for(|health| health.connected);
-    let up = tokio::time::timeout(CONNECT, up)
-        .await
-        .is_ok_and(|up| up.is_ok());
-    if !up {
-        let why = health.borrow().last_error.clone();
-        find(
-            "nats",
-            Some(format!(
-                "no connection within {} s: {}; is --nats-url right, and does the server run?",
-                CONNECT.as_secs(),
-                why.as_deref().unwrap_or("no answer")
-            )),
-        );
+    if let Err(why) = bus::is_up(bus).await {
+        find("nats", Some(why));
         return Ok(());
     }
     find("nats", None);

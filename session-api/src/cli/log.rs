@@ -1,6 +1,6 @@
 //! `log verify`, `log rebuild` and `log restored`.
 
-use super::admin::{self, Target};
+use super::admin::Restored;
 use super::settings::Database;
 use super::{Failure, Outcome};
 use crate::replay::{self, Difference};
@@ -20,10 +20,14 @@ pub(super) enum Command {
     Rebuild(OnLog),
     /// Say that a backup was restored: no position is given out again, and everyone's sessions end,
     /// for nobody knows what was revoked since the backup.
+    ///
+    /// The head of the log is raised above all that was published: by the clock, by what the stream of
+    /// pages still holds (--nats-url), and by --above.
     #[command(after_long_help = "\
-Example, before the first `serve` on what was restored:
-  pg_restore --dbname portcullis backup && session-api log restored")]
-    Restored(Target),
+Examples, before the first `serve` on what was restored:
+  pg_restore --dbname portcullis backup && session-api log restored --nats-url nats://localhost:4222
+  session-api log restored --above 1764000000100000")]
+    Restored(Restored),
 }
 
 #[derive(Debug, Args)]
@@ -40,7 +44,7 @@ impl Command {
         match self {
             Self::Verify(on) => verify(&on).await,
             Self::Rebuild(on) => rebuild(&on).await,
-            Self::Restored(target) => admin::restored(&target).await,
+            Self::Restored(restored) => restored.run().await,
         }
     }
 }

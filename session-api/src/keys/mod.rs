@@ -10,7 +10,7 @@
 pub(crate) mod ring;
 pub(crate) mod seal;
 
-pub(crate) use ring::{KeyRing, Keys, published};
+pub(crate) use ring::{KeyRing, Keys, published, verifying};
 pub(crate) use seal::{KeyEncryptionKey, Sealer};
 
 /// Why keys cannot be used.

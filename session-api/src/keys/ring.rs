@@ -184,7 +184,10 @@ fn counts(row: &KeyRow, purpose: KeyPurpose) -> bool {
 }
 
 /// The keys of one purpose whose signatures count.
-fn verifying(rows: &[KeyRow], purpose: KeyPurpose) -> Result<HashMap<KeyId, VerifyingKey>, Error> {
+pub(crate) fn verifying(
+    rows: &[KeyRow],
+    purpose: KeyPurpose,
+) -> Result<HashMap<KeyId, VerifyingKey>, Error> {
     let parse = |row: &KeyRow| {
         let bytes: Option<[u8; 32]> = row.public.as_slice().try_into().ok();
         let key = bytes.and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok());

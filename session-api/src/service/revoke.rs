@@ -71,11 +71,12 @@ impl Service {
     }
 
     /// After a backup was restored: no position is given out again, and as nobody knows what was
-    /// revoked since the backup, everyone's sessions end.
-    pub(crate) async fn restored(&self) -> Result<Ended> {
-        self.detached(|this| async move {
+    /// revoked since the backup, everyone's sessions end. `above` is the greatest position that is
+    /// known to have been published.
+    pub(crate) async fn restored(&self, above: Position) -> Result<Ended> {
+        self.detached(move |this| async move {
             let mut tx = this.store.begin().await?;
-            tx.raise_head().await?;
+            tx.raise_head(above).await?;
             tx.commit().await?;
             this.revoke(Command::EndEveryone, None).await
         })

@@ -229,12 +229,13 @@ pub(crate) trait Tx: Send {
     /// Where the database is not the one that the head was written by (Postgres's system identifier
     /// or timeline changed: a failover that may have lost the last commits), it moves to
     /// `max(previous, microseconds since 1970, seen) + 600,000,000` first. `seen` is the greatest
-    /// position that the caller has seen in anyone's page.
+    /// position that the caller has seen in anyone's page: [`Error::Behind`] where the head of the
+    /// same database is below it, for a revocation there would be lost among those that were.
     async fn take_position(&mut self, seen: Position) -> Result<TakenPosition>;
 
-    /// Moves the head to `max(head, microseconds since 1970) + 600,000,000`: for a restored backup,
-    /// which lacks positions that were given out. A failover of Postgres is noticed without it.
-    async fn raise_head(&mut self) -> Result<()>;
+    /// Moves the head to `max(head, microseconds since 1970, above) + 600,000,000`: for a restored
+    /// backup, which lacks positions that were given out. A failover of Postgres is noticed without it.
+    async fn raise_head(&mut self, above: Position) -> Result<()>;
 
     /// Locks the head without moving it, for what must happen once among all replicas.
     async fn lock_head(&mut self) -> Result<Head>;

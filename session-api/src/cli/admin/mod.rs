@@ -3,11 +3,13 @@
 
 mod clients;
 mod keys;
+mod restored;
 mod sessions;
 mod users;
 
 pub(super) use clients::Client;
 pub(super) use keys::Keys;
+pub(super) use restored::Restored;
 pub(super) use sessions::Sessions;
 pub(super) use users::User;
 
@@ -55,13 +57,6 @@ impl Target {
             &machine,
         );
     }
-}
-
-/// `log restored`.
-pub(super) async fn restored(target: &Target) -> Outcome {
-    let ended = service(target).await?.restored().await?;
-    target.say_ended("raised the head of the log and revoked everyone", &ended);
-    Ok(())
 }
 
 /// The use cases without anything that runs beside them, and without keys.

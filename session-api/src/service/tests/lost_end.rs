@@ -37,7 +37,7 @@ async fn nothing_is_revoked_in_a_log_that_has_lost_its_end() {
         refused(service.end_sessions(user, None).await);
         refused(service.end_everyone().await);
     }
-    service.restored().await.unwrap();
+    service.restored(published).await.unwrap();
     for service in [&service, &other] {
         let ended = service.end_sessions(user, None).await.unwrap();
         assert!(ended.position > published);

@@ -294,9 +294,14 @@ pub(super) async fn the_head_can_be_locked_without_moving_it(db: &Db) {
 
 pub(super) async fn a_raised_head_is_above_all_that_was_given_out(db: &Db) {
     let before = revoke(&*db.store, everyone(), Duration::ZERO).await;
-    for least in [before.get(), clock::now().get() * 1_000] {
+    let published = pos(before.get() + 5_000_000_000);
+    for (least, above) in [
+        (before.get(), Position::ZERO),
+        (clock::now().get() * 1_000, Position::ZERO),
+        (published.get(), published),
+    ] {
         let mut tx = db.store.begin().await.unwrap();
-        tx.raise_head().await.unwrap();
+        tx.raise_head(above).await.unwrap();
         tx.commit().await.unwrap();
         let head = db.store.head().await.unwrap().position;
         assert!(head.get() >= least + 600_000_000);

@@ -89,11 +89,10 @@ impl Tx for PostgresTx {
         Ok(taken)
     }
 
-    async fn raise_head(&mut self) -> Result<()> {
-        const RAISE: &str = concat!("update log_head as h set position = ", raised!("0"));
-        self.link
-            .answers(sqlx::query(RAISE).execute(&mut *self.tx))
-            .await?;
+    async fn raise_head(&mut self, above: Position) -> Result<()> {
+        const RAISE: &str = concat!("update log_head as h set position = ", raised!("$1"));
+        let raise = sqlx::query(RAISE).bind(i64::from(above));
+        self.link.answers(raise.execute(&mut *self.tx)).await?;
         Ok(())
     }
 

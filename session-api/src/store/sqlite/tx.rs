@@ -66,9 +66,11 @@ impl Tx for SqliteTx {
         })
     }
 
-    async fn raise_head(&mut self) -> Result<()> {
-        const RAISE: &str = "update log_head set position = max(position, $1) + 600000000";
-        let raise = sqlx::query(RAISE).bind(self.now().saturating_mul(1_000));
+    async fn raise_head(&mut self, above: Position) -> Result<()> {
+        const RAISE: &str = "update log_head set position = max(position, $1, $2) + 600000000";
+        let raise = sqlx::query(RAISE)
+            .bind(self.now().saturating_mul(1_000))
+            .bind(i64::from(above));
         raise.execute(&mut *self.tx).await?;
         Ok(())
     }

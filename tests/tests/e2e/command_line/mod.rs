@@ -4,4 +4,5 @@ mod accounts;
 mod check;
 mod database_role;
 mod dev;
+mod restored;
 mod settings;

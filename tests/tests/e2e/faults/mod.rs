@@ -62,7 +62,7 @@ async fn two(world: &World, gate: &Gate) -> (User, String, String) {
 }
 
 /// Asks until the verdict is `wanted`. Meanwhile it may be one of `meanwhile` and nothing else.
-async fn verdict_becomes(gate: &Gate, token: &str, wanted: u16, meanwhile: &[u16]) {
+pub(crate) async fn verdict_becomes(gate: &Gate, token: &str, wanted: u16, meanwhile: &[u16]) {
     let what = format!("the verdict {wanted}");
     until(&what, 6 * SOON, async || {
         let verdict = gate.verdict(token).await;
