@@ -21,7 +21,7 @@ use uuid::Uuid;
 /// The longest session token that is read, in bytes.
 const MAX_LEN: usize = 4096;
 
-/// How far the clocks of two replicas may differ.
+/// For so long after its end a session token is still taken, as an access token is.
 const LEEWAY: Duration = Duration::from_secs(5);
 
 const ACCESS_TYP: &str = "at+jwt";
@@ -111,7 +111,8 @@ impl Issuer {
             iat: now.secs(),
             exp: expires_at.secs(),
             pos: grant.position,
-            auth_time: session.opened_at.secs(),
+            // Where the clock has been set back since, a time to come would be refused.
+            auth_time: session.opened_at.min(now).secs(),
             roles: grant.roles,
             csrf: csrf.map(|value| URL_SAFE_NO_PAD.encode(Sha256::digest(value))),
         };
@@ -140,12 +141,12 @@ impl Issuer {
         }
     }
 
-    /// Reads a session token. Whether its session is alive is the log's business.
+    /// Reads a session token. Whether its session is alive, and whether its time is over, is the log's
+    /// business: see [`SessionToken::is_over`].
     pub(crate) fn read_session_token(
         &self,
         text: &str,
         ring: &KeyRing,
-        now: UnixMillis,
     ) -> Result<SessionToken, Invalid> {
         let unverified =
             Unverified::parse(text, SESSION_TYP, MAX_LEN).map_err(|_| Invalid::Forged)?;
@@ -153,7 +154,7 @@ impl Issuer {
         let payload = unverified.verify(&key).map_err(|_| Invalid::Forged)?;
         let claims: IncomingSession<'_> =
             strict_json::object(&payload).map_err(|_| Invalid::Forged)?;
-        claims.accept(&self.issuer, now).ok_or(Invalid::Over)
+        claims.accept(&self.issuer).ok_or(Invalid::Over)
     }
 }
 
@@ -176,16 +177,25 @@ fn sign(typ: &str, claims: &impl Serialize, signer: &Signer) -> String {
 pub(crate) enum Invalid {
     /// Not signed by a key that counts.
     Forged,
-    /// Signed here, and past its end or not meant for this.
+    /// Signed here, and not meant for this.
     Over,
 }
 
-/// A session token whose signature, type, issuer and times are right.
+/// A session token whose signature, type and issuer are right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SessionToken {
     pub(crate) session: SessionId,
     pub(crate) user: UserId,
     pub(crate) generation: u64,
+    expires_at: UnixMillis,
+}
+
+impl SessionToken {
+    /// Whether `exp` has passed at `now`, which is the database's time: a replica's wrong clock must
+    /// end no session. When it was issued is not looked at; whoever signed it knew.
+    pub(crate) fn is_over(&self, now: UnixMillis) -> bool {
+        now >= self.expires_at.plus(LEEWAY)
+    }
 }
 
 #[derive(Default)]
@@ -196,9 +206,8 @@ struct IncomingSession<'de> {
     sid: Option<SessionId>,
     generation: Option<u64>,
     jti: bool,
-    iat: Option<UnixMillis>,
+    iat: bool,
     exp: Option<UnixMillis>,
-    nbf: Option<UnixMillis>,
 }
 
 impl<'de> Members<'de> for IncomingSession<'de> {
@@ -215,9 +224,9 @@ impl<'de> Members<'de> for IncomingSession<'de> {
             "sid" => self.sid = Some(members.next_value()?),
             "gen" => self.generation = Some(members.next_value::<Int53>()?.get()),
             "jti" => self.jti = is_name(&members.next_value::<Text<'de>>()?.0),
-            "iat" => self.iat = time(members)?,
+            "iat" => self.iat = time(members)?.is_some(),
             "exp" => self.exp = time(members)?,
-            "nbf" => self.nbf = time(members)?,
+            "nbf" => _ = time(members)?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -225,16 +234,14 @@ impl<'de> Members<'de> for IncomingSession<'de> {
 }
 
 impl IncomingSession<'_> {
-    fn accept(self, issuer: &str, now: UnixMillis) -> Option<SessionToken> {
+    fn accept(self, issuer: &str) -> Option<SessionToken> {
         let ours = self.iss?.0 == issuer && self.aud?.0 == issuer && self.jti;
-        let started =
-            self.iat? <= now.plus(LEEWAY) && self.nbf.is_none_or(|nbf| nbf <= now.plus(LEEWAY));
-        let lasting = now < self.exp?.plus(LEEWAY);
         let token = SessionToken {
             session: self.sid?,
             user: self.sub?,
             generation: self.generation?,
+            expires_at: self.exp?,
         };
-        (ours && started && lasting).then_some(token)
+        (ours && self.iat).then_some(token)
     }
 }

@@ -89,6 +89,7 @@ pub struct AccessToken {
     issued_at: UnixMillis,
     expires_at: UnixMillis,
     auth_time: UnixMillis,
+    not_before: UnixMillis,
     client_id: ClientId,
     jti: String,
     roles: Vec<String>,
@@ -113,6 +114,19 @@ impl AccessToken {
         Self::read(text, expected, Some(now), key)
     }
 
+    /// As [`decode`](Self::decode), for whoever has no clock to trust: good now, before or later. See
+    /// [`check_time`](Self::check_time).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn decode_at_any_time(
+        text: &str,
+        expected: &Expected,
+        key: impl FnOnce(&KeyId) -> Option<VerifyingKey>,
+    ) -> Result<Self, Reason> {
+        Self::read(text, expected, None, key)
+    }
+
     /// As [`decode`](Self::decode). Without `now`, for whoever has no clock to trust: good now, before
     /// or later.
     pub(crate) fn read(
@@ -128,6 +142,21 @@ impl AccessToken {
         let key = key(unverified.kid()).ok_or(Reason::UnknownKey)?;
         unverified.verify(&key)?;
         Ok(token)
+    }
+
+    /// Whether its time is `now`, with the [leeway](LEEWAY).
+    ///
+    /// # Errors
+    /// [`Reason::Expired`] after `exp`; [`Reason::NotYetValid`] before `iat`, `auth_time` or `nbf`.
+    pub fn check_time(&self, now: UnixMillis) -> Result<(), Reason> {
+        if self.is_expired(now) {
+            return Err(Reason::Expired);
+        }
+        let latest = self.issued_at.max(self.auth_time).max(self.not_before);
+        if latest > now.plus(LEEWAY) {
+            return Err(Reason::NotYetValid);
+        }
+        Ok(())
     }
 
     /// Whether `exp` and the [leeway](LEEWAY) have passed.

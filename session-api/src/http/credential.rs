@@ -159,7 +159,7 @@ pub(super) async fn replaced(call: &Call) -> Option<SessionId> {
         return Some(caller.session_id);
     }
     let text = cookie(call, ACCESS_COOKIE).ok()??;
-    let token = service.read_access_token(text).ok()?;
+    let token = service.present_access_token(text).ok()?;
     token.csrf()?;
     service
         .caller_by_access_token(&token)
@@ -213,7 +213,7 @@ fn basic(header: &str) -> Option<(String, String)> {
 }
 
 fn read(call: &Call, text: &str) -> Result<AccessToken, Error> {
-    call.service().read_access_token(text).map_err(|reason| {
+    call.service().present_access_token(text).map_err(|reason| {
         tracing::debug!(%reason, "an access token was refused");
         Error::Request(reason.into())
     })

@@ -42,11 +42,13 @@ pub(super) async fn revoke(
 ) -> Result<Reply<TokenRevocation>, Error> {
     let token = token(&form)?;
     let service = call.service();
-    let Ok(session) = service.session_named_by(&token) else {
-        if service.read_access_token(&token).is_ok() {
+    let session = match service.session_still_named_by(&token).await {
+        Ok(session) => session,
+        Err(error @ service::Error::Store(_)) => return Err(error.into()),
+        Err(_) if service.read_access_token(&token).is_ok() => {
             return Err(Error::OAuth(OAuthError::UnsupportedTokenType));
         }
-        return Ok(Reply::of(&TokenRevocation::NOTHING));
+        Err(_) => return Ok(Reply::of(&TokenRevocation::NOTHING)),
     };
     match service.end_session(session, None, EndReason::Logout).await {
         Ok(ended) => Ok(answer::ended_by_token(&call, &ended).await),
@@ -137,7 +139,7 @@ impl Claims {
 }
 
 async fn active(call: &Call, text: &str) -> Result<Option<AccessToken>, Error> {
-    let Ok(token) = call.service().read_access_token(text) else {
+    let Ok(token) = call.service().present_access_token(text) else {
         return Ok(None);
     };
     match call.service().caller_by_access_token(&token).await {

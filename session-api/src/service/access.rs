@@ -100,27 +100,47 @@ fn alive(found: &FoundSession) -> Option<&OpenSession> {
 }
 
 impl Service {
-    /// Reads an access token: everything but whether it was revoked.
+    /// Reads an access token, for [`caller_by_access_token`](Self::caller_by_access_token) to judge its
+    /// time and whether it was revoked. Of one that does not read, the reason is the one that
+    /// [`read_access_token`](Self::read_access_token) gives.
+    pub(crate) fn present_access_token(
+        &self,
+        text: &str,
+    ) -> std::result::Result<AccessToken, Reason> {
+        let ring = self.keys().ring();
+        AccessToken::decode_at_any_time(text, &self.expected(), |kid| ring.access_key(kid))
+            .map_err(|reason| self.read_access_token(text).err().unwrap_or(reason))
+    }
+
+    /// Reads an access token: everything but whether it was revoked. Its time is judged by this
+    /// process's clock, which may be wrong: nobody may be refused for that.
     pub(crate) fn read_access_token(&self, text: &str) -> std::result::Result<AccessToken, Reason> {
+        let ring = self.keys().ring();
+        let now = crate::clock::now();
+        AccessToken::decode(text, &self.expected(), now, |kid| ring.access_key(kid))
+    }
+
+    fn expected(&self) -> Expected {
         let issuer = &self.settings().issuer;
-        let expected = Expected {
+        Expected {
             issuer: issuer.issuer.clone(),
             audience: issuer.audience.clone(),
             max_lifetime: issuer.access_ttl,
-        };
-        let ring = self.keys().ring();
-        AccessToken::decode(text, &expected, crate::clock::now(), |kid| {
-            ring.access_key(kid)
-        })
+        }
     }
 
-    /// The caller behind an access token.
+    /// The caller behind an access token, whose time is judged by the database's clock: it is minted by
+    /// that one, too.
     pub(crate) async fn caller_by_access_token(&self, token: &AccessToken) -> Result<Caller> {
         let found = self
             .store()
             .session(token.session_id())
             .await?
             .ok_or(Error::TokenInvalid)?;
+        if let Err(reason) = token.check_time(found.head.now) {
+            tracing::debug!(%reason, "an access token was refused");
+            return Err(Error::TokenInvalid);
+        }
         let cut_off = found.user.token_cut_off.max(found.head.everyone);
         match alive(&found) {
             Some(session) if session.user == token.user_id() && token.position() >= cut_off => {
@@ -137,11 +157,12 @@ impl Service {
         purpose: Purpose,
     ) -> Result<Caller> {
         let issuer = &self.settings().issuer;
-        let token = issuer.read_session_token(text, &self.keys().ring(), crate::clock::now())?;
+        let token = issuer.read_session_token(text, &self.keys().ring())?;
         let found = self.store().session(token.session).await?;
         let found = found.ok_or(Error::SessionEnded)?;
         let speaks = |session: &&OpenSession| {
             session.user == token.user
+                && !token.is_over(found.head.now)
                 && match purpose {
                     Purpose::Any => decide::speaks_for(session, token.generation, found.head.now),
                     Purpose::End => token.generation <= session.generation,
@@ -185,8 +206,18 @@ impl Service {
     /// Which session a session token names, whatever became of that one. Asks no database.
     pub(crate) fn session_named_by(&self, text: &str) -> Result<SessionId> {
         let issuer = &self.settings().issuer;
-        let read = issuer.read_session_token(text, &self.keys().ring(), crate::clock::now());
-        Ok(read?.session)
+        let read = issuer.read_session_token(text, &self.keys().ring())?;
+        Ok(read.session)
+    }
+
+    /// The same, where the token's time is not over by the database's clock.
+    pub(crate) async fn session_still_named_by(&self, text: &str) -> Result<SessionId> {
+        let issuer = &self.settings().issuer;
+        let token = issuer.read_session_token(text, &self.keys().ring())?;
+        if token.is_over(self.store().head().await?.now) {
+            return Err(Error::SessionEnded);
+        }
+        Ok(token.session)
     }
 
     /// The session's CSRF value, where cookies deliver its tokens: the one that `claim` is made of,

@@ -72,9 +72,8 @@ impl Service {
         retry_key: Option<RetryKey>,
     ) -> Result<Granted> {
         let ring = self.keys().ring();
-        let now = crate::clock::now();
         let issuer = &self.settings().issuer;
-        let token = issuer.read_session_token(session_token, &ring, now)?;
+        let token = issuer.read_session_token(session_token, &ring)?;
         let (answer, answered) = oneshot::channel();
         let job = Job {
             token,
@@ -193,6 +192,9 @@ impl Inner {
             return Outcome::Refused(Refusal::Ended);
         }
         let now = found.head.now;
+        if job.token.is_over(now) {
+            return Outcome::Refused(Refusal::Ended);
+        }
         let cut_offs = CutOffs {
             user: found.user.cut_off,
             everyone: found.head.everyone,

@@ -1,6 +1,6 @@
 //! The claims of an access token, member by member.
 
-use super::{AccessToken, ClientId, Expected, LEEWAY, MAX_ROLES};
+use super::{AccessToken, ClientId, Expected, MAX_ROLES};
 use crate::error::Reason;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -72,6 +72,7 @@ impl Claims<'_> {
             issued_at: self.issued_at.ok_or(Reason::Claims)?,
             expires_at: self.expires_at.ok_or(Reason::Claims)?,
             auth_time: self.auth_time.ok_or(Reason::Claims)?,
+            not_before: self.not_before.unwrap_or_default(),
             client_id: self.client_id.ok_or(Reason::Claims)?,
             jti: self.jti.ok_or(Reason::Claims)?,
             roles: self.roles,
@@ -88,20 +89,7 @@ impl Claims<'_> {
         if lifetime.is_zero() || lifetime > expected.max_lifetime {
             return Err(Reason::Lifetime);
         }
-        let Some(now) = now else {
-            return Ok(token);
-        };
-        if token.is_expired(now) {
-            return Err(Reason::Expired);
-        }
-        let latest = now.plus(LEEWAY);
-        let not_before = self.not_before.unwrap_or_default();
-        if [token.issued_at, token.auth_time, not_before]
-            .iter()
-            .any(|time| *time > latest)
-        {
-            return Err(Reason::NotYetValid);
-        }
+        now.map_or(Ok(()), |now| token.check_time(now))?;
         Ok(token)
     }
 }

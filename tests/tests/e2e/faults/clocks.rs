@@ -10,7 +10,7 @@ use std::time::Instant;
 use tests::eventually::eventually;
 use tests::folder::Folder;
 use tests::session_api::Settings;
-use tests::{Gate, SessionApi, User, WallClock};
+use tests::{Gate, Postgres, SessionApi, User, WallClock};
 
 const FIVE_MINUTES: i64 = 5 * 60;
 
@@ -114,6 +114,30 @@ async fn a_verifier_that_starts_with_a_wrong_clock_names_it_and_judges_once_it_i
     }
 }
 
+/// On Postgres, whose clock mints the tokens.
+#[tokio::test]
+async fn a_replica_whose_clock_is_wrong_logs_nobody_out() {
+    let (clock, database) = (WallClock::right(), Postgres::fresh_database().await);
+    let settings = Settings::new(database.url()).clock(&clock);
+    let service = SessionApi::start(&settings).await;
+    service.has_user("alice", PASSWORD, None).await;
+    for wrong in [-30, 30, -FIVE_MINUTES, FIVE_MINUTES] {
+        clock.is_ahead_by(wrong);
+        let mut alice = User::on_phone(&service, "alice", PASSWORD);
+        alice.logs_in().await;
+        let by_session = async |alice: &mut User| {
+            let shown = alice.sends(Method::GET, "/session", None).await;
+            assert_eq!(shown.must_be(200).problem(), None, "{wrong}");
+        };
+        by_session(&mut alice).await;
+        alice.refreshes().await;
+        by_session(&mut alice).await;
+        let ended = alice.sends(Method::DELETE, "/session", None).await;
+        ended.must_be(200);
+        alice.tries_to_refresh().await.must_be(401);
+    }
+}
+
 /// On SQLite, where the clock of the process is the only one there is.
 async fn service_with(clock: &WallClock, folder: &Folder) -> SessionApi {
     let file = folder.path().join("log.db");
@@ -166,8 +190,8 @@ async fn while_the_issuers_clock_is_far_behind_verifiers_are_stale_and_then_catc
     verdict_becomes(&gate, &dead, 200, &[503]).await;
 
     clock.is_ahead_by(-FIVE_MINUTES);
-    // What she has is from the future now, so she logs in once more.
-    alice.logs_in().await;
+    // Her access token is from the future now; her session token counts all the same.
+    alice.refreshes().await;
     let ended = alice.sends(Method::DELETE, "/sessions", None).await;
     ended.must_be(200);
     acceptance_ends_in_time(&gate, &dead, Instant::now()).await;
