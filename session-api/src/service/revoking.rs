@@ -18,6 +18,7 @@ pub(super) mod command;
 pub(super) mod draft;
 
 use super::{Error, Inner, Result};
+use crate::clock;
 use crate::relay::Committed;
 use crate::session::{Event, Stream};
 use crate::store::{Changes, FoundSession, Head};
@@ -217,7 +218,7 @@ impl Inner {
         let heads = sessions.iter().map(|found| found.head);
         let heads = heads.chain(found.iter().map(|found| found.head));
         let head = heads.fold(newest, later);
-        let mut draft = Draft::after(head);
+        let mut draft = Draft::after(head, clock::latest_position());
         draft.add_sessions(sessions);
         draft.add_users(found);
         Ok((draft, head))

@@ -224,7 +224,8 @@ pub(crate) trait Store: Outbox {
 /// After an error it can only be dropped: Postgres undoes what came before, and SQLite does not.
 #[async_trait]
 pub(crate) trait Tx: Send {
-    /// Locks the head and moves it to `max(previous + 1, microseconds since 1970)`.
+    /// Locks the head and moves it to `max(previous + 1, microseconds since 1970)`, by the database's
+    /// clock where that is not too far ahead of this one ([`crate::clock::latest_position`]).
     ///
     /// Where the database is not the one that the head was written by (Postgres's system identifier
     /// or timeline changed: a failover that may have lost the last commits), it moves to

@@ -30,10 +30,10 @@ pub(super) struct Draft {
 
 impl Draft {
     /// On what was read without a lock. Positions go on above the head: from
-    /// `max(head + 1, microseconds since 1970)`.
-    pub(super) fn after(head: Head) -> Self {
+    /// `max(head + 1, min(microseconds since 1970, latest))`.
+    pub(super) fn after(head: Head, latest: Position) -> Self {
         let micros = head.now.get().saturating_mul(1_000);
-        let clock = Position::new(micros).unwrap_or_default();
+        let clock = Position::new(micros).unwrap_or_default().min(latest);
         Self::new(head, following(head.position).max(clock), 0)
     }
 

@@ -6,6 +6,7 @@ use super::listen::channel;
 use super::sql::{self, now};
 use super::write::{self, column};
 use super::{Changes, plain};
+use crate::clock;
 use crate::session::{Event, Tries};
 use crate::store::rows::{FoundSessionColumns, FoundUserColumns, HeadColumns, TakenColumns};
 use crate::store::wakeups::Wakeups;
@@ -51,9 +52,9 @@ const TAKE: &str = concat!(
     other_database!(),
     " then ",
     raised!("$1"),
-    " else h.position end + 1, ",
+    " else h.position end + 1, least(",
     micros!(),
-    "), \
+    ", $2)), \
              system_identifier = d.system_identifier, timeline = d.timeline \
          from ",
     this_database!(),
@@ -78,7 +79,9 @@ struct KnownColumns {
 #[async_trait]
 impl Tx for PostgresTx {
     async fn take_position(&mut self, seen: Position) -> Result<TakenPosition> {
-        let query = sqlx::query_as::<_, TakenColumns>(TAKE).bind(i64::from(seen));
+        let query = sqlx::query_as::<_, TakenColumns>(TAKE)
+            .bind(i64::from(seen))
+            .bind(i64::from(clock::latest_position()));
         let taken: TakenPosition = self
             .link
             .answers(query.fetch_optional(&mut *self.tx))

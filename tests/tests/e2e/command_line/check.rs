@@ -42,6 +42,23 @@ async fn append_an_old_event(folder: &Folder) {
 }
 
 #[tokio::test]
+async fn check_says_that_a_wrong_clock_has_set_the_log_ahead() {
+    use sqlx::Connection as _;
+    let folder = Folder::new("check-");
+    let settings = sqlite(&folder);
+    settings.must_run(&["migrate"], "").await;
+    let file = folder.path().join("x.db");
+    let database = sqlx::SqliteConnection::connect(&file.to_string_lossy()).await;
+    sqlx::query("update log_head set position = (unixepoch() + 48 * 3600 + 60) * 1000000")
+        .execute(&mut database.unwrap())
+        .await
+        .unwrap();
+    let (_, wrong) = check(&settings, 3).await;
+    let clock = wrong.iter().find(|(what, _)| what == "clock");
+    assert!(clock.unwrap().1.contains("48 h ahead"), "{wrong:?}");
+}
+
+#[tokio::test]
 async fn check_follows_a_service_from_nothing_to_well() {
     let folder = Folder::new("check-");
     let mut nats = Nats::start().await;

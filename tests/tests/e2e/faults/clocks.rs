@@ -6,7 +6,7 @@ use super::{
 };
 use crate::revocation::{PASSWORD, SOON, World};
 use reqwest::Method;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tests::eventually::eventually;
 use tests::folder::Folder;
 use tests::session_api::Settings;
@@ -136,6 +136,35 @@ async fn a_replica_whose_clock_is_wrong_logs_nobody_out() {
         ended.must_be(200);
         alice.tries_to_refresh().await.must_be(401);
     }
+}
+
+/// To a replica that is two hours behind the database's clock is two hours ahead. Whichever of them is
+/// right, the head must not follow the one that is ahead, for it never comes back.
+#[tokio::test]
+async fn the_log_does_not_follow_a_database_whose_clock_is_far_ahead() {
+    let (clock, database) = (WallClock::right(), Postgres::fresh_database().await);
+    let settings = Settings::new(database.url()).clock(&clock);
+    let service = SessionApi::start(&settings).await;
+    service.has_user("alice", PASSWORD, None).await;
+    let mut alice = User::on_phone(&service, "alice", PASSWORD);
+    let mut revokes = async |path: &str| {
+        alice.logs_in().await;
+        let ended = alice.sends(Method::DELETE, path, None).await.must_be(200);
+        ended.body["position"].as_u64().unwrap()
+    };
+    let now = || {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        u64::try_from(now.as_micros()).unwrap()
+    };
+    let half_an_hour = 30 * 60 * 1_000_000;
+    clock.is_ahead_by(-2 * 3_600);
+    // Committed without a lock, and with one.
+    let first = revokes("/session").await;
+    let second = revokes("/sessions?keep=current").await;
+    assert!(first < second && second < now() - half_an_hour);
+    clock.is_ahead_by(0);
+    let third = revokes("/session").await;
+    assert!(third > now() - half_an_hour, "and the right time counts");
 }
 
 /// On SQLite, where the clock of the process is the only one there is.
