@@ -10,6 +10,7 @@ mod races;
 mod refresh;
 mod refresh_queue;
 mod size;
+mod wakeups;
 
 use super::key_admin::open_keys;
 use super::login::Login;

@@ -1,9 +1,7 @@
 //! Replicas of the service that die, hear nothing of each other, or stand still: any of them
 //! publishes what any of them has committed.
 
-use super::{
-    MAX_STALENESS, acceptance_ends_in_time, gate_of, says_that_it_is_stale, verdict_becomes,
-};
+use super::{MAX_STALENESS, gate_of, says_that_it_is_stale, verdict_becomes};
 use crate::revocation::{SOON, World};
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
@@ -21,6 +19,10 @@ struct Two {
     gate: Gate,
     _cut: Link,
 }
+
+/// The claim is a second. A busy machine gets more, and again what it made one question wait; still it
+/// is long before the gate's view is too old.
+const AT_ONCE: Duration = Duration::from_secs(2);
 
 impl Two {
     async fn begin() -> Self {
@@ -85,9 +87,19 @@ impl Two {
         self.a_log_out_is_committed_and_no_more(&dead).await;
         let committed = Instant::now();
         // By nobody but the other: the first one stays dead.
-        acceptance_ends_in_time(&self.gate, &dead, committed).await;
-        verdict_becomes(&self.gate, &dead, 401, &[503]).await;
-        println!("the other told the gate {:?} later", committed.elapsed());
+        let (mut asked, mut longest) = (committed, Duration::ZERO);
+        until("a refusal", SOON, async || {
+            let verdict = self.gate.verdict(&dead).await;
+            longest = longest.max(asked.elapsed());
+            asked = Instant::now();
+            (verdict == 401).then_some(())
+        })
+        .await;
+        let told = committed.elapsed();
+        assert!(
+            told < AT_ONCE + longest,
+            "the other told the gate {told:?} later"
+        );
         // And it beats alone.
         until("longer than a heartbeat lasts", 2 * SOON, async || {
             let alone = committed.elapsed();
