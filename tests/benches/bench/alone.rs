@@ -1,6 +1,7 @@
 //! A measure in a process of its own: what others left behind in memory would be counted with it, or
 //! be used again and not be counted.
 
+use crate::effort;
 use crate::fanout::machine;
 use crate::table::Table;
 use std::process::{Command, Stdio};
@@ -24,6 +25,7 @@ pub(crate) fn measure(table: &mut Table, name: &str, argument: &str) {
     let program = std::env::current_exe().unwrap();
     let output = Command::new(program)
         .args([ALONE, name, argument])
+        .envs(effort::environment())
         .stderr(Stdio::inherit())
         .output()
         .unwrap();

@@ -1,5 +1,6 @@
 //! Refreshes and revocations beside a flood of logins, and beside nothing.
 
+use crate::effort;
 use crate::samples::Samples;
 use crate::table::Table;
 use reqwest::Method;
@@ -10,8 +11,6 @@ use tests::{Postgres, User};
 
 /// Clients that try to log in, without a pause but for the second that a busy service asks for.
 const FLOOD: usize = 64;
-const ROUNDS: usize = 4;
-const SPAN: Duration = Duration::from_secs(3);
 const PASSWORD: &str = "correct horse battery staple";
 
 pub(crate) async fn measure(table: &mut Table) {
@@ -31,7 +30,7 @@ pub(crate) async fn measure(table: &mut Table) {
 
     let (mut idle, mut flooded) = (Times::default(), Times::default());
     // In turns, so that a slow moment of the machine hits both.
-    for _ in 0..ROUNDS {
+    for _ in 0..effort::of(4, 2) {
         idle.take(&mut alice, &mut admin, &path).await;
         let over = AtomicBool::new(false);
         let flood = (0..FLOOD).map(|_| logs_in_until(&service, &over));
@@ -74,7 +73,7 @@ struct Times {
 impl Times {
     async fn take(&mut self, alice: &mut User, admin: &mut User, path: &str) {
         let began = Instant::now();
-        while began.elapsed() < SPAN {
+        while began.elapsed() < effort::of(Duration::from_secs(3), Duration::from_secs(1)) {
             let one = Instant::now();
             alice.refreshes().await;
             self.refresh.push(one.elapsed());

@@ -5,6 +5,7 @@
 //! And how long a caller waits who asks to be told that all ten have applied it (`Prefer: wait=5`),
 //! beside one who does not ask.
 
+use crate::effort;
 use crate::floor::SignedMessage;
 use crate::samples::Samples;
 use crate::table::Table;
@@ -18,7 +19,6 @@ use tokio::sync::mpsc;
 use verifier_sdk::Verifier;
 
 const VERIFIERS: usize = 10;
-const ROUNDS: usize = 300;
 const WARM_UP: usize = 20;
 const PASSWORD: &str = "correct horse battery staple";
 
@@ -44,7 +44,7 @@ pub(crate) async fn measure(table: &mut Table) {
     let mut floor = Floor::start(database.url(), &nats.url()).await;
 
     let mut times: [Samples; 5] = Default::default();
-    for round in 0..ROUNDS + WARM_UP {
+    for round in 0..effort::of(300, 40) + WARM_UP {
         let (revoked, answered) = revoke_once(&service, &verifiers).await;
         let fenced = fence_once(&service).await;
         let bare = floor.once(Delivery::Bare).await;

@@ -3,12 +3,20 @@
 use std::time::Duration;
 
 /// Durations of one kind.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Samples(Vec<Duration>);
 
 impl Samples {
     pub(crate) fn push(&mut self, sample: Duration) {
         self.0.push(sample);
+    }
+
+    pub(crate) fn append(&mut self, mut others: Self) {
+        self.0.append(&mut others.0);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// The smallest sample that `percent` of all do not exceed.
@@ -20,5 +28,10 @@ impl Samples {
 
     pub(crate) fn median(&self) -> Duration {
         self.percentile(50)
+    }
+
+    /// The same in milliseconds.
+    pub(crate) fn millis(&self, percent: usize) -> f64 {
+        self.percentile(percent).as_secs_f64() * 1e3
     }
 }

@@ -1,23 +1,42 @@
 //! What is printed at the end.
 
+use crate::goals;
+use crate::rounds::Rounds;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// One figure beside its alternative.
-#[derive(Deserialize, Serialize)]
-struct Row {
-    #[serde(rename = "measure")]
-    what: String,
-    figure: f64,
-    beside: String,
-    alternative: f64,
-    unit: Cow<'static, str>,
-    /// Beside nothing at all there is none.
-    ratio: Option<f64>,
+/// One measure, beside its alternative where there is one.
+#[derive(Clone, Deserialize, Serialize)]
+pub(crate) struct Row {
+    pub(crate) measure: String,
+    pub(crate) unit: Cow<'static, str>,
+    pub(crate) median: f64,
+    /// Between these lies half of what was measured, where there was more than one.
+    pub(crate) spread: Option<[f64; 2]>,
+    pub(crate) alternative: Option<Alternative>,
+    /// What is to be reached, in words.
+    pub(crate) goal: Option<String>,
+    pub(crate) reached: Option<bool>,
 }
 
-/// All figures.
+#[derive(Clone, Deserialize, Serialize)]
+pub(crate) struct Alternative {
+    pub(crate) name: String,
+    pub(crate) median: f64,
+    pub(crate) spread: Option<[f64; 2]>,
+    /// Of the measure to the alternative, round by round; beside nothing at all there is none.
+    pub(crate) ratio: Option<f64>,
+    pub(crate) ratio_spread: Option<[f64; 2]>,
+}
+
+impl Row {
+    pub(crate) fn ratio(&self) -> Option<f64> {
+        self.alternative.as_ref()?.ratio
+    }
+}
+
+/// All rows.
 #[derive(Default)]
 pub(crate) struct Table(Vec<Row>);
 
@@ -33,6 +52,7 @@ impl Table {
         self.row(what, micros(figure), beside, micros(alternative), "µs");
     }
 
+    /// A figure of one round. Beside `the goal` the other figure is what must not be exceeded.
     pub(crate) fn row(
         &mut self,
         what: &str,
@@ -41,33 +61,83 @@ impl Table {
         alternative: f64,
         unit: &'static str,
     ) {
-        eprintln!("{what}: {figure:.1} {unit}, beside {beside}: {alternative:.1} {unit}");
-        self.0.push(Row {
-            what: what.to_owned(),
-            figure,
-            beside: beside.to_owned(),
-            alternative,
-            unit: unit.into(),
-            ratio: Some(figure / alternative).filter(|ratio| ratio.is_finite()),
+        let figures = Rounds::once(figure);
+        if beside == "the goal" {
+            let goal = goals::Goal::AtMost(alternative);
+            self.push(what, unit, &figures, None, &[goal]);
+        } else {
+            self.compare(what, unit, &figures, (beside, &Rounds::once(alternative)));
+        }
+    }
+
+    /// Figures that nothing stands beside.
+    pub(crate) fn alone(&mut self, what: &str, unit: &'static str, figures: &Rounds) {
+        self.push(what, unit, figures, None, &goals::of(what, None));
+    }
+
+    /// Figures beside those of an alternative, of the same rounds.
+    pub(crate) fn compare(
+        &mut self,
+        what: &str,
+        unit: &'static str,
+        figures: &Rounds,
+        beside: (&str, &Rounds),
+    ) {
+        let goals = goals::of(what, Some(beside.0));
+        self.push(what, unit, figures, Some(beside), &goals);
+    }
+
+    fn push(
+        &mut self,
+        what: &str,
+        unit: &'static str,
+        figures: &Rounds,
+        beside: Option<(&str, &Rounds)>,
+        goals: &[goals::Goal],
+    ) {
+        let spread = |figures: &Rounds| {
+            let middle = figures.middle();
+            figures.are_many().then_some([middle.low, middle.high])
+        };
+        let alternative = beside.map(|(name, others)| {
+            let ratio = figures.ratio(others);
+            Alternative {
+                name: name.to_owned(),
+                median: others.middle().median,
+                spread: spread(others),
+                ratio: ratio.map(|ratio| ratio.median),
+                ratio_spread: ratio
+                    .filter(|_| figures.are_many())
+                    .map(|ratio| [ratio.low, ratio.high]),
+            }
         });
+        let mut row = Row {
+            measure: what.to_owned(),
+            unit: unit.into(),
+            median: figures.middle().median,
+            spread: spread(figures),
+            alternative,
+            goal: None,
+            reached: None,
+        };
+        if !goals.is_empty() {
+            let words: Vec<_> = goals.iter().map(|goal| goal.words(unit)).collect();
+            row.goal = Some(words.join(", "));
+            row.reached = Some(goals.iter().all(|goal| goal.is_reached(&row)));
+        }
+        eprintln!("{}", line(&row));
+        self.0.push(row);
+    }
+
+    pub(crate) fn rows(&self) -> &[Row] {
+        &self.0
     }
 
     pub(crate) fn print(&self) {
-        println!("| measure | figure | beside | figure | ratio |");
-        println!("| --- | ---: | --- | ---: | ---: |");
-        for Row {
-            what,
-            figure,
-            beside,
-            alternative,
-            unit,
-            ratio,
-        } in &self.0
-        {
-            let ratio = ratio.map_or("–".to_owned(), |ratio| format!("{ratio:.2}"));
-            println!(
-                "| {what} | {figure:.1} {unit} | {beside} | {alternative:.1} {unit} | {ratio} |"
-            );
+        println!("| measure | median (half of all) | alternative | ratio | goal | reached |");
+        println!("| --- | ---: | --- | ---: | ---: | --- |");
+        for row in &self.0 {
+            println!("{}", line(row));
         }
     }
 
@@ -79,5 +149,59 @@ impl Table {
     pub(crate) fn take(&mut self, json: &[u8]) {
         let rows: Vec<Row> = serde_json::from_slice(json).unwrap();
         self.0.extend(rows);
+    }
+}
+
+fn line(row: &Row) -> String {
+    let unit = &row.unit;
+    let figure = format!("{} {unit}{}", number(row.median), range(row.spread));
+    let alternative = row.alternative.as_ref().map_or_else(String::new, |other| {
+        let (name, median) = (&other.name, number(other.median));
+        format!("{name}: {median} {unit}{}", range(other.spread))
+    });
+    let ratio = row.alternative.as_ref().and_then(|other| {
+        let ratio = other.ratio.map(number)?;
+        Some(ratio + &range(other.ratio_spread))
+    });
+    let reached = match row.reached {
+        None => "",
+        Some(true) => "yes",
+        Some(false) => "**no**",
+    };
+    let goal = row.goal.as_deref().unwrap_or_default();
+    let ratio = ratio.unwrap_or_default();
+    format!(
+        "| {} | {figure} | {alternative} | {ratio} | {goal} | {reached} |",
+        row.measure
+    )
+}
+
+fn range(spread: Option<[f64; 2]>) -> String {
+    spread.map_or_else(String::new, |[low, high]| {
+        format!(" ({}–{})", number(low), number(high))
+    })
+}
+
+/// Three digits that count, and no more than the figure has.
+pub(crate) fn number(figure: f64) -> String {
+    match figure.abs() {
+        size if size >= 100.0 || figure == 0.0 => {
+            let digits = format!("{:.0}", figure.abs());
+            let mut grouped = String::new();
+            for (n, digit) in digits.chars().enumerate() {
+                if n > 0 && (digits.len() - n) % 3 == 0 {
+                    grouped.push(',');
+                }
+                grouped.push(digit);
+            }
+            if figure < 0.0 {
+                format!("-{grouped}")
+            } else {
+                grouped
+            }
+        }
+        size if size >= 10.0 => format!("{figure:.1}"),
+        size if size >= 1.0 => format!("{figure:.2}"),
+        _ => format!("{figure:.3}"),
     }
 }
