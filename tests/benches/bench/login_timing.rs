@@ -84,9 +84,10 @@ async fn on(
     all_within
 }
 
-/// For an hour more. The first delay is half a minute, and the tries take longer.
+/// For almost an hour more. The first delay is half a minute, and the tries take longer; one of more than
+/// an hour would be taken for that of a clock that was set back, and not count.
 async fn stay_closed(url: &str) {
-    const SQL: &str = "update login_tries set closed_until = closed_until + 3600000 \
+    const SQL: &str = "update login_tries set closed_until = closed_until + 3540000 \
                        where closed_until > 0";
     if url.starts_with("sqlite:") {
         let mut raw = SqliteConnection::connect(url).await.unwrap();
