@@ -2,6 +2,7 @@
 //! becomes of those who are served beside it.
 
 use crate::alone;
+use crate::effort;
 use crate::table::Table;
 use crate::tokens::{Issuer, revocation};
 use std::hint::black_box;
@@ -10,7 +11,11 @@ use verifier_sdk::bench::Judge;
 
 /// As a service has it that left the setting alone.
 const CACHE: usize = 64 << 20;
-const FLOOD: u64 = 200_000;
+
+/// How many a flood is made of.
+fn flood_size() -> u64 {
+    effort::of(200_000, 30_000)
+}
 
 /// Those who come again and again, between any two strangers.
 const REGULARS: u64 = 100;
@@ -62,7 +67,8 @@ fn flood(
     let alone = served(&judge, regulars);
     let before = alone::memory();
     let (mut spent, mut worst) = (0.0, 0.0_f64);
-    for n in 0..FLOOD {
+    let many = flood_size();
+    for n in 0..many {
         let text = nth(n);
         let began = Instant::now();
         let _verdict = black_box(judge.verify(&text));
@@ -75,14 +81,8 @@ fn flood(
     }
     let left = alone::memory().saturating_sub(before);
     let beside = served(&judge, regulars);
-    let name = |of: &str| format!("{FLOOD} {what}: {of}");
-    table.row(
-        &name("each"),
-        spent / FLOOD as f64,
-        "the worst",
-        worst,
-        "µs",
-    );
+    let name = |of: &str| format!("{many} {what}: {of}");
+    table.row(&name("each"), spent / many as f64, "the worst", worst, "µs");
     table.row(
         &name("left in memory"),
         left as f64 / f64::from(1 << 20),
@@ -124,18 +124,19 @@ fn revocations(table: &mut Table, issuer: &Issuer, regulars: &[String]) {
     let before = alone::memory();
     let mut worst = 0.0_f64;
     let began = Instant::now();
-    for n in 0..FLOOD {
+    let many = flood_size();
+    for n in 0..many {
         let one = Instant::now();
         judge.revoke(&[revocation(1_000_000 + n)]);
         worst = worst.max(one.elapsed().as_secs_f64() * 1e6);
     }
-    let each = began.elapsed().as_secs_f64() * 1e6 / FLOOD as f64;
+    let each = began.elapsed().as_secs_f64() * 1e6 / many as f64;
     let left = alone::memory().saturating_sub(before);
-    let name = |of: &str| format!("{FLOOD} revocations of sessions that do not exist: {of}");
+    let name = |of: &str| format!("{many} revocations of sessions that do not exist: {of}");
     table.row(&name("each"), each, "the worst", worst, "µs");
     table.row(
         &name("memory each"),
-        left as f64 / FLOOD as f64,
+        left as f64 / many as f64,
         "the goal",
         30.0,
         "B",

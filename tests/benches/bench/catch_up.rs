@@ -1,6 +1,7 @@
 //! A verifier that starts when a million revocations are alive: a thousand full pages.
 
 use crate::alone;
+use crate::effort;
 use crate::table::Table;
 use crate::tokens::{ISSUER, Issuer, POSITION, revocation};
 use revocation_events::{Page, Position, UnixMillis};
@@ -12,9 +13,13 @@ use verifier_sdk::Verifier;
 use verifier_sdk::bench::RevokedSet;
 
 pub(crate) const NAME: &str = "catch-up";
-const REVOCATIONS: u64 = 1_000_000;
 const GOAL: f64 = 3_000.0;
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How many are alive.
+fn revocations() -> u64 {
+    effort::of(1_000_000, 100_000)
+}
 
 pub(crate) async fn measure(table: &mut Table) {
     alone::measure(table, NAME, "the set alone");
@@ -47,11 +52,12 @@ async fn has_revocations(url: &str) {
     let mut raw = PgConnection::connect(url).await.unwrap();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let (millis, first) = (now.as_millis(), now.as_micros() - 60_000_000);
+    let many = revocations();
     let sql = format!(
         "insert into revocation (position, at, kind, subject) \
          select {first} + n, {millis}, 'session', gen_random_uuid()::text \
-         from generate_series(1, {REVOCATIONS}) n; \
-         update log_head set position = {first} + {REVOCATIONS}"
+         from generate_series(1, {many}) n; \
+         update log_head set position = {first} + {many}"
     );
     raw.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)))
         .await
@@ -71,7 +77,7 @@ fn set_alone(table: &mut Table) {
     let before = alone::memory();
     let set = RevokedSet::default();
     let began = Instant::now();
-    for n in 0..REVOCATIONS {
+    for n in 0..revocations() {
         set.insert(&[revocation(n)]);
     }
     rows(
@@ -89,8 +95,8 @@ fn pages_at_hand(table: &mut Table) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let at = UnixMillis::default().plus(now);
     let position = |n| Position::new(POSITION + n).unwrap();
-    let revoked: Vec<_> = (0..REVOCATIONS).map(revocation).collect();
-    let ends = (position(0), position(REVOCATIONS));
+    let revoked: Vec<_> = (0..revocations()).map(revocation).collect();
+    let ends = (position(0), position(revocations()));
     let pages: Vec<_> = Page::cut(ISSUER, at, ends, position(0), &revoked)
         .iter()
         .map(|page| page.sign(issuer.kid(), issuer.key()))
@@ -130,16 +136,17 @@ async fn from_a_service(table: &mut Table, service: &str) {
     let verifier = builder.start().await.unwrap();
     let took = began.elapsed();
     let most = peak();
-    assert_eq!(verifier.status().cutoffs as u64, REVOCATIONS);
+    assert_eq!(verifier.status().cutoffs as u64, revocations());
     rows(table, how, took, before, most);
     verifier.shutdown().await;
 }
 
 fn rows(table: &mut Table, how: &str, took: Duration, before: u64, after: u64) {
-    let name = |what: &str| format!("catch-up of {REVOCATIONS} revocations, {how}: {what}");
+    let many = revocations();
+    let name = |what: &str| format!("catch-up of {many} revocations, {how}: {what}");
     let millis = took.as_secs_f64() * 1e3;
     table.row(&name("time"), millis, "the goal", GOAL, "ms");
-    let bytes = after.saturating_sub(before) as f64 / REVOCATIONS as f64;
+    let bytes = after.saturating_sub(before) as f64 / many as f64;
     table.row(
         &name("memory a revocation, at most"),
         bytes,

@@ -2,6 +2,8 @@
 //! turns with its alternative, so that a slow moment of the machine hits both; and it counts the time
 //! that its thread is on a processor, so that it does not count what others have of the machine.
 
+use crate::effort;
+use crate::rounds::Rounds;
 use crate::table::Table;
 use crate::tokens::{AUDIENCE, ISSUER, Issuer, on_processor, revocation};
 use base64::Engine as _;
@@ -14,8 +16,6 @@ use std::hint::black_box;
 use std::sync::Barrier;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use verifier_sdk::token::{AccessToken, Expected};
-
-const ROUNDS: usize = 41;
 
 /// More than 100,000 tokens ever fill, on however many processors.
 const CACHE: usize = 1 << 36;
@@ -82,21 +82,15 @@ fn first(table: &mut Table, issuer: &Issuer) {
         },
     ]);
     let first = "first verification of a token, with revocations and clocks";
-    table.row(first, verify / 1e3, "bare verify_strict", bare / 1e3, "µs");
-    table.row(
+    table.compare(first, "ns", &verify, ("bare verify_strict", &bare));
+    table.compare(
         first,
-        verify / 1e3,
-        "jsonwebtoken's decode",
-        decoded_by_jwt / 1e3,
-        "µs",
+        "ns",
+        &verify,
+        ("jsonwebtoken's decode", &decoded_by_jwt),
     );
-    table.row(
-        "a token decoded strictly, signature included",
-        decode / 1e3,
-        "bare verify_strict",
-        bare / 1e3,
-        "µs",
-    );
+    let decoded = "a token decoded strictly, signature included";
+    table.compare(decoded, "ns", &decode, ("bare verify_strict", &bare));
 }
 
 /// Tokens that were verified before, beside a map that only finds them.
@@ -123,16 +117,12 @@ fn again(table: &mut Table, issuer: &Issuer, tokens: &[String], steps: usize) {
             })
         },
     ]);
-    table.row(
-        &format!(
-            "cached verification of {} tokens, net of the loop",
-            tokens.len()
-        ),
-        verify - touch,
-        "a bare hit in papaya",
-        find - touch,
-        "ns",
+    let what = format!(
+        "cached verification of {} tokens, net of the loop",
+        tokens.len()
     );
+    let hit = ("a bare hit in papaya", &find.minus(&touch));
+    table.compare(&what, "ns", &verify.minus(&touch), hit);
 }
 
 /// Every entry is looked at again after each revocation; here, one for every walk.
@@ -153,13 +143,8 @@ fn after_a_revocation(table: &mut Table, issuer: &Issuer, tokens: &[String]) {
         next.set(next.get() + 1);
         walk()
     }]);
-    table.row(
-        "cached verification just after another's revocation",
-        changed,
-        "cached verification",
-        unchanged,
-        "ns",
-    );
+    let what = "cached verification just after another's revocation";
+    table.compare(what, "ns", &changed, ("cached verification", &unchanged));
 }
 
 fn on_two_threads(table: &mut Table, issuer: &Issuer, token: &str) {
@@ -188,13 +173,8 @@ fn on_two_threads(table: &mut Table, issuer: &Issuer, token: &str) {
                 .fold(0.0, f64::max)
         })
     }]);
-    table.row(
-        "one hot token on two threads, the slower of them",
-        both,
-        "on one thread",
-        alone,
-        "ns",
-    );
+    let what = "one hot token on two threads, the slower of them";
+    table.compare(what, "ns", &both, ("on one thread", &alone));
 }
 
 fn nanos(span: Duration) -> f64 {
@@ -223,11 +203,13 @@ fn touched(token: &str) -> usize {
     usize::from(lines.fold(0, |all, byte| all | byte) >> 7)
 }
 
-/// The median of each.
-fn in_turns<const N: usize>(works: [&dyn Fn() -> f64; N]) -> [f64; N] {
-    let mut rounds: Vec<[f64; N]> = (0..ROUNDS).map(|_| works.map(|work| work())).collect();
-    std::array::from_fn(|n| {
-        rounds.sort_unstable_by(|one, other| one[n].total_cmp(&other[n]));
-        rounds[rounds.len() / 2][n]
-    })
+/// The figures of each.
+fn in_turns<const N: usize>(works: [&dyn Fn() -> f64; N]) -> [Rounds; N] {
+    let mut rounds: [Rounds; N] = std::array::from_fn(|_| Rounds::default());
+    for _ in 0..effort::of(41, 5) {
+        for (rounds, work) in rounds.iter_mut().zip(works) {
+            rounds.push(work());
+        }
+    }
+    rounds
 }
