@@ -7,6 +7,7 @@
 //! | [`server`] | a process that says when it is ready and can be started again |
 //! | [`folder`], [`port`] | places for servers that disturb nobody |
 //! | [`postgres`], [`nats`] | the servers that Portcullis stands on |
+//! | [`redis`] | one that others stand on, for benchmarks |
 //! | [`clock`] | a wall clock of its own for one of them, which can be set |
 //! | [`link`] | a line between two of them, which can be made slow, narrow, frozen, half-closed or cut |
 //! | [`censor`] | a line to NATS on which messages are lost while the connection stays up |
@@ -42,6 +43,7 @@ pub mod port;
 pub mod postgres;
 pub mod process;
 pub mod program;
+pub mod redis;
 pub mod server;
 pub mod session_api;
 pub mod user;

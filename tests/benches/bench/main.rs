@@ -2,6 +2,7 @@
 //!
 //! | module | what |
 //! | --- | --- |
+//! | `endpoint` | a protected endpoint, beside no check and beside what people use today |
 //! | `revoke` | from the revoking call to the refusal at the last of ten verifiers |
 //! | `verify` | one token, first and again |
 //! | `revoked_set` | the revoked set: bytes, look-ups, inserts, at several sizes |
@@ -12,6 +13,7 @@
 //! | `fanout` | the same at the last of thousands, and what each of those costs; only where asked for |
 //! | `floor` | what a message costs whoever does not trust the bus |
 //! | `tokens`, `alone` | what is measured with: tokens without a service, a process of its own |
+//! | `load` | clients that take little of the machine |
 //! | `effort` | how long is measured |
 //! | `goals` | what is to be reached |
 //! | `rounds`, `samples`, `table`, `growth`, `report` | figures, and how they are told |
@@ -26,11 +28,13 @@ mod alone;
 mod bad_tokens;
 mod catch_up;
 mod effort;
+mod endpoint;
 mod fanout;
 mod flood;
 mod floor;
 mod goals;
 mod growth;
+mod load;
 mod login_timing;
 mod refresh;
 mod report;
@@ -46,11 +50,12 @@ use table::Table;
 
 /// All that is measured, in this order; the last takes every core that there is for some minutes, and
 /// is measured only where it is asked for.
-const MODULES: [&str; 9] = [
+const MODULES: [&str; 10] = [
     "verify",
     revoked_set::NAME,
     catch_up::NAME,
     "bad-tokens",
+    endpoint::NAME,
     "revoke",
     "refresh",
     "flood",
@@ -106,6 +111,9 @@ impl Asked {
 }
 
 fn main() {
+    if endpoint::server::asked() {
+        return;
+    }
     let runtime = tokio::runtime::Runtime::new().unwrap();
     if !runtime.block_on(run()) {
         std::process::exit(1);
@@ -171,6 +179,7 @@ async fn measure(module: &str, table: &mut Table, asked: &Asked) -> bool {
         revoked_set::NAME => revoked_set::measure(table),
         catch_up::NAME => catch_up::measure(table).await,
         "bad-tokens" => bad_tokens::measure(table),
+        endpoint::NAME => endpoint::measure(table).await,
         "revoke" => revoke::measure(table).await,
         "refresh" => refresh::measure(table).await,
         "flood" => flood::measure(table).await,

@@ -29,7 +29,7 @@ pub(super) fn cores() -> usize {
     std::thread::available_parallelism().unwrap().get()
 }
 
-pub(super) fn id(server: &Server) -> u32 {
+pub(crate) fn id(server: &Server) -> u32 {
     server.running().id()
 }
 
@@ -45,13 +45,24 @@ pub(crate) fn memory(processes: &[u32]) -> u64 {
 }
 
 /// The time that processes have spent on a core.
-pub(super) fn cpu(processes: &[u32]) -> Duration {
-    // proc(5): the fields after the name in brackets begin with the third, and a tick is 10 ms.
+pub(crate) fn cpu(processes: &[u32]) -> Duration {
+    // proc(5): the fields after the name in brackets begin with the third, and a tick is 10 ms. One
+    // that has ended meanwhile counts for nothing.
     let ticks = |process: &u32| {
-        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-        let (_, fields) = stat.rsplit_once(')').unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        let Some((_, fields)) = stat.rsplit_once(')') else {
+            return 0;
+        };
         let field = |n: usize| fields.split_whitespace().nth(n - 3).unwrap();
         field(14).parse::<u64>().unwrap() + field(15).parse::<u64>().unwrap()
     };
     Duration::from_millis(processes.iter().map(ticks).sum::<u64>() * 10)
+}
+
+/// A process and those that it has started.
+pub(crate) fn family(process: u32) -> Vec<u32> {
+    let task = format!("/proc/{process}/task/{process}/children");
+    let children = std::fs::read_to_string(task).unwrap();
+    let children = children.split_whitespace().map(|id| id.parse().unwrap());
+    std::iter::once(process).chain(children).collect()
 }
