@@ -11,11 +11,14 @@
 //! | [`admin`] | `migrate`, `user`, `client`, `keys`, `sessions`: operators' work on the database |
 //! | [`log`] | `log verify`, `log rebuild` |
 //! | [`check`] | `check` |
+//! | `bench` | a part of what `tests/bench` measures; in no program that is built for production |
 //!
 //! Exit codes: 0 done; 1 it failed; 2 the command line or a setting is wrong; 3 `log verify` or
 //! `check` found something wrong.
 
 mod admin;
+#[cfg(feature = "bench")]
+mod bench;
 mod bus;
 mod check;
 mod demo;
@@ -106,6 +109,12 @@ Examples:
   session-api check
   session-api check --nats-url nats://bus:4222 --json")]
     Check(check::Args),
+    /// Print how many refreshes a second the store takes. For benchmarks: it leaves sessions behind.
+    #[cfg(feature = "bench")]
+    #[command(hide = true, after_long_help = "\
+Examples:
+  session-api bench --writers 4 --group 64 --millis 3000")]
+    Bench(bench::Args),
 }
 
 /// Why a command did not go through: one line, and the exit code.
@@ -207,5 +216,7 @@ async fn dispatch(command: Command) -> Outcome {
         Command::Sessions(command) => command.run().await,
         Command::Log(command) => command.run().await,
         Command::Check(args) => check::run(args).await,
+        #[cfg(feature = "bench")]
+        Command::Bench(args) => bench::run(args).await,
     }
 }

@@ -8,7 +8,7 @@
 //! | `revoked_set` | the revoked set: bytes, look-ups, inserts, at several sizes |
 //! | `catch_up` | the start of a verifier when a million revocations are alive |
 //! | `bad_tokens` | floods of tokens and revocations that are no use to anybody |
-//! | `refresh` | refreshes per second |
+//! | `refresh` | refreshes per second, and what one costs |
 //! | `flood` | what a flood of logins does to all others |
 //! | `fanout` | the same at the last of thousands, and what each of those costs; only where asked for |
 //! | `floor` | what a message costs whoever does not trust the bus |
@@ -57,7 +57,7 @@ const MODULES: [&str; 10] = [
     "bad-tokens",
     endpoint::NAME,
     "revoke",
-    "refresh",
+    refresh::NAME,
     "flood",
     "login-timing",
     FANOUT,
@@ -181,7 +181,7 @@ async fn measure(module: &str, table: &mut Table, asked: &Asked) -> bool {
         "bad-tokens" => bad_tokens::measure(table),
         endpoint::NAME => endpoint::measure(table).await,
         "revoke" => revoke::measure(table).await,
-        "refresh" => refresh::measure(table).await,
+        refresh::NAME => refresh::measure(table).await,
         "flood" => flood::measure(table).await,
         "login-timing" => {
             let tries = asked.tries.unwrap_or(effort::of(1_000, 20));
