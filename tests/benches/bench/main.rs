@@ -9,11 +9,12 @@
 //! | `catch_up` | the start of a verifier when a million revocations are alive |
 //! | `bad_tokens` | floods of tokens and revocations that are no use to anybody |
 //! | `refresh` | refreshes per second, and what one costs |
+//! | `storm` | a thousand revocations a second, beside clients that refresh |
 //! | `flood` | what a flood of logins does to all others |
 //! | `fanout` | the same at the last of thousands, and what each of those costs; only where asked for |
 //! | `floor` | what a message costs whoever does not trust the bus |
 //! | `tokens`, `alone` | what is measured with: tokens without a service, a process of its own |
-//! | `load` | clients that take little of the machine |
+//! | `load`, `crowd` | clients that take little of the machine; sessions that nobody logged in |
 //! | `effort` | how long is measured |
 //! | `goals` | what is to be reached |
 //! | `rounds`, `samples`, `table`, `growth`, `report` | figures, and how they are told |
@@ -27,6 +28,7 @@
 mod alone;
 mod bad_tokens;
 mod catch_up;
+mod crowd;
 mod effort;
 mod endpoint;
 mod fanout;
@@ -42,6 +44,7 @@ mod revoke;
 mod revoked_set;
 mod rounds;
 mod samples;
+mod storm;
 mod table;
 mod tokens;
 mod verify;
@@ -50,7 +53,7 @@ use table::Table;
 
 /// All that is measured, in this order; the last takes every core that there is for some minutes, and
 /// is measured only where it is asked for.
-const MODULES: [&str; 10] = [
+const MODULES: [&str; 11] = [
     "verify",
     revoked_set::NAME,
     catch_up::NAME,
@@ -58,6 +61,7 @@ const MODULES: [&str; 10] = [
     endpoint::NAME,
     "revoke",
     refresh::NAME,
+    storm::NAME,
     "flood",
     "login-timing",
     FANOUT,
@@ -182,6 +186,7 @@ async fn measure(module: &str, table: &mut Table, asked: &Asked) -> bool {
         endpoint::NAME => endpoint::measure(table).await,
         "revoke" => revoke::measure(table).await,
         refresh::NAME => refresh::measure(table).await,
+        storm::NAME => storm::measure(table).await,
         "flood" => flood::measure(table).await,
         "login-timing" => {
             let tries = asked.tries.unwrap_or(effort::of(1_000, 20));
