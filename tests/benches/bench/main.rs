@@ -10,6 +10,8 @@
 //! | `bad_tokens` | floods of tokens and revocations that are no use to anybody |
 //! | `refresh` | refreshes per second, and what one costs |
 //! | `storm` | a thousand revocations a second, beside clients that refresh |
+//! | `million` | a million live sessions: memory, lists, revocations, the plans of Postgres |
+//! | `start` | from the start to ready |
 //! | `flood` | what a flood of logins does to all others |
 //! | `fanout` | the same at the last of thousands, and what each of those costs; only where asked for |
 //! | `floor` | what a message costs whoever does not trust the bus |
@@ -38,12 +40,14 @@ mod goals;
 mod growth;
 mod load;
 mod login_timing;
+mod million;
 mod refresh;
 mod report;
 mod revoke;
 mod revoked_set;
 mod rounds;
 mod samples;
+mod start;
 mod storm;
 mod table;
 mod tokens;
@@ -53,7 +57,7 @@ use table::Table;
 
 /// All that is measured, in this order; the last takes every core that there is for some minutes, and
 /// is measured only where it is asked for.
-const MODULES: [&str; 11] = [
+const MODULES: [&str; 13] = [
     "verify",
     revoked_set::NAME,
     catch_up::NAME,
@@ -62,6 +66,8 @@ const MODULES: [&str; 11] = [
     "revoke",
     refresh::NAME,
     storm::NAME,
+    million::NAME,
+    start::NAME,
     "flood",
     "login-timing",
     FANOUT,
@@ -163,7 +169,7 @@ async fn run() -> bool {
     if let Some(file) = &asked.json {
         std::fs::write(file, report::json(&table, asked.quick)).unwrap();
     }
-    for goal in goals::missed(|module| MODULES.contains(&module) && asked.wants(module), table.rows()) {
+    for goal in goals::missed(|module| asked.wants(module), table.rows()) {
         eprintln!("no row for the goal of \"{goal}\"");
         // Where two minutes must do, the largest sizes are left out.
         whole &= asked.quick;
@@ -187,6 +193,8 @@ async fn measure(module: &str, table: &mut Table, asked: &Asked) -> bool {
         "revoke" => revoke::measure(table).await,
         refresh::NAME => refresh::measure(table).await,
         storm::NAME => storm::measure(table).await,
+        million::NAME => million::measure(table).await,
+        start::NAME => start::measure(table).await,
         "flood" => flood::measure(table).await,
         "login-timing" => {
             let tries = asked.tries.unwrap_or(effort::of(1_000, 20));
