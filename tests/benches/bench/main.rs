@@ -19,7 +19,7 @@
 //! | `load`, `crowd` | clients that take little of the machine; sessions that nobody logged in |
 //! | `effort` | how long is measured |
 //! | `goals` | what is to be reached |
-//! | `rounds`, `samples`, `table`, `growth`, `report` | figures, and how they are told |
+//! | `rounds`, `samples`, `table`, `growth`, `report`, `plot` | figures, and how they are told |
 //! | `login_timing` | whether the time of a refused login tells why it was refused |
 //!
 //! Clients and servers share the cores of one machine, so ratios count and absolutes do not. Not among
@@ -41,6 +41,7 @@ mod growth;
 mod load;
 mod login_timing;
 mod million;
+mod plot;
 mod refresh;
 mod report;
 mod revoke;
@@ -78,6 +79,7 @@ const FANOUT: &str = "fanout";
 struct Asked {
     quick: bool,
     json: Option<String>,
+    plot: Option<String>,
     /// A report to tell of, instead of measuring.
     from: Option<String>,
     /// Of each kind, for `login-timing`.
@@ -93,6 +95,7 @@ impl Asked {
         let mut asked = Self {
             quick: false,
             json: None,
+            plot: None,
             from: None,
             tries: None,
             fleet: fanout::Fleet::default(),
@@ -106,6 +109,7 @@ impl Asked {
                 "--verifiers" => asked.fleet.verifiers = number()?,
                 "--quick" => asked.quick = true,
                 "--json" => asked.json = Some(args.next()?),
+                "--plot" => asked.plot = Some(args.next()?),
                 "--from" => asked.from = Some(args.next()?),
                 module if MODULES.contains(&module) => asked.modules.push(arg),
                 _ => return None,
@@ -148,14 +152,14 @@ async fn run() -> bool {
     let args = std::env::args().skip(1).filter(|arg| arg != "--bench");
     let Some(asked) = Asked::parse(args) else {
         eprintln!(
-            "usage: tests/bench [--quick] [--json FILE] [--from FILE] [--tries N] \
+            "usage: tests/bench [--quick] [--json FILE] [--plot FILE] [--from FILE] [--tries N] \
              [--subscribers N] [--verifiers N] [{}]",
             MODULES.join("] [")
         );
         std::process::exit(2);
     };
     if let Some(from) = &asked.from {
-        tell(&report::read(from));
+        tell(&report::read(from), &asked);
         return true;
     }
     effort::set(asked.quick);
@@ -165,7 +169,7 @@ async fn run() -> bool {
         whole &= measure(module, &mut table, &asked).await;
         eprintln!("--- {module}: {:.0} s", began.elapsed().as_secs_f64());
     }
-    tell(&table);
+    tell(&table, &asked);
     if let Some(file) = &asked.json {
         std::fs::write(file, report::json(&table, asked.quick)).unwrap();
     }
@@ -177,9 +181,13 @@ async fn run() -> bool {
     whole
 }
 
-fn tell(table: &Table) {
+/// As a table, and as a picture where one is asked for.
+fn tell(table: &Table, asked: &Asked) {
     table.print();
     growth::print(&growth::of(table.rows()));
+    if let Some(file) = &asked.plot {
+        plot::draw(table, file);
+    }
 }
 
 /// Whether it is as it has to be.
