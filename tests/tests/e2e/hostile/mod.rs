@@ -3,6 +3,7 @@
 
 mod joined;
 mod lure;
+mod secrets;
 mod site;
 mod surface;
 mod tally;

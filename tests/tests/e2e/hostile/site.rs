@@ -90,13 +90,18 @@ impl Site {
         Expected::new(self.service.issuer(), "api")
     }
 
-    /// Neither a token nor what one would write into a log.
-    pub(super) fn logs_must_be_clean(&self, cases: &[Case]) {
+    /// What both have logged so far.
+    pub(super) fn log_lines(&self) -> Vec<String> {
         let logs = [
             self.service.program().server().running().log().lines(),
             self.gate.server().running().log().lines(),
         ];
-        let lines = logs.concat();
+        logs.concat()
+    }
+
+    /// Neither a token nor what one would write into a log.
+    pub(super) fn logs_must_be_clean(&self, cases: &[Case]) {
+        let lines = self.log_lines();
         let refusals = lines.iter().filter(|line| line.contains("refused")).count();
         assert!(
             refusals > cases.len(),
