@@ -111,9 +111,12 @@ Examples:
     Check(check::Args),
     /// Print how many refreshes a second the store takes. For benchmarks: it leaves sessions behind.
     #[cfg(feature = "bench")]
-    #[command(hide = true, after_long_help = "\
+    #[command(
+        hide = true,
+        after_long_help = "\
 Examples:
-  session-api bench --writers 4 --group 64 --millis 3000")]
+  session-api bench --writers 4 --group 64 --millis 3000"
+    )]
     Bench(bench::Args),
 }
 

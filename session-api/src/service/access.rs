@@ -177,9 +177,10 @@ impl Service {
     /// Whether a session token is the newest one of a session that is alive.
     pub(crate) async fn is_newest(&self, text: &str) -> Result<bool> {
         let issuer = &self.settings().issuer;
-        let token = issuer.read_session_token(text, &self.keys().ring(), crate::clock::now())?;
+        let token = issuer.read_session_token(text, &self.keys().ring())?;
         let found = self.store().session(token.session).await?;
-        let session = found.as_ref().and_then(alive);
+        let in_time = found.filter(|found| !token.is_over(found.head.now));
+        let session = in_time.as_ref().and_then(alive);
         Ok(session.is_some_and(|session| session.generation == token.generation))
     }
 
