@@ -2,7 +2,7 @@
 //! take and give.
 //!
 //! It is made when it is first asked for. In the tests of this module's parent every answer is held
-//! against it; see [`check`].
+//! against it; see `check`.
 
 #[cfg(test)]
 pub(super) mod check;
