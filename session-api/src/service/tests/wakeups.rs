@@ -19,9 +19,9 @@ async fn a_revocation_tells_other_replicas() {
         let heard = heard.expect("a replica heard nothing").unwrap();
         assert_eq!(heard.payload(), position.to_string());
     };
-    // Committed without a lock, and with one.
-    let ended = service.end_sessions(user, None).await.unwrap();
-    hears(ended.position).await;
+    // Committed with a lock, which the first one of a new log needs, and without.
     let ended = service.end_everyone().await.unwrap();
+    hears(ended.position).await;
+    let ended = service.end_sessions(user, None).await.unwrap();
     hears(ended.position).await;
 }
