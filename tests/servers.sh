@@ -4,17 +4,20 @@
 # A rebuild of the same version by a third party: good enough for tests, not for production.
 NATS_VERSION=2.12.8
 
+# Runs a command with the rights to install packages.
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
 # Installs these packages of Debian, if any.
 install_packages() {
     [ $# -gt 0 ] || return 0
-    local as_root=()
-    [ "$(id -u)" -eq 0 ] || as_root=(sudo -n)
-    if ! "${as_root[@]}" apt-get --version >/dev/null 2>&1; then
+    if ! as_root apt-get --version >/dev/null 2>&1; then
         echo "Install these Debian packages, or what they hold, and run this again: $*" >&2
         return 1
     fi
-    "${as_root[@]}" apt-get update -qq
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+    as_root apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
         --no-install-recommends "$@" >/dev/null
 }
 
