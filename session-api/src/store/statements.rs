@@ -4,6 +4,7 @@
 //! so each backend expands [`statements`] once, as functions of its own.
 
 mod clients;
+mod log;
 mod outbox;
 mod tries;
 
@@ -80,8 +81,8 @@ macro_rules! statements {
     ($database:ty, $greatest:literal, $now:expr) => {
         use crate::store::rows::{self, *};
         use crate::store::statements::{
-            bind_user, client_statements, floor, outbox_statements, session_columns,
-            tries_statements, user_columns,
+            bind_user, client_statements, floor, log_statements, outbox_statements,
+            session_columns, tries_statements, user_columns,
         };
         use crate::store::*;
         use sqlx::Executor;
@@ -97,52 +98,6 @@ macro_rules! statements {
             );
             // No name is empty.
             let query = sqlx::query_as::<_, UserColumns>(SQL).bind(after.unwrap_or_default());
-            rows::all(query.bind(i64::from(limit)).fetch_all(db).await?)
-        }
-
-        pub(super) async fn history(
-            db: impl Executor<'_, Database = $database>,
-            id: SessionId,
-            after: i64,
-            limit: u32,
-        ) -> Result<Vec<Event>> {
-            const SQL: &str = "select stream, version, kind, format, at, data from event \
-                               where stream = $1 and version > $2 order by version limit $3";
-            let query = sqlx::query_as::<_, EventColumns>(SQL)
-                .bind(id.uuid())
-                .bind(after)
-                .bind(i64::from(limit));
-            rows::all(query.fetch_all(db).await?)
-        }
-
-        pub(super) async fn was_made_with(
-            db: impl Executor<'_, Database = $database>,
-            id: SessionId,
-            generation: u64,
-            key: RetryKey,
-        ) -> Result<bool> {
-            const SQL: &str = "select exists(select 1 from event \
-                               where stream = $1 and kind = 'session.refreshed' \
-                               and cast(data->>'generation' as bigint) = $2 \
-                               and data->>'retry_key' = $3)";
-            let query = sqlx::query_scalar(SQL)
-                .bind(id.uuid())
-                .bind(i64::try_from(generation).unwrap_or(i64::MAX))
-                .bind(key.text());
-            Ok(query.fetch_one(db).await?)
-        }
-
-        pub(super) async fn events(
-            db: impl Executor<'_, Database = $database>,
-            after: Option<(Uuid, i64)>,
-            limit: u32,
-        ) -> Result<Vec<Event>> {
-            const SQL: &str = "select stream, version, kind, format, at, data from event \
-                               where (stream, version) > ($1, $2) \
-                               order by stream, version limit $3";
-            // Versions begin with 1.
-            let (stream, version) = after.unwrap_or_default();
-            let query = sqlx::query_as::<_, EventColumns>(SQL).bind(stream).bind(version);
             rows::all(query.bind(i64::from(limit)).fetch_all(db).await?)
         }
 
@@ -368,6 +323,7 @@ macro_rules! statements {
             Ok(())
         }
 
+        log_statements!($database);
         outbox_statements!($database, $now);
         tries_statements!($database, $now);
 
@@ -394,6 +350,7 @@ macro_rules! bind_user {
 }
 
 pub(super) use clients::client_statements;
+pub(super) use log::log_statements;
 pub(super) use outbox::outbox_statements;
 pub(super) use tries::tries_statements;
 pub(super) use {

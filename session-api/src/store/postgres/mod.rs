@@ -11,6 +11,7 @@
 //! | `outbox` | events on their way to other programs |
 //! | `identity` | whether the database is the one that the head was written by |
 //! | `listen` | hearing of other replicas' commits |
+//! | `migrations` | the schema, and which part of it is there |
 //!
 //! The isolation is READ COMMITTED: each statement has a snapshot of its own, so what must come from
 //! one snapshot (a user or a session, and the head) is one statement, and no function of it may read
@@ -21,6 +22,7 @@ mod cut;
 mod identity;
 mod link;
 mod listen;
+mod migrations;
 mod outbox;
 mod sql;
 mod tx;
@@ -38,15 +40,11 @@ use async_trait::async_trait;
 use link::{Link, WAIT};
 use revocation_events::{Position, SessionId, UnixMillis, UserId};
 use rows::{FoundSessionColumns, FoundUserColumns, HeadColumns, ListedSessionColumns};
-use sqlx::PgConnection;
-use sqlx::migrate::Migrator;
 use sqlx::postgres::PgPoolOptions;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use uuid::Uuid;
-
-static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 
 /// Revocations deleted by one statement, so that none takes long.
 const PRUNE_BATCH: u32 = 10_000;
@@ -76,19 +74,6 @@ impl PostgresStore {
             wakeups,
             _tasks: tasks,
         })
-    }
-
-    async fn applied(connection: &mut PgConnection) -> Result<Vec<schema::Applied>> {
-        const LISTED: &str = "select to_regclass('_sqlx_migrations') is not null";
-        let listed: bool = sqlx::query_scalar(LISTED)
-            .fetch_one(&mut *connection)
-            .await?;
-        if !listed {
-            return Ok(Vec::new());
-        }
-        Ok(sqlx::query_as(schema::APPLIED)
-            .fetch_all(connection)
-            .await?)
     }
 }
 
@@ -126,8 +111,8 @@ impl Store for PostgresStore {
         let pool = self.link.pool();
         let checked = async {
             let mut connection = pool.acquire().await?;
-            let applied = Self::applied(&mut connection).await?;
-            schema::check(&applied, &MIGRATIONS)?;
+            let applied = migrations::applied(&mut connection).await?;
+            schema::check(&applied, &migrations::MIGRATIONS)?;
             identity::check(&mut connection).await
         };
         self.link.answers(checked).await
@@ -140,10 +125,10 @@ impl Store for PostgresStore {
             .max_connections(1)
             .acquire_timeout(WAIT);
         let one = one.connect_with(self.link.unlimited().clone()).await?;
-        let before = Self::applied(&mut *one.acquire().await?).await?;
-        let failed = |error| schema::failed(error, &MIGRATIONS);
-        MIGRATIONS.run(&one).await.map_err(failed)?;
-        let after = Self::applied(&mut *one.acquire().await?).await?;
+        let before = migrations::applied(&mut *one.acquire().await?).await?;
+        let failed = |error| schema::failed(error, &migrations::MIGRATIONS);
+        migrations::MIGRATIONS.run(&one).await.map_err(failed)?;
+        let after = migrations::applied(&mut *one.acquire().await?).await?;
         one.close().await;
         Ok(schema::added(&before, &after))
     }

@@ -9,6 +9,7 @@
 //! page, and no wait makes it old.
 
 mod connect;
+mod migrations;
 mod outbox;
 mod tx;
 
@@ -27,14 +28,10 @@ use async_trait::async_trait;
 use connect::Pools;
 use revocation_events::{Position, SessionId, UnixMillis, UserId};
 use rows::{FoundSessionColumns, FoundUserColumns, HeadColumns, ListedSessionColumns};
-use sqlx::SqliteConnection;
-use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqlitePool;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use uuid::Uuid;
-
-static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
 
 /// Revocations deleted in one transaction, so that a writer never waits long for it.
 const PRUNE_BATCH: u32 = 5_000;
@@ -85,19 +82,6 @@ impl SqliteStore {
         let tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         Ok((tx, clock::now()))
     }
-
-    async fn applied(connection: &mut SqliteConnection) -> Result<Vec<schema::Applied>> {
-        const LISTED: &str = "select count(*) from sqlite_schema where name = '_sqlx_migrations'";
-        let listed: i64 = sqlx::query_scalar(LISTED)
-            .fetch_one(&mut *connection)
-            .await?;
-        if listed == 0 {
-            return Ok(Vec::new());
-        }
-        Ok(sqlx::query_as(schema::APPLIED)
-            .fetch_all(connection)
-            .await?)
-    }
 }
 
 async fn head_position(readers: SqlitePool) -> Result<Position> {
@@ -129,15 +113,18 @@ impl Store for SqliteStore {
 
     async fn check_schema(&self) -> Result<()> {
         let mut connection = self.readers.acquire().await?;
-        let applied = Self::applied(&mut connection).await?;
-        Ok(schema::check(&applied, &MIGRATIONS)?)
+        let applied = migrations::applied(&mut connection).await?;
+        Ok(schema::check(&applied, &migrations::MIGRATIONS)?)
     }
 
     async fn migrate(&self) -> Result<Vec<i64>> {
-        let before = Self::applied(&mut *self.writer.acquire().await?).await?;
-        let failed = |error| schema::failed(error, &MIGRATIONS);
-        MIGRATIONS.run(&self.writer).await.map_err(failed)?;
-        let after = Self::applied(&mut *self.writer.acquire().await?).await?;
+        let before = migrations::applied(&mut *self.writer.acquire().await?).await?;
+        let failed = |error| schema::failed(error, &migrations::MIGRATIONS);
+        migrations::MIGRATIONS
+            .run(&self.writer)
+            .await
+            .map_err(failed)?;
+        let after = migrations::applied(&mut *self.writer.acquire().await?).await?;
         Ok(schema::added(&before, &after))
     }
 
