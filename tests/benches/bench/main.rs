@@ -17,6 +17,7 @@
 //! | `floor` | what a message costs whoever does not trust the bus |
 //! | `tokens`, `alone` | what is measured with: tokens without a service, a process of its own |
 //! | `load`, `crowd` | clients that take little of the machine; sessions that nobody logged in |
+//! | `verifiers` | verifiers that follow a service over NATS |
 //! | `effort` | how long is measured |
 //! | `goals` | what is to be reached |
 //! | `rounds`, `samples`, `table`, `growth`, `report`, `plot` | figures, and how they are told |
@@ -52,6 +53,7 @@ mod start;
 mod storm;
 mod table;
 mod tokens;
+mod verifiers;
 mod verify;
 
 use table::Table;

@@ -9,6 +9,7 @@ use crate::effort;
 use crate::floor::SignedMessage;
 use crate::samples::Samples;
 use crate::table::Table;
+use crate::verifiers;
 use futures::StreamExt as _;
 use futures::future::join_all;
 use reqwest::Method;
@@ -29,17 +30,7 @@ pub(crate) async fn measure(table: &mut Table) {
     let settings = Settings::new(database.url()).nats(&nats.url());
     let service = SessionApi::start(&settings).await;
     service.has_user("alice", PASSWORD, None).await;
-    let credential = service.has_client("bench").await;
-    let start = || async {
-        Verifier::builder(service.issuer(), "api")
-            .service("bench")
-            .client(&credential.client, &credential.secret)
-            .nats(nats.url())
-            .start()
-            .await
-            .unwrap()
-    };
-    let verifiers = join_all((0..VERIFIERS).map(|_| start())).await;
+    let verifiers = verifiers::start(&service, &nats, VERIFIERS).await;
     until_all_are_known(&service).await;
     let mut floor = Floor::start(database.url(), &nats.url()).await;
 

@@ -9,6 +9,7 @@ use crate::refresh::clients::{self, Client};
 use crate::rounds::Rounds;
 use crate::samples::Samples;
 use crate::table::Table;
+use crate::verifiers;
 use futures::future::join_all;
 use revocation_events::Position;
 use serde_json::Value;
@@ -42,17 +43,7 @@ pub(crate) async fn measure(table: &mut Table) {
             .fetch_all(&mut crowd::raw(database.url()).await)
             .await
             .unwrap();
-    let credential = service.has_client("bench").await;
-    let start = || async {
-        Verifier::builder(service.issuer(), "api")
-            .service("bench")
-            .client(&credential.client, &credential.secret)
-            .nats(nats.url())
-            .start()
-            .await
-            .unwrap()
-    };
-    let verifiers = join_all((0..VERIFIERS).map(|_| start())).await;
+    let verifiers = verifiers::start(&service, &nats, VERIFIERS).await;
     let mut clients = clients::log_in(&service, CLIENTS).await;
     let mut rest = sessions.as_slice();
     for (rate, seconds) in rates {
