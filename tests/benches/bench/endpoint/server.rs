@@ -100,7 +100,8 @@ async fn whose(session: verifier_sdk::Session) -> String {
     session.user_id().to_string()
 }
 
-struct Jwt(DecodingKey, Validation);
+/// Any of the keys may sign, and the next one is published before it does.
+struct Jwt(HashMap<String, DecodingKey>, Validation);
 
 #[derive(Deserialize)]
 struct Subject {
@@ -112,10 +113,11 @@ fn jwt(listener: TcpListener, keys: &str, issuer: &str) -> std::io::Result<Serve
     let mut validation = Validation::new(Algorithm::EdDSA);
     validation.set_issuer(&[issuer]);
     validation.set_audience(&["api"]);
-    let jwt = Data::new(Jwt(
-        DecodingKey::from_jwk(&keys.keys[0]).unwrap(),
-        validation,
-    ));
+    let named = keys.keys.iter().map(|key| {
+        let name = key.common.key_id.clone().unwrap();
+        (name, DecodingKey::from_jwk(key).unwrap())
+    });
+    let jwt = Data::new(Jwt(named.collect(), validation));
     app(listener, move || {
         App::new()
             .app_data(jwt.clone())
@@ -124,9 +126,12 @@ fn jwt(listener: TcpListener, keys: &str, issuer: &str) -> std::io::Result<Serve
 }
 
 async fn decoded(request: HttpRequest, jwt: Data<Jwt>) -> HttpResponse {
-    let claims = bearer(&request)
-        .and_then(|token| jsonwebtoken::decode::<Subject>(token, &jwt.0, &jwt.1).ok());
-    claims.map_or_else(refused, |claims| HttpResponse::Ok().body(claims.claims.sub))
+    let subject = bearer(&request).and_then(|token| {
+        let key = jwt.0.get(&jsonwebtoken::decode_header(token).ok()?.kid?)?;
+        let token = jsonwebtoken::decode::<Subject>(token, key, &jwt.1).ok()?;
+        Some(token.claims.sub)
+    });
+    subject.map_or_else(refused, |subject| HttpResponse::Ok().body(subject))
 }
 
 fn bearer(request: &HttpRequest) -> Option<&str> {
