@@ -1,7 +1,8 @@
-//! `log verify`, `log rebuild` and `log restored`.
+//! `log`: its commands, and `verify` and `rebuild` themselves.
 
 use super::admin::Restored;
 use super::settings::Database;
+use super::tail::Tail;
 use super::{Failure, Outcome};
 use crate::replay::{self, Difference};
 use clap::{Args, Subcommand};
@@ -11,6 +12,17 @@ use std::time::Duration;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Print events as they are written: one line each, the oldest first. Ctrl-C ends it.
+    ///
+    /// It asks the database twice a second, and shows an event that took longer than ten seconds to be
+    /// committed not at all. A program that must miss none reads the stream of events on NATS, or the
+    /// whole log.
+    #[command(after_long_help = "\
+Examples:
+  session-api log tail
+  session-api log tail --since 1h --no-follow
+  session-api log tail --json | grep --line-buffered session.opened")]
+    Tail(Tail),
     /// Fold every stream again and compare with the rows; exit code 3 where they differ.
     #[command(after_long_help = "Example:\n  session-api log verify --json")]
     Verify(OnLog),
@@ -42,6 +54,7 @@ pub(super) struct OnLog {
 impl Command {
     pub(super) async fn run(self) -> Outcome {
         match self {
+            Self::Tail(tail) => tail.run().await,
             Self::Verify(on) => verify(&on).await,
             Self::Rebuild(on) => rebuild(&on).await,
             Self::Restored(restored) => restored.run().await,

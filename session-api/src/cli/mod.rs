@@ -9,7 +9,7 @@
 //! | [`running`] | the service, put together and running |
 //! | [`dev`], [`demo`], [`orders`] | `dev`, and no command at all |
 //! | [`admin`] | `migrate`, `user`, `client`, `keys`, `sessions`: operators' work on the database |
-//! | [`log`] | `log verify`, `log rebuild` |
+//! | [`log`], [`tail`] | `log`: follow it, check it, fold it again |
 //! | [`check`] | `check` |
 //! | `bench` | a part of what `tests/bench` measures; in no program that is built for production |
 //!
@@ -31,6 +31,7 @@ mod orders;
 mod running;
 mod serve;
 mod settings;
+mod tail;
 #[cfg(test)]
 mod tests;
 
@@ -99,7 +100,7 @@ Examples:
     /// See and end users' sessions.
     #[command(subcommand)]
     Sessions(admin::Sessions),
-    /// The log: check it, fold it again.
+    /// The log: follow it, check it, fold it again.
     #[command(subcommand)]
     Log(log::Command),
     /// Say whether database, schema, keys and clock are well, and NATS where --nats-url is set; exit

@@ -153,6 +153,15 @@ pub(crate) trait Store: Outbox {
     /// All events in the order (stream, version), from the one after `after` on.
     async fn events(&self, after: Option<(Uuid, i64)>, limit: u32) -> Result<Vec<Event>>;
 
+    /// Events after `after` and of before `end`, as they are stored, in the order of their places in
+    /// time. An event is there a moment after its time.
+    async fn events_by_time(
+        &self,
+        after: TimedPlace,
+        end: UnixMillis,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>>;
+
     /// How many events there are, about (for a progress bar).
     async fn count_events(&self) -> Result<u64>;
 

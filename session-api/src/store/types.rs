@@ -15,6 +15,35 @@ pub(crate) struct Head {
     pub(crate) now: UnixMillis,
 }
 
+/// An event as it is stored, whether or not this program knows its kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StoredEvent {
+    pub(crate) place: TimedPlace,
+    pub(crate) kind: String,
+    /// The version of the form of `data`.
+    pub(crate) format: i16,
+    pub(crate) data: serde_json::Value,
+}
+
+/// Where an event stands among all, by its time: `at`, then its stream, then its version there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct TimedPlace {
+    pub(crate) at: UnixMillis,
+    pub(crate) stream: Uuid,
+    pub(crate) version: i64,
+}
+
+impl TimedPlace {
+    /// Before all events of that time.
+    pub(crate) const fn before(at: UnixMillis) -> Self {
+        Self {
+            at,
+            stream: Uuid::nil(),
+            version: 0,
+        }
+    }
+}
+
 /// A user's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UserRow {

@@ -4,8 +4,8 @@ use super::fixture::*;
 use super::{BOUND, Db};
 use crate::clock;
 use crate::session::{Event, Fact, Roles, Session, SessionFact, Stream, UserFact};
-use crate::store::{Error, Store};
-use revocation_events::{KeyId, Position, SessionId, Target, UserId};
+use crate::store::{Error, Store, TimedPlace};
+use revocation_events::{KeyId, Position, SessionId, Target, UnixMillis, UserId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -309,4 +309,33 @@ pub(super) async fn a_raised_head_is_above_all_that_was_given_out(db: &Db) {
     let head = db.store.head().await.unwrap().position;
     let after = revoke(&*db.store, everyone(), Duration::ZERO).await;
     assert_eq!(after.get(), head.get() + 1, "and it goes on from there");
+}
+
+pub(super) async fn events_can_be_read_by_their_times(db: &Db) {
+    let at = |millis: u64| UnixMillis::new(1_764_000_000_000 + millis);
+    let event = |id: u128, millis| Event {
+        stream: Stream::User(UserId::new(Uuid::from_u128(id))),
+        version: 1,
+        at: at(millis),
+        fact: Fact::User(UserFact::Enabled {}),
+    };
+    let events = [event(3, 7), event(1, 7), event(2, 5), event(4, 9)];
+    let mut tx = begin(&*db.store).await;
+    tx.append(&events).await.unwrap();
+    tx.commit().await.unwrap();
+    let read = async |after, end, limit| {
+        let read = db.store.events_by_time(after, end, limit).await.unwrap();
+        let ids = read.iter().map(|event| event.place.stream.as_u128());
+        (ids.collect::<Vec<_>>(), read.last().map(|last| last.place))
+    };
+    let far = UnixMillis::new(u64::MAX);
+    let first = TimedPlace::before(at(0));
+    let (ids, last) = read(first, far, 2).await;
+    assert_eq!(ids, [2, 1], "by time, and of one time by stream");
+    let (ids, _) = read(last.unwrap(), far, ALL).await;
+    assert_eq!(ids, [3, 4], "from the one after another on");
+    assert_eq!(read(TimedPlace::before(at(7)), at(9), ALL).await.0, [1, 3]);
+    let all = db.store.events_by_time(first, far, ALL).await.unwrap();
+    assert_eq!((&*all[0].kind, all[0].format), ("user.enabled", 1));
+    assert_eq!(all[0].data, serde_json::json!({}));
 }

@@ -72,6 +72,7 @@ contract! {
         what_is_not_committed_never_was,
         a_version_is_taken_once,
         events_come_back_as_they_went,
+        events_can_be_read_by_their_times,
         the_log_is_only_ever_appended_to,
         the_head_can_be_locked_without_moving_it,
     }

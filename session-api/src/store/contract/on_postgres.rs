@@ -222,7 +222,7 @@ async fn a_role_without_privileges_is_enough() {
     }
     let url = database.url().replace("postgres@", &format!("{name}@"));
     let store = connect(&url, IfMissing::Fail).await.unwrap();
-    assert_eq!(store.migrate().await.unwrap(), [1, 2, 3]);
+    assert_eq!(store.migrate().await.unwrap(), [1, 2, 3, 4]);
     store.check_schema().await.unwrap();
     let position = revoke(&*store, everyone(), HOUR).await;
     assert_eq!(

@@ -25,7 +25,7 @@ async fn a_file_that_is_missing_is_made_when_asked_for() {
         matches!(refused, Err(Error::Schema(SchemaError::Missing))),
         "{refused:?}"
     );
-    assert_eq!(store.migrate().await.unwrap(), [1, 2, 3]);
+    assert_eq!(store.migrate().await.unwrap(), [1, 2, 3, 4]);
     store.check_schema().await.unwrap();
 }
 

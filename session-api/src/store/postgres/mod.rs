@@ -32,8 +32,8 @@ use super::statements::statements;
 use super::wakeups::Wakeups;
 use super::{
     Changes, ClientRow, Cut, Excerpt, FoundSession, FoundUser, Head, KeyRow, ListedSession,
-    Options, Replica, Result, Stale, StatusRow, Store, StoredSession, Taken, Tx, UserRow, rows,
-    schema,
+    Options, Replica, Result, Stale, StatusRow, Store, StoredEvent, StoredSession, Taken,
+    TimedPlace, Tx, UserRow, rows, schema,
 };
 use crate::session::{Event, RetryKey};
 use async_trait::async_trait;
@@ -241,6 +241,17 @@ impl Store for PostgresStore {
             .await
     }
 
+    async fn events_by_time(
+        &self,
+        after: TimedPlace,
+        end: UnixMillis,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>> {
+        let pool = self.link.pool();
+        let events = plain::events_by_time(&pool, after, end, limit);
+        self.link.answers(events).await
+    }
+
     async fn count_events(&self) -> Result<u64> {
         let count: i64 = self
             .link
@@ -298,34 +309,20 @@ impl Store for PostgresStore {
     }
 
     async fn prune(&self) -> Result<u64> {
-        let mark = self
-            .link
-            .answers(plain::mark_pruned(&self.link.pool()))
-            .await?;
+        let (link, pool) = (&self.link, self.link.pool());
+        let mark = link.answers(plain::mark_pruned(&pool)).await?;
         let mut pruned = 0;
         loop {
-            let some = self
-                .link
-                .answers(plain::prune_revocations(
-                    &self.link.pool(),
-                    mark,
-                    PRUNE_BATCH,
-                ))
-                .await?;
+            let some = plain::prune_revocations(&pool, mark, PRUNE_BATCH);
+            let some = link.answers(some).await?;
             pruned += some;
             if some < u64::from(PRUNE_BATCH) {
                 break;
             }
         }
-        self.link
-            .answers(plain::prune_replicas(&self.link.pool()))
-            .await?;
-        self.link
-            .answers(plain::prune_statuses(&self.link.pool()))
-            .await?;
-        self.link
-            .answers(plain::prune_tries(&self.link.pool()))
-            .await?;
+        link.answers(plain::prune_replicas(&pool)).await?;
+        link.answers(plain::prune_statuses(&pool)).await?;
+        link.answers(plain::prune_tries(&pool)).await?;
         Ok(pruned)
     }
 

@@ -2,7 +2,7 @@
 
 use super::{corrupt, millis, position};
 use crate::session::{Event, Fact, Stream};
-use crate::store::{Error, Excerpt, Result};
+use crate::store::{Error, Excerpt, Result, StoredEvent, TimedPlace};
 use revocation_events::{Revocation, SessionId, Target, UserId};
 use serde_json::Value;
 use sqlx::FromRow;
@@ -23,6 +23,24 @@ impl EventColumns {
     /// Its stream and its version.
     pub(in crate::store) const fn place(&self) -> (Uuid, i64) {
         (self.stream, self.version)
+    }
+}
+
+impl TryFrom<EventColumns> for StoredEvent {
+    type Error = Error;
+
+    fn try_from(columns: EventColumns) -> Result<Self> {
+        let place = TimedPlace {
+            at: millis(columns.at)?,
+            stream: columns.stream,
+            version: columns.version,
+        };
+        Ok(Self {
+            place,
+            kind: columns.kind,
+            format: columns.format,
+            data: columns.data.0,
+        })
     }
 }
 

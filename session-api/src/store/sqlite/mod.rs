@@ -19,8 +19,8 @@ use super::statements::{
 use super::wakeups::Wakeups;
 use super::{
     Changes, ClientRow, Cut, Error, Excerpt, FoundSession, FoundUser, Head, KeyRow, ListedSession,
-    Options, Replica, Result, Stale, StatusRow, Store, StoredSession, Taken, Tx, UserRow, rows,
-    schema,
+    Options, Replica, Result, Stale, StatusRow, Store, StoredEvent, StoredSession, Taken,
+    TimedPlace, Tx, UserRow, rows, schema,
 };
 use crate::clock;
 use crate::session::{Event, RetryKey};
@@ -255,10 +255,18 @@ impl Store for SqliteStore {
         plain::events(&self.readers, after, limit).await
     }
 
+    async fn events_by_time(
+        &self,
+        after: TimedPlace,
+        end: UnixMillis,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>> {
+        plain::events_by_time(&self.readers, after, end, limit).await
+    }
+
     async fn count_events(&self) -> Result<u64> {
-        let count: i64 = sqlx::query_scalar("select count(*) from event")
-            .fetch_one(&self.readers)
-            .await?;
+        let count = sqlx::query_scalar("select count(*) from event");
+        let count: i64 = count.fetch_one(&self.readers).await?;
         Ok(u64::try_from(count).unwrap_or_default())
     }
 

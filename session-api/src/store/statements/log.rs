@@ -48,6 +48,25 @@ macro_rules! log_statements {
             let query = sqlx::query_as::<_, EventColumns>(SQL).bind(stream).bind(version);
             rows::all(query.bind(i64::from(limit)).fetch_all(db).await?)
         }
+
+        pub(super) async fn events_by_time(
+            db: impl Executor<'_, Database = $database>,
+            after: TimedPlace,
+            end: UnixMillis,
+            limit: u32,
+        ) -> Result<Vec<StoredEvent>> {
+            // The first condition is there for the index on `at`.
+            const SQL: &str = "select stream, version, kind, format, at, data from event \
+                               where at >= $1 and at < $2 and (at, stream, version) > ($1, $3, $4) \
+                               order by at, stream, version limit $5";
+            let query = sqlx::query_as::<_, EventColumns>(SQL)
+                .bind(rows::stored(after.at))
+                .bind(rows::stored(end))
+                .bind(after.stream)
+                .bind(after.version)
+                .bind(i64::from(limit));
+            rows::all(query.fetch_all(db).await?)
+        }
     };
 }
 
