@@ -3,12 +3,10 @@
 use super::admin::Restored;
 use super::settings::Database;
 use super::tail::Tail;
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, progress};
 use crate::replay::{self, Difference};
 use clap::{Args, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use std::time::Duration;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -62,20 +60,9 @@ impl Command {
     }
 }
 
-fn progress(total: u64) -> ProgressBar {
-    // Draws on stderr, and only on a terminal.
-    let bar = ProgressBar::new(total);
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} events  {per_sec}  {eta}")
-    {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
-}
-
 async fn verify(on: &OnLog) -> Outcome {
     let store = on.database.open().await?;
-    let bar = progress(store.count_events().await?);
+    let bar = progress::events(store.count_events().await?);
     let report = replay::verify(&*store, |events| bar.inc(events)).await?;
     bar.finish_and_clear();
     if on.json {
@@ -116,7 +103,7 @@ fn remedy(differences: &[Difference]) -> &'static str {
 
 async fn rebuild(on: &OnLog) -> Outcome {
     let store = on.database.open().await?;
-    let bar = progress(2 * store.count_events().await?);
+    let bar = progress::events(2 * store.count_events().await?);
     let rebuilt = replay::rebuild(&*store, |events| bar.inc(events)).await?;
     bar.finish_and_clear();
     if on.json {

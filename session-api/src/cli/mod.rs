@@ -11,6 +11,7 @@
 //! | [`admin`] | `migrate`, `user`, `client`, `keys`, `sessions`: operators' work on the database |
 //! | [`log`], [`tail`] | `log`: follow it, check it, fold it again |
 //! | [`check`] | `check` |
+//! | [`progress`] | how far what takes long has come |
 //! | `bench` | a part of what `tests/bench` measures; in no program that is built for production |
 //!
 //! Exit codes: 0 done; 1 it failed; 2 the command line or a setting is wrong; 3 `log verify` or
@@ -28,6 +29,7 @@ mod events;
 mod log;
 mod logging;
 mod orders;
+mod progress;
 mod running;
 mod serve;
 mod settings;

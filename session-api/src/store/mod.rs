@@ -105,8 +105,13 @@ pub(crate) trait Store: Outbox {
     /// Refuses a schema that this program does not know.
     async fn check_schema(&self) -> Result<()>;
 
-    /// Creates or upgrades the schema; the versions applied.
-    async fn migrate(&self) -> Result<Vec<i64>>;
+    /// Creates or upgrades the schema; the versions applied. `tell` is called before each.
+    async fn migrate_telling(&self, tell: &TellMigration) -> Result<Vec<i64>>;
+
+    /// The same, and nobody watches.
+    async fn migrate(&self) -> Result<Vec<i64>> {
+        self.migrate_telling(&|_| {}).await
+    }
 
     /// The head of the log. Writes nothing.
     async fn head(&self) -> Result<Head>;

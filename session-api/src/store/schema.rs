@@ -1,7 +1,7 @@
 //! Whether the schema is the one that this program was written for.
 
-use super::{Error, SchemaError};
-use sqlx::migrate::{MigrateError, Migrator};
+use super::{Error, MigrationStep, SchemaError};
+use sqlx::migrate::{MigrateError, Migration, Migrator};
 
 /// A migration as the database remembers it.
 #[derive(sqlx::FromRow)]
@@ -34,6 +34,24 @@ pub(super) fn check(applied: &[Applied], known: &Migrator) -> std::result::Resul
         return Err(SchemaError::TooOld { found, wanted });
     }
     Ok(())
+}
+
+/// What is missing: each with what is to be told of it.
+pub(super) fn missing<'a>(
+    applied: &[Applied],
+    known: &'a Migrator,
+) -> Vec<(&'a Migration, MigrationStep)> {
+    let is_missing = |known: &&Migration| {
+        let version = known.version;
+        applied.iter().all(|applied| applied.version != version)
+    };
+    let missing: Vec<_> = known.iter().filter(is_missing).collect();
+    let of = missing.len() as u64;
+    let step = |(done, migration): (u64, &'a Migration)| {
+        let name = migration.description.to_string();
+        (migration, MigrationStep { done, of, name })
+    };
+    (0..).zip(missing).map(step).collect()
 }
 
 /// The versions in `after` that are not in `before`.
@@ -70,7 +88,7 @@ fn newest(known: &Migrator) -> i64 {
 mod tests {
     use super::*;
     use sqlx::SqlSafeStr as _;
-    use sqlx::migrate::{Migration, MigrationType};
+    use sqlx::migrate::MigrationType;
 
     fn known() -> Migrator {
         let sql = ["create table a (b int)", "create table c (d int)"];
@@ -94,6 +112,19 @@ mod tests {
             checksum: checksum(*version).unwrap_or_default(),
         };
         versions.iter().map(applied).collect()
+    }
+
+    #[test]
+    fn each_step_is_told_with_how_many_there_are() {
+        let steps = |versions: &[i64]| {
+            let known = known();
+            let steps = missing(&applied(versions), &known).into_iter();
+            let step = |(m, step): (&Migration, MigrationStep)| (m.version, step.done, step.of);
+            steps.map(step).collect::<Vec<_>>()
+        };
+        assert_eq!(steps(&[]), [(1, 0, 2), (2, 1, 2)]);
+        assert_eq!(steps(&[1]), [(2, 0, 1)]);
+        assert!(steps(&[1, 2]).is_empty());
     }
 
     #[test]

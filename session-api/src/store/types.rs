@@ -15,6 +15,19 @@ pub(crate) struct Head {
     pub(crate) now: UnixMillis,
 }
 
+/// A migration that is about to be applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MigrationStep {
+    /// How many of those that are missing were applied before it.
+    pub(crate) done: u64,
+    /// How many are missing in all.
+    pub(crate) of: u64,
+    pub(crate) name: String,
+}
+
+/// Who is told of each migration.
+pub(crate) type TellMigration = dyn Fn(MigrationStep) + Send + Sync;
+
 /// An event as it is stored, whether or not this program knows its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StoredEvent {

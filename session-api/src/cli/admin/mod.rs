@@ -14,7 +14,7 @@ pub(super) use sessions::Sessions;
 pub(super) use users::User;
 
 use super::settings::{Database, KeyEncryption};
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, progress};
 
 use crate::password::Hasher;
 use crate::relay::Relay;
@@ -94,7 +94,13 @@ fn service_with(store: Arc<dyn Store>, keys: crate::keys::Keys) -> Service {
 }
 
 pub(super) async fn migrate(target: &Target) -> Outcome {
-    let applied = target.database.create().await?.migrate().await?;
+    let store = target.database.create().await?;
+    let bar = progress::migrations();
+    let told = bar.clone();
+    let tell = move |step| progress::show_step(&told, step);
+    let applied = store.migrate_telling(&tell).await;
+    bar.finish_and_clear();
+    let applied = applied?;
     let words = match applied.as_slice() {
         [] => "the schema is up to date".to_owned(),
         versions => format!("migrated: {versions:?}"),

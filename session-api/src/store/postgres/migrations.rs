@@ -1,8 +1,8 @@
 //! The schema, and which part of it is there.
 
-use crate::store::{Result, schema};
-use sqlx::PgConnection;
+use crate::store::{Result, TellMigration, schema};
 use sqlx::migrate::Migrator;
+use sqlx::{PgConnection, PgPool};
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 
@@ -18,4 +18,19 @@ pub(super) async fn applied(connection: &mut PgConnection) -> Result<Vec<schema:
     Ok(sqlx::query_as(schema::APPLIED)
         .fetch_all(connection)
         .await?)
+}
+
+/// Applies what is missing; the versions. One after the other, so that each can be told of.
+pub(super) async fn apply(pool: &PgPool, tell: &TellMigration) -> Result<Vec<i64>> {
+    let before = applied(&mut *pool.acquire().await?).await?;
+    let failed = |error| schema::failed(error, &MIGRATIONS);
+    for (migration, step) in schema::missing(&before, &MIGRATIONS) {
+        tell(step);
+        let done = MIGRATIONS.run_to(migration.version, pool).await;
+        done.map_err(failed)?;
+    }
+    // Also where nothing is missing: it compares those that are there.
+    MIGRATIONS.run(pool).await.map_err(failed)?;
+    let after = applied(&mut *pool.acquire().await?).await?;
+    Ok(schema::added(&before, &after))
 }

@@ -33,7 +33,7 @@ use super::wakeups::Wakeups;
 use super::{
     Changes, ClientRow, Cut, Excerpt, FoundSession, FoundUser, Head, KeyRow, ListedSession,
     Options, Replica, Result, Stale, StatusRow, Store, StoredEvent, StoredSession, Taken,
-    TimedPlace, Tx, UserRow, rows, schema,
+    TellMigration, TimedPlace, Tx, UserRow, rows, schema,
 };
 use crate::session::{Event, RetryKey};
 use async_trait::async_trait;
@@ -120,17 +120,14 @@ impl Store for PostgresStore {
 
     /// On a connection of its own, without a limit of time, and closed whatever happens: the lock
     /// that keeps two migrations apart ends with it.
-    async fn migrate(&self) -> Result<Vec<i64>> {
+    async fn migrate_telling(&self, tell: &TellMigration) -> Result<Vec<i64>> {
         let one = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(WAIT);
         let one = one.connect_with(self.link.unlimited().clone()).await?;
-        let before = migrations::applied(&mut *one.acquire().await?).await?;
-        let failed = |error| schema::failed(error, &migrations::MIGRATIONS);
-        migrations::MIGRATIONS.run(&one).await.map_err(failed)?;
-        let after = migrations::applied(&mut *one.acquire().await?).await?;
+        let added = migrations::apply(&one, tell).await?;
         one.close().await;
-        Ok(schema::added(&before, &after))
+        Ok(added)
     }
 
     async fn head(&self) -> Result<Head> {

@@ -20,7 +20,7 @@ use super::wakeups::Wakeups;
 use super::{
     Changes, ClientRow, Cut, Error, Excerpt, FoundSession, FoundUser, Head, KeyRow, ListedSession,
     Options, Replica, Result, Stale, StatusRow, Store, StoredEvent, StoredSession, Taken,
-    TimedPlace, Tx, UserRow, rows, schema,
+    TellMigration, TimedPlace, Tx, UserRow, rows, schema,
 };
 use crate::clock;
 use crate::session::{Event, RetryKey};
@@ -117,15 +117,8 @@ impl Store for SqliteStore {
         Ok(schema::check(&applied, &migrations::MIGRATIONS)?)
     }
 
-    async fn migrate(&self) -> Result<Vec<i64>> {
-        let before = migrations::applied(&mut *self.writer.acquire().await?).await?;
-        let failed = |error| schema::failed(error, &migrations::MIGRATIONS);
-        migrations::MIGRATIONS
-            .run(&self.writer)
-            .await
-            .map_err(failed)?;
-        let after = migrations::applied(&mut *self.writer.acquire().await?).await?;
-        Ok(schema::added(&before, &after))
+    async fn migrate_telling(&self, tell: &TellMigration) -> Result<Vec<i64>> {
+        migrations::apply(&self.writer, tell).await
     }
 
     async fn head(&self) -> Result<Head> {

@@ -1,0 +1,47 @@
+//! Progress of what may take long: on stderr, and only where that is a terminal.
+
+use crate::store::MigrationStep;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::time::Duration;
+
+/// Of work on each event of the log.
+pub(super) fn events(total: u64) -> ProgressBar {
+    bar(total, "{bar:40} {pos}/{len} events  {per_sec}  {eta}")
+}
+
+/// Of migrations, whose length nobody knows: [`show_step`] tells how many there are, and which is under way.
+pub(super) fn migrations() -> ProgressBar {
+    bar(0, "{bar:40} {pos}/{len} migrations  {msg}  {elapsed}")
+}
+
+/// Shows on [`migrations`] what begins now.
+pub(super) fn show_step(bar: &ProgressBar, step: MigrationStep) {
+    bar.set_length(step.of);
+    bar.set_position(step.done);
+    bar.set_message(step.name);
+}
+
+fn bar(total: u64, template: &str) -> ProgressBar {
+    let bar = ProgressBar::new(total);
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use indicatif::ProgressDrawTarget;
+
+    #[test]
+    fn a_step_is_shown_with_its_name_and_how_many_there_are() {
+        let bar = migrations();
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+        let (done, of, name) = (1, 4, "login tries".to_owned());
+        show_step(&bar, MigrationStep { done, of, name });
+        let shown = (bar.position(), bar.length(), bar.message());
+        assert_eq!(shown, (1, Some(4), "login tries".to_owned()));
+    }
+}
