@@ -42,7 +42,7 @@ pub use publisher::{Publisher, Stored};
 pub use replay::Replay;
 pub use settings::Settings;
 pub use status::{NoReport, Reported, StatusFeed};
-pub use stream::{Ack, Incarnation, Replicas};
+pub use stream::{Ack, Incarnation, Replicas, StreamState};
 pub use subscriber::{Delivery, EventSubscriber};
 
 use std::time::Duration;

@@ -1,11 +1,11 @@
 //! The service's side of the events: the stored stream, and what goes into it.
 
-use super::stream::{Ack, Incarnation, Replicas, Stored, WhenFull};
+use super::stream::{Ack, Incarnation, Replicas, Stored, StreamState, WhenFull};
 use super::{Bus, Error};
 use crate::event::Event;
 use crate::subject::{EVENTS_STREAM, Subjects};
 use crate::time::UnixMillis;
-use async_nats::jetstream::stream::Info;
+use async_nats::jetstream::stream::{Config, Info};
 use std::time::Duration;
 
 /// As many as the account allows: consumers are what the stream is for.
@@ -90,12 +90,22 @@ impl EventPublisher {
             .await
     }
 
-    /// Whether the stream is there and stores this publisher's events. Changes nothing.
+    /// How the stream is, beside what [`EventPublisher::ensure_stream`] would make of it; whatever its
+    /// age is, where none is given. Changes nothing.
     ///
     /// # Errors
-    /// See [`EventPublisher::look`].
-    pub async fn is_stored(&self) -> Result<bool, Error> {
-        self.stream.captures().await
+    /// Those of [`EventPublisher::look`], and [`Error::UnusableStream`].
+    pub async fn stream_state(
+        &self,
+        max_age: Option<Duration>,
+        replicas: Replicas,
+    ) -> Result<StreamState, Error> {
+        let stream = &self.stream;
+        let adapt = |existing: &Config| {
+            let max_age = max_age.unwrap_or(existing.max_age);
+            stream.adapted(existing, max_age, replicas, WhenFull::RefuseTheNewest)
+        };
+        stream.state(adapt).await
     }
 }
 

@@ -1,9 +1,11 @@
 //! The service's side of the revocations: the stored stream, pages and heartbeats.
 
-use super::stream::{Ack, Incarnation, Replicas, Stored as StoredStream, WhenFull, is_gone};
+use super::stream::{
+    Ack, Incarnation, Replicas, Stored as StoredStream, StreamState, WhenFull, is_gone,
+};
 use super::{Bus, Error};
 use crate::subject::REVOCATIONS_STREAM;
-use async_nats::jetstream::stream::LastRawMessageErrorKind;
+use async_nats::jetstream::stream::{Config, LastRawMessageErrorKind};
 use std::time::Duration;
 
 /// Nobody needs a consumer here, and each costs the server; a few are left for an operator's tool.
@@ -52,20 +54,28 @@ impl Publisher {
     /// [`Error::NotConnected`], [`Error::TimedOut`], [`Error::Denied`], [`Error::NoStream`] where
     /// JetStream is off, [`Error::UnusableStream`], [`Error::Refused`].
     pub async fn ensure_stream(&self, max_age: Duration, replicas: Replicas) -> Result<(), Error> {
-        let stream = &self.stream;
-        let ensured = stream.ensure(stream.fresh(DESCRIPTION, MAX_CONSUMERS), |existing| {
-            // Zero is for ever.
-            let max_age = if existing.max_age.is_zero() {
-                Duration::ZERO
-            } else {
-                existing.max_age.max(max_age)
-            };
-            let mut wanted =
-                stream.adapted(existing, max_age, replicas, WhenFull::DropTheOldest)?;
-            wanted.allow_direct = true;
-            Ok(wanted)
-        });
-        ensured.await.map(drop)
+        let fresh = self.stream.fresh(DESCRIPTION, MAX_CONSUMERS);
+        let adapt = |existing: &Config| self.adapted(existing, max_age, replicas);
+        self.stream.ensure(fresh, adapt).await.map(drop)
+    }
+
+    fn adapted(
+        &self,
+        existing: &Config,
+        max_age: Duration,
+        replicas: Replicas,
+    ) -> Result<Config, Error> {
+        // Zero is for ever.
+        let max_age = if existing.max_age.is_zero() {
+            Duration::ZERO
+        } else {
+            existing.max_age.max(max_age)
+        };
+        let mut wanted =
+            self.stream
+                .adapted(existing, max_age, replicas, WhenFull::DropTheOldest)?;
+        wanted.allow_direct = true;
+        Ok(wanted)
     }
 
     /// Publishes a page, live and to the stream, and waits for the stream's acknowledgment.
@@ -126,12 +136,17 @@ impl Publisher {
         }))
     }
 
-    /// Whether the stream is there and stores this publisher's pages. Changes nothing.
+    /// How the stream is, beside what [`Publisher::ensure_stream`] would make of it. Changes nothing.
     ///
     /// # Errors
     /// [`Error::NotConnected`], [`Error::TimedOut`], [`Error::Denied`], [`Error::NoStream`] where
-    /// JetStream is off, [`Error::Refused`].
-    pub async fn is_stored(&self) -> Result<bool, Error> {
-        self.stream.captures().await
+    /// JetStream is off, [`Error::UnusableStream`], [`Error::Refused`].
+    pub async fn stream_state(
+        &self,
+        max_age: Duration,
+        replicas: Replicas,
+    ) -> Result<StreamState, Error> {
+        let adapt = |existing: &Config| self.adapted(existing, max_age, replicas);
+        self.stream.state(adapt).await
     }
 }

@@ -1,5 +1,9 @@
 //! A stored stream, as the service makes, keeps and fills it.
 
+mod state;
+
+pub use state::StreamState;
+
 use super::{Bus, Error, REQUEST_TIMEOUT};
 use async_nats::jetstream::context::{
     ContextBuilder, CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind,
@@ -123,13 +127,23 @@ impl Stored {
             .await
     }
 
-    /// Whether it is there and stores what this program publishes.
-    pub(super) async fn captures(&self) -> Result<bool, Error> {
-        let stream = self.find().await?;
-        Ok(stream.is_some_and(|stream| {
-            let subjects = &stream.cached_info().config.subjects;
-            subjects.contains(&self.subject)
-        }))
+    /// What there is of it, beside what `adapt` would make of it.
+    pub(super) async fn state(
+        &self,
+        adapt: impl Fn(&Config) -> Result<Config, Error>,
+    ) -> Result<StreamState, Error> {
+        let Some(stream) = self.find().await? else {
+            return Ok(StreamState::Missing);
+        };
+        let info = stream.cached_info();
+        if !info.config.subjects.contains(&self.subject) {
+            return Ok(StreamState::Missing);
+        }
+        let wanted = adapt(&info.config)?;
+        Ok(StreamState::There {
+            differences: state::differences(&info.config, &wanted),
+            behind: state::behind(info.cluster.as_ref()),
+        })
     }
 
     /// Makes the stream, or changes it where `adapt` says so.

@@ -3,7 +3,7 @@
 use super::*;
 use async_nats::jetstream::stream::{Config, DiscardPolicy};
 use revocation_events::event::{Event, What};
-use revocation_events::nats::{Delivery, EventPublisher, EventSubscriber};
+use revocation_events::nats::{Delivery, EventPublisher, EventSubscriber, StreamState};
 use revocation_events::subject::EVENTS_STREAM;
 use revocation_events::{Position, UnixMillis};
 
@@ -64,7 +64,17 @@ async fn takes(subscriber: &mut EventSubscriber, count: usize) -> Vec<u64> {
 async fn an_event_is_stored_under_its_kind_and_a_copy_is_told_apart() {
     let server = Server::start();
     let (_bus, publisher) = events(&server).await;
-    assert!(publisher.is_stored().await.unwrap());
+    let state = async |age, replicas| publisher.stream_state(age, replicas).await.unwrap();
+    let well = StreamState::There {
+        differences: Vec::new(),
+        behind: Vec::new(),
+    };
+    assert_eq!(state(None, Replicas::One).await, well);
+    let StreamState::There { differences, .. } = state(Some(20 * MINUTE), Replicas::Three).await
+    else {
+        panic!("it is there")
+    };
+    assert_eq!(differences.len(), 2, "{differences:?}");
     let empty = publisher.look().await.unwrap().unwrap();
     assert_eq!((empty.first, empty.last_sequence), (None, 0));
 

@@ -1,11 +1,15 @@
-//! `check`: says whether database, schema, keys, clock and NATS are well. It changes nothing.
+//! `check`: says whether database, schema, keys, clock, NATS and verifiers are well. It changes nothing.
 
-use super::bus::{self, Nats};
-use super::settings::{Database, KeyEncryption};
+mod bus;
+mod verifiers;
+
+use super::running;
+use super::serve::BusArgs;
+use super::settings::{self, Database, KeyEncryption};
 use super::{Failure, Outcome, chain};
 use crate::keys::Keys;
-use crate::store::Store;
-use revocation_events::nats::{Bus, EventPublisher, Publisher};
+use crate::store::{KeyState, Store};
+use revocation_events::UnixMillis;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +17,9 @@ use std::time::Duration;
 /// Clocks that differ by more make tokens look expired or not yet issued.
 const CLOCK_LEEWAY: Duration = Duration::from_secs(5);
 
-/// Events that wait for longer are not being published.
-const LATE: Duration = Duration::from_secs(60);
+/// A key that has signed for longer is to be exchanged: the longer, the more a thief of it has. The alert
+/// `KeyOld` calls at the same age.
+const OLD: Duration = Duration::from_secs(90 * 86_400);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -23,7 +28,19 @@ pub(super) struct Args {
     #[command(flatten)]
     keys: KeyEncryption,
     #[command(flatten)]
-    nats: Nats,
+    bus: BusArgs,
+
+    /// How long an access token lives, as `serve` has it: pages are to be kept for longer.
+    #[arg(long, env = "SESSION_API_ACCESS_TTL", default_value = "15m", value_parser = settings::access_ttl, value_name = "DURATION")]
+    access_ttl: Duration,
+
+    /// How long events are kept, where `serve` is told so: else any age of their stream is well.
+    #[arg(long, env = "SESSION_API_EVENTS_MAX_AGE", value_parser = settings::events_age, value_name = "DURATION")]
+    events_max_age: Option<Duration>,
+
+    /// For how long to listen for verifiers on NATS: each reports every two seconds. 0s is not at all.
+    #[arg(long, env = "SESSION_API_LISTEN_FOR", default_value = "2500ms", value_parser = verifier_sdk::duration::parse, value_name = "DURATION")]
+    listen_for: Duration,
     /// Print one line of JSON on stdout.
     #[arg(long)]
     json: bool,
@@ -32,33 +49,78 @@ pub(super) struct Args {
 /// One thing that was looked at.
 struct Finding {
     what: &'static str,
-    wrong: Option<String>,
+    verdict: Verdict,
+}
+
+/// What is to be said of it.
+enum Verdict {
+    Well,
+    /// Nothing is wrong, and something is to be done some day, or to be known.
+    Advice(String),
+    /// What is wrong, and what to do.
+    Wrong(String),
+}
+
+impl From<Option<String>> for Verdict {
+    fn from(wrong: Option<String>) -> Self {
+        wrong.map_or(Self::Well, Self::Wrong)
+    }
+}
+
+impl Finding {
+    fn new(what: &'static str, verdict: impl Into<Verdict>) -> Self {
+        let verdict = verdict.into();
+        Self { what, verdict }
+    }
+
+    fn wrong(&self) -> Option<&str> {
+        match &self.verdict {
+            Verdict::Wrong(wrong) => Some(wrong),
+            _ => None,
+        }
+    }
+
+    fn advice(&self) -> Option<&str> {
+        match &self.verdict {
+            Verdict::Advice(advice) => Some(advice),
+            _ => None,
+        }
+    }
 }
 
 pub(super) async fn run(args: Args) -> Outcome {
     let mut findings = Vec::new();
     let store = look_at_database(&args, &mut findings).await?;
-    if let Some(bus) = args.nats.connect().await? {
-        look_at_bus(&bus, store.as_deref(), &mut findings).await?;
+    let bus = args.bus.nats.connect().await?;
+    if let Some(bus) = &bus {
+        let up = bus::look(bus, &args, store.as_deref(), &mut findings).await?;
+        if let (true, Some(store)) = (up && !args.listen_for.is_zero(), &store) {
+            findings.push(verifiers::look(store, Some((bus, args.listen_for))).await?);
+        }
+    } else if let Some(store) = &store {
+        findings.push(verifiers::look(store, None).await?);
+    }
+    if let Some(bus) = bus {
         bus.close().await;
     }
     let wrong = findings
         .iter()
-        .filter(|finding| finding.wrong.is_some())
+        .filter(|finding| finding.wrong().is_some())
         .count();
     if args.json {
         let items: Vec<_> = findings
             .iter()
-            .map(|f| json!({ "what": f.what, "ok": f.wrong.is_none(), "wrong": f.wrong }))
+            .map(|f| json!({ "what": f.what, "ok": f.wrong().is_none(), "wrong": f.wrong(), "advice": f.advice() }))
             .collect();
         println!("{}", json!({ "ok": wrong == 0, "items": items }));
     } else {
         for finding in &findings {
-            println!(
-                "{:10} {}",
-                finding.what,
-                finding.wrong.as_deref().unwrap_or("ok")
-            );
+            let said = match &finding.verdict {
+                Verdict::Well => "ok".to_owned(),
+                Verdict::Advice(advice) => format!("ok; {advice}"),
+                Verdict::Wrong(wrong) => wrong.clone(),
+            };
+            println!("{:10} {said}", finding.what);
         }
     }
     if wrong == 0 {
@@ -76,7 +138,7 @@ async fn look_at_database(
     args: &Args,
     findings: &mut Vec<Finding>,
 ) -> Result<Option<Arc<dyn Store>>, Failure> {
-    let mut find = |what, wrong| findings.push(Finding { what, wrong });
+    let mut find = |what, wrong: Option<String>| findings.push(Finding::new(what, wrong));
     let store = match args.database.connect().await {
         Err(failure) if failure.code == 2 => return Err(failure),
         Err(failure) => {
@@ -91,7 +153,6 @@ async fn look_at_database(
         return Ok(None);
     }
     find("schema", None);
-    find("keys", wrong_with_keys(&*store, &args.keys).await?);
     let (head, ours) = (store.head().await?, crate::clock::now());
     let theirs = head.now;
     let apart = theirs.since(ours).max(ours.since(theirs));
@@ -110,58 +171,35 @@ async fn look_at_database(
              deploy/README.md"
         )
     });
-    find("clock", clock.or(log));
+    let keys = look_at_keys(&*store, &args.keys, theirs).await?;
+    findings.push(Finding::new("keys", keys));
+    findings.push(Finding::new("clock", clock.or(log)));
     Ok(Some(store))
 }
 
-async fn wrong_with_keys(
+async fn look_at_keys(
     store: &dyn Store,
     key: &KeyEncryption,
-) -> Result<Option<String>, Failure> {
+    now: UnixMillis,
+) -> Result<Verdict, Failure> {
     let rows = store.keys().await?;
     if rows.is_empty() {
-        return Ok(Some(
-            "there are none yet; the first `serve` makes them".to_owned(),
-        ));
+        let none = "there are none yet; the first `serve` makes them";
+        return Ok(Verdict::Wrong(none.to_owned()));
     }
-    let keys = Keys::new(key.sealer()?, &rows);
-    Ok(keys.err().map(|error| chain(&error)))
-}
-
-async fn look_at_bus(bus: &Bus, store: Option<&dyn Store>, findings: &mut Vec<Finding>) -> Outcome {
-    let mut find = |what, wrong| findings.push(Finding { what, wrong });
-    if let Err(why) = bus::is_up(bus).await {
-        find("nats", Some(why));
-        return Ok(());
+    if let Err(error) = Keys::new(key.sealer()?, &rows) {
+        return Ok(Verdict::Wrong(chain(&error)));
     }
-    find("nats", None);
-    match Publisher::new(bus).is_stored().await {
-        Err(error) => find("jetstream", Some(chain(&error))),
-        Ok(stored) => {
-            find("jetstream", None);
-            let missing = "it is not there or does not store this --nats-prefix; `serve` makes or changes it once it is connected";
-            find("stream", (!stored).then(|| missing.to_owned()));
-            let stored = EventPublisher::new(bus).is_stored().await;
-            let wrong = match stored {
-                Err(error) => Some(chain(&error)),
-                Ok(false) => Some(missing.to_owned()),
-                Ok(true) => wrong_with_events(store).await?,
-            };
-            find("events", wrong);
-        }
-    }
-    Ok(())
-}
-
-/// Whether events for other programs are published.
-async fn wrong_with_events(store: Option<&dyn Store>) -> Result<Option<String>, Failure> {
-    let Some(store) = store else { return Ok(None) };
-    let outbox = store.outbox_size().await?;
-    Ok((outbox.oldest > LATE).then(|| {
-        format!(
-            "{} wait to be published, the oldest for {} s; does a replica run with this --nats-url, and is there room in the stream? Its log says why",
-            outbox.events,
-            outbox.oldest.as_secs()
-        )
-    }))
+    let old = rows.iter().filter_map(|row| {
+        let age = now.since(row.state_since);
+        (row.state == KeyState::Active && age > OLD).then(|| {
+            let (purpose, days) = (row.purpose.as_str(), age.as_secs() / 86_400);
+            format!("the {purpose} key has signed for {days} days: `session-api keys rotate --purpose {purpose}` exchanges it, and nobody notices")
+        })
+    });
+    let old: Vec<_> = old.collect();
+    Ok(match old.as_slice() {
+        [] => Verdict::Well,
+        old => Verdict::Advice(old.join("; ")),
+    })
 }

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// What verifiers allow for clocks that differ, and what the stream keeps beyond that.
-const STREAM_SLACK: Duration = Duration::from_secs(5 + 120);
+pub(super) const STREAM_SLACK: Duration = Duration::from_secs(5 + 120);
 
 /// How often it is looked at whether verifiers' reports can come.
 const LOOK_AT_BUS: Duration = Duration::from_millis(500);

@@ -188,7 +188,7 @@ fn streams() -> impl clap::builder::IntoResettable<clap::builder::ValueParser> {
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct BusArgs {
     #[command(flatten)]
-    nats: Nats,
+    pub(super) nats: Nats,
 
     /// On how many NATS servers the streams of pages and of events are kept: 1 or 3.
     #[arg(long, env = "SESSION_API_NATS_REPLICAS", default_value = "1", value_parser = replicas, value_name = "N")]

@@ -243,6 +243,17 @@ impl Fleet {
         Ok(live)
     }
 
+    /// Verifiers that reported over HTTP within the last hour, do so no more and said no goodbye. What
+    /// came over NATS was heard by those who listened then.
+    pub(crate) async fn gone(&self) -> store::Result<Vec<Arc<Verifier>>> {
+        let now = Instant::now();
+        let mut gone = self.read().await?.reports;
+        let over = |verifier: &Verifier| verifier.seen + verifier.stands_for() <= now;
+        gone.retain(|verifier| over(verifier) && !verifier.status.goodbye);
+        gone.sort_by(by_name);
+        Ok(gone)
+    }
+
     /// Looks at the fleet, or takes what somebody else has just seen of it, but not before `since`: a
     /// verifier that reported before a revocation must not be overlooked.
     async fn look(&self, since: Instant) -> store::Result<Look> {

@@ -25,8 +25,10 @@ async fn check(settings: &Settings, code: i32) -> (Vec<String>, Vec<(String, Str
     )
 }
 
+/// Nobody listens for verifiers unless a test says so.
 fn sqlite(folder: &Folder) -> Settings {
-    Settings::new(&format!("sqlite:{}", folder.path().join("x.db").display()))
+    let url = format!("sqlite:{}", folder.path().join("x.db").display());
+    Settings::new(&url).env("SESSION_API_LISTEN_FOR", "0s")
 }
 
 async fn append_an_old_event(folder: &Folder) {
@@ -39,6 +41,16 @@ async fn append_an_old_event(folder: &Folder) {
         .execute(&mut database.unwrap())
         .await
         .unwrap();
+}
+
+async fn age_the_access_key(folder: &Folder) {
+    use sqlx::Connection as _;
+    const SQL: &str = "update signing_key set state_since = state_since - 91 * 86400000 \
+        where purpose = 'access' and state = 'active'";
+    let file = folder.path().join("x.db");
+    let database = sqlx::SqliteConnection::connect(&file.to_string_lossy()).await;
+    let aged = sqlx::query(SQL).execute(&mut database.unwrap()).await;
+    assert_eq!(aged.unwrap().rows_affected(), 1);
 }
 
 #[tokio::test]
@@ -99,6 +111,31 @@ async fn check_follows_a_service_from_nothing_to_well() {
     assert_eq!(well, all);
     let text = settings.must_run(&["check"], "").await;
     assert_eq!(text.lines().count(), all.len(), "{text}");
+
+    // What is no failure, and what is.
+    let listening = settings.clone().env("SESSION_API_LISTEN_FOR", "2500ms");
+    let credential = service.has_client("orders").await;
+    let advice = listening.must_run(&["check"], "").await;
+    assert!(
+        advice.contains("verifiers  ok; 0 live, and none reports as `orders`"),
+        "{advice}"
+    );
+    let gate = tests::Gate::beside(&service, &credential).nats(&nats.url());
+    let gate = gate.start().await;
+    age_the_access_key(&folder).await;
+    let advice = listening.must_run(&["check"], "").await;
+    assert!(advice.contains("\nverifiers  ok\n"), "{advice}");
+    assert!(
+        advice.contains("the access key has signed for 91 days"),
+        "{advice}"
+    );
+    drop(gate);
+    let three = settings.clone().env("SESSION_API_NATS_REPLICAS", "3");
+    let (_, wrong) = check(&three, 3).await;
+    assert!(
+        wrong[0].1.contains("num_replicas is 1 and should be 3"),
+        "{wrong:?}"
+    );
 
     let other_prefix = settings.clone().env("SESSION_API_NATS_PREFIX", "elsewhere");
     let (_, wrong) = check(&other_prefix, 3).await;
