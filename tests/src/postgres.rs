@@ -216,6 +216,15 @@ async fn initdb(directory: &Path, data: &Path, account: Option<Account>) {
     );
 }
 
+/// Where Postgres's own programs are, such as `pg_dump`.
+///
+/// # Panics
+/// When Postgres is not installed.
+#[must_use]
+pub fn binaries() -> &'static Path {
+    &BINARIES
+}
+
 /// `$POSTGRES_BIN`, or the newest of Debian's folders, or that of the PATH.
 static BINARIES: LazyLock<PathBuf> = LazyLock::new(|| {
     if let Some(chosen) = std::env::var_os("POSTGRES_BIN") {
