@@ -18,6 +18,7 @@ import asyncio
 import json
 import os
 import sys
+import uuid
 
 import nats
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
@@ -38,22 +39,26 @@ class Mails:
         self.file.truncate(len(whole))
         self.done = {line.split()[0].decode() for line in whole.splitlines()}
 
-    def send(self, event):
-        if event["id"] in self.done:
+    def send(self, event_id, user):
+        if event_id in self.done:
             return
-        user = event["data"]["user"]
-        line = f"{event['id']} to user {user}: a log-in from a new device\n"
+        line = f"{event_id} to user {user}: a log-in from a new device\n"
         self.file.write(line.encode())
         self.file.flush()
         os.fsync(self.file.fileno())
-        self.done.add(event["id"])
+        self.done.add(event_id)
 
 
-def handle(event, mails):
-    """One event. Kinds and forms that this program does not know are none of its business."""
-    opened = event["type"] == "session.opened" and event["data"]["v"] == 1
-    if opened and event["data"]["new_device"]:
-        mails.send(event)
+def new_device(message):
+    """The id of the event and the user, where it is a log-in from a new device.
+
+    Kinds and forms that this program does not know are none of its business. What does not read as an
+    event is an error: it is not believed, whoever sent it.
+    """
+    event = json.loads(message)
+    if event["type"] != "session.opened" or event["data"]["v"] != 1 or not event["data"]["new_device"]:
+        return None
+    return str(uuid.UUID(event["id"])), uuid.UUID(event["data"]["user"])
 
 
 async def subscribe(js, consumer):
@@ -80,13 +85,14 @@ async def follow(js, consumer, mails):
         except nats.errors.TimeoutError:
             continue
         try:
-            event = json.loads(message.data)
-            handle(event, mails)
-        except (ValueError, KeyError, TypeError) as error:
-            # Nobody else could read it either.
+            found = new_device(message.data)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            # Nobody else could read it either, and it must keep no other waiting.
             print(f"not an event, dropped: {error!r}", file=sys.stderr)
             await message.term()
             continue
+        if found:
+            mails.send(*found)
         # After the work, never before it.
         await message.ack_sync()
 

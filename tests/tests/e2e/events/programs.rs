@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::permissions::{bus as bus_of_deploy, make_consumer};
+use async_nats::ConnectOptions;
 use std::path::PathBuf;
 use tests::folder::Folder;
 use tests::process::{Process, Spec};
@@ -82,12 +83,30 @@ async fn log_in_from_new_devices(world: &World, names: &[&str]) {
     }
 }
 
+/// What reads as no event, and what would make two lines of a mail.
+async fn somebody_publishes_nonsense(nats: &Nats) {
+    let nested = "[".repeat(100_000);
+    let two_lines = r#"{"specversion":"1.0","id":"x\ny","source":"s","type":"session.opened","subject":"session/1",
+        "time":"2026-11-30T09:00:00Z","data":{"v":1,"version":1,"user":"x\ny","new_device":true}}"#;
+    let numbers = r#"{"id":5,"type":"session.opened","data":{"v":1,"user":7,"new_device":true}}"#;
+    let (user, password) = ("session-api", "session-api-password");
+    let service = ConnectOptions::with_user_and_password(user.to_owned(), password.to_owned());
+    let bus = service.connect(nats.url()).await.unwrap();
+    for text in ["", "no event", "[]", &nested, two_lines, numbers] {
+        let subject = "sessions.v1.events.session.opened";
+        let sent = bus.publish(subject, text.to_owned().into()).await;
+        sent.unwrap();
+    }
+    bus.flush().await.unwrap();
+}
+
 async fn each_new_device_is_mailed_once(spec: Spec) {
     let nats = bus_of_deploy().await;
     let url = nats.url_for("session-api", "session-api-password");
     let mut world = World::begins_on(nats, |settings| settings.nats(&url)).await;
     nothing_waits(&world).await;
     make_consumer(&world.nats, "audit").await;
+    somebody_publishes_nonsense(&world.nats).await;
     let mut mailer = Mailer::start(&world.nats, spec).await;
     log_in_from_new_devices(&world, &["a phone", "a tablet"]).await;
     mailer.has_mailed(2).await;
