@@ -1,6 +1,6 @@
 // What the account page and the operator's page have in common.
 
-import { Refusal, Session } from "./session.js";
+import { NoCookies, Refusal, Session } from "./session.js";
 
 export const session = new Session();
 
@@ -50,6 +50,11 @@ export async function call(method, path, { body, headers } = {}) {
 
 /** What a person can do about it. */
 export function words(error) {
+  if (error instanceof NoCookies) {
+    return location.protocol.startsWith("https")
+      ? "This browser keeps no cookies for this page, so nobody can be logged in. Allow them, and load it again."
+      : "This browser keeps no cookies for this page, so nobody can be logged in. Allow them and load it again, or come by https.";
+  }
   if (!(error instanceof Refusal)) {
     return session.who
       ? "No answer came. Look at your connection; whether it was done shows when you are back."

@@ -56,6 +56,12 @@ export class Refusal extends Error {
   }
 }
 
+/**
+ * This browser keeps no cookies for the page: they are turned off, or it came over plain http, where some
+ * browsers keep none of the service's. So nobody can be logged in here.
+ */
+export class NoCookies extends Error {}
+
 /** The session of this browser. One object for a page. */
 export class Session {
   #service;
@@ -120,15 +126,20 @@ export class Session {
   }
 
   /**
-   * Logs in. Throws a `Refusal`, or another error where no answer came. `deviceToken` is one that an
-   * operator gave to the user while strangers try the password; without one the browser's own counts.
+   * Logs in. Throws a `Refusal`, `NoCookies`, or another error where no answer came. `deviceToken` is one
+   * that an operator gave to the user while strangers try the password; without one the browser's own
+   * counts.
    */
   async logIn(username, password, { deviceToken } = {}) {
+    needCookies();
     const body = { username, password, device_token: deviceToken };
     const answer = await alone(() => this.#ask("POST", "session", { body }));
     if (!answer.ok) throw await Refusal.of(answer);
     localStorage.removeItem(RETRY_KEY);
     const who = await answer.json();
+    // A page on a sister host sees none, and has to take it on trust.
+    const own = this.#service.origin === location.origin;
+    if (own && !document.cookie.includes(`__Host-csrf=${who.csrf_token}`)) throw new NoCookies();
     this.#channel.postMessage({ in: who });
     this.#in(who);
     return who;
@@ -152,6 +163,7 @@ export class Session {
     const request = new Request(input, init);
     const { origin } = new URL(request.url);
     if (origin !== location.origin && origin !== this.#service.origin) return fetch(request);
+    needCookies();
     const seen = localStorage.getItem(REFRESHES);
     const answer = await this.#send(request.clone());
     if (answer.status !== 401 && answer.status !== 403) return answer;
@@ -319,6 +331,16 @@ export class Session {
       text = text.slice(text.lastIndexOf("\n\n") + 1);
     }
   }
+}
+
+/** Throws where it is known beforehand that none are kept. */
+function needCookies() {
+  try {
+    if (navigator.cookieEnabled && navigator.locks && localStorage) return;
+  } catch {
+    // So says a browser in which the user has turned them off.
+  }
+  throw new NoCookies();
 }
 
 /** Runs `action` while no other tab changes the cookies. */

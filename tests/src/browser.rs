@@ -51,7 +51,17 @@ impl Browser {
     /// # Panics
     /// When Chromium or its driver is missing or does not start; with its log.
     pub async fn opens() -> Self {
+        Self::opens_with(None).await
+    }
+
+    async fn opens_with(settings: Option<&Value>) -> Self {
         let profile = Folder::new("chromium-");
+        if let Some(settings) = settings {
+            let folder = profile.path().join("Default");
+            std::fs::create_dir(&folder)
+                .and_then(|()| std::fs::write(folder.join("Preferences"), settings.to_string()))
+                .unwrap_or_else(|error| panic!("the browser's settings: {error}"));
+        }
         let chromium = Server::start(chromium(profile.path()), CHROMIUM_READY, START).await;
         let driver = Server::start(driver(profile.path()), DRIVER_READY, START).await;
         Self {
@@ -60,6 +70,15 @@ impl Browser {
             chromium,
             _profile: profile,
         }
+    }
+
+    /// Opens one whose user has turned cookies off, and with them all that a page may keep.
+    ///
+    /// # Panics
+    /// See [`Browser::opens`].
+    pub async fn opens_without_cookies() -> Self {
+        let settings = json!({ "profile": { "default_content_setting_values": { "cookies": 2 } } });
+        Self::opens_with(Some(&settings)).await
     }
 
     /// Opens one at `url`.

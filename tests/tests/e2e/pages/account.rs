@@ -280,3 +280,19 @@ async fn has_ten_thousand_more_sessions(world: &World) {
         from session, n";
     sqlx::query(sql).execute(&mut database).await.unwrap();
 }
+
+/// It is no matter of the connection, and nobody is made to believe that they are logged in.
+#[tokio::test]
+async fn a_browser_that_keeps_no_cookies_is_told_so() {
+    let world = World::begins().await;
+    let browser = Browser::opens_without_cookies().await;
+    browser.visits(&world.page()).await;
+    logs_in(&browser, "alice").await;
+    browser
+        .shows("This browser keeps no cookies for this page")
+        .await;
+    let mut phone = world.phone_of("alice").await;
+    let sessions = phone.sends(Method::GET, "/sessions", None).await;
+    let sessions = sessions.must_be(200).body["items"].take();
+    assert_eq!(sessions.as_array().map(Vec::len), Some(1), "{sessions}");
+}
