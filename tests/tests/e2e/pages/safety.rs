@@ -11,22 +11,25 @@ async fn markup_is_shown_and_never_runs() {
         r#""'><script>pwned = 1</script><img src=x onerror="pwned = 1">${pwned=1}"#;
     let world = World::begins().await;
     world.service.has_user(NAME, PASSWORD, None).await;
-    let login = json!({
-        "username": NAME, "password": PASSWORD, "delivery": "body", "device": DEVICE,
-    });
-    let url = format!("{}/session", world.service.url());
-    let answer = reqwest::Client::new()
-        .post(url)
-        .header(
-            "user-agent",
-            format!("{NAME} (Windows NT 10.0) Chrome/{NAME}"),
-        )
-        .json(&login);
-    assert_eq!(answer.send().await.unwrap().status(), 201);
+    // The second cannot be seen.
+    for device in [DEVICE, "\u{200b}\u{202e} "] {
+        let login = json!({
+            "username": NAME, "password": PASSWORD, "delivery": "body", "device": device,
+        });
+        let answer = reqwest::Client::new()
+            .post(format!("{}/session", world.service.url()))
+            .header(
+                "user-agent",
+                format!("{NAME} (Windows NT 10.0) Chrome/{NAME}"),
+            )
+            .json(&login);
+        assert_eq!(answer.send().await.unwrap().status(), 201);
+    }
 
     let browser = world.browser_of(NAME).await;
     browser.shows(NAME).await;
     browser.shows(DEVICE).await;
+    browser.shows("An unknown device").await;
     browser.presses("Log out").await;
     browser
         .visits(&format!("{}/admin", world.service.url()))
