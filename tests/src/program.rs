@@ -28,9 +28,18 @@ impl Program {
     /// When the workspace does not build, or has no such binary.
     #[must_use]
     pub fn spec(name: &str) -> Spec {
+        Spec::new(name, Self::path(name)).env("RUST_BACKTRACE", "1")
+    }
+
+    /// Where the binary `name` is.
+    ///
+    /// # Panics
+    /// See [`Program::spec`].
+    #[must_use]
+    pub fn path(name: &str) -> PathBuf {
         let path = BINARIES.join(name);
         assert!(path.exists(), "the workspace has no binary {name}");
-        Spec::new(name, path).env("RUST_BACKTRACE", "1")
+        path
     }
 
     /// How the example `name` of one of our libraries is run.

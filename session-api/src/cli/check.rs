@@ -6,7 +6,7 @@ mod verifiers;
 use super::running;
 use super::serve::BusArgs;
 use super::settings::{self, Database, KeyEncryption};
-use super::{Failure, Outcome, chain};
+use super::{Failure, Outcome, chain, out};
 use crate::keys::Keys;
 use crate::store::{KeyState, Store};
 use revocation_events::UnixMillis;
@@ -112,7 +112,7 @@ pub(super) async fn run(args: Args) -> Outcome {
             .iter()
             .map(|f| json!({ "what": f.what, "ok": f.wrong().is_none(), "wrong": f.wrong(), "advice": f.advice() }))
             .collect();
-        println!("{}", json!({ "ok": wrong == 0, "items": items }));
+        out::line(json!({ "ok": wrong == 0, "items": items }))?;
     } else {
         for finding in &findings {
             let said = match &finding.verdict {
@@ -120,7 +120,7 @@ pub(super) async fn run(args: Args) -> Outcome {
                 Verdict::Advice(advice) => format!("ok; {advice}"),
                 Verdict::Wrong(wrong) => wrong.clone(),
             };
-            println!("{:10} {said}", finding.what);
+            out::line(format_args!("{:10} {said}", finding.what))?;
         }
     }
     if wrong == 0 {

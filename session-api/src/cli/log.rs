@@ -3,7 +3,7 @@
 use super::admin::Restored;
 use super::settings::Database;
 use super::tail::Tail;
-use super::{Failure, Outcome, progress};
+use super::{Failure, Outcome, out, progress};
 use crate::replay::{self, Difference};
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -66,19 +66,18 @@ async fn verify(on: &OnLog) -> Outcome {
     let report = replay::verify(&*store, |events| bar.inc(events)).await?;
     bar.finish_and_clear();
     if on.json {
-        println!(
-            "{}",
-            json!({ "events": report.events, "differences": report.differences.iter().map(ToString::to_string).collect::<Vec<_>>() })
-        );
+        out::line(
+            json!({ "events": report.events, "differences": report.differences.iter().map(ToString::to_string).collect::<Vec<_>>() }),
+        )?;
     } else {
         for difference in &report.differences {
-            println!("{difference}");
+            out::line(difference)?;
         }
-        println!(
+        out::line(format_args!(
             "{} events, {} differences",
             report.events,
             report.differences.len()
-        );
+        ))?;
     }
     if report.differences.is_empty() {
         return Ok(());
@@ -108,15 +107,12 @@ async fn rebuild(on: &OnLog) -> Outcome {
     bar.finish_and_clear();
     if on.json {
         let left: Vec<_> = rebuilt.left.iter().map(ToString::to_string).collect();
-        println!(
-            "{}",
-            json!({ "rebuilt": rebuilt.rows, "differences": left })
-        );
+        out::line(json!({ "rebuilt": rebuilt.rows, "differences": left }))?;
     } else {
         for difference in &rebuilt.left {
-            println!("{difference}");
+            out::line(difference)?;
         }
-        println!("{} session rows were put right", rebuilt.rows);
+        out::line(format_args!("{} session rows were put right", rebuilt.rows))?;
     }
     if rebuilt.left.is_empty() {
         return Ok(());

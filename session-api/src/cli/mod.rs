@@ -11,6 +11,7 @@
 //! | [`admin`] | `migrate`, `user`, `client`, `keys`, `sessions`: operators' work on the database |
 //! | [`log`], [`tail`] | `log`: follow it, check it, fold it again |
 //! | [`check`] | `check` |
+//! | [`out`] | what a command prints |
 //! | [`progress`] | how far what takes long has come |
 //! | `bench` | a part of what `tests/bench` measures; in no program that is built for production |
 //!
@@ -29,6 +30,7 @@ mod events;
 mod log;
 mod logging;
 mod orders;
+mod out;
 mod progress;
 mod running;
 mod serve;

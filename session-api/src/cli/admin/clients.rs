@@ -77,12 +77,12 @@ impl Client {
             Self::Add(OneClient { name, target }) => {
                 let secret = add_client(&*target.database.open().await?, &name).await?;
                 audit::operator_acted("client add", None, Some(&name));
-                target.say(&secret, &json!({ "client": name, "secret": secret }));
+                target.say(&secret, &json!({ "client": name, "secret": secret }))?;
             }
             Self::List(target) => {
                 let clients = target.database.open().await?.clients().await?;
                 let names: Vec<_> = clients.iter().map(|client| client.name.as_str()).collect();
-                target.say(&names.join("\n"), &json!({ "items": names }));
+                target.say(&names.join("\n"), &json!({ "items": names }))?;
             }
             Self::Rotate(OneClient { name, target }) => {
                 let (secret, hash) = new_secret();
@@ -96,7 +96,7 @@ impl Client {
                     return Err(no_such(&name));
                 }
                 audit::operator_acted("client rotate", None, Some(&name));
-                target.say(&secret, &json!({ "client": name, "secret": secret }));
+                target.say(&secret, &json!({ "client": name, "secret": secret }))?;
             }
             Self::Remove(OneClient { name, target }) => {
                 if !target.database.open().await?.remove_client(&name).await? {
@@ -106,7 +106,7 @@ impl Client {
                 target.say(
                     &format!("removed client {name}"),
                     &json!({ "client": name }),
-                );
+                )?;
             }
         }
         Ok(())

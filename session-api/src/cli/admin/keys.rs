@@ -103,12 +103,12 @@ impl Keys {
                     })?;
                 let words = format!("revoked key {kid}");
                 match ended {
-                    Some(ended) => on.target.say_ended(&words, &ended),
+                    Some(ended) => on.target.say_ended(&words, &ended)?,
                     None => {
                         audit::operator_acted("keys revoke", None, None);
                         let words = format!("{words}; running replicas notice within two seconds");
                         on.target
-                            .say(&words, &json!({ "revoked": null, "position": null }));
+                            .say(&words, &json!({ "revoked": null, "position": null }))?;
                     }
                 }
                 Ok(())
@@ -135,8 +135,7 @@ async fn list_keys(target: &Target) -> Outcome {
             format!("{}  {purpose:7}  {state:9}  since {}", row.kid, since(row))
         })
         .collect();
-    target.say(&lines.join("\n"), &json!({ "items": items }));
-    Ok(())
+    target.say(&lines.join("\n"), &json!({ "items": items }))
 }
 
 /// When it came into its state, in RFC 3339: a key that has signed for long is to be exchanged.

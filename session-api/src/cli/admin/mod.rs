@@ -14,7 +14,7 @@ pub(super) use sessions::Sessions;
 pub(super) use users::User;
 
 use super::settings::{Database, KeyEncryption};
-use super::{Failure, Outcome, progress};
+use super::{Failure, Outcome, out, progress};
 
 use crate::password::Hasher;
 use crate::relay::Relay;
@@ -39,15 +39,15 @@ pub(super) struct Target {
 }
 
 impl Target {
-    fn say(&self, words: &str, machine: &serde_json::Value) {
+    fn say(&self, words: &str, machine: &serde_json::Value) -> Outcome {
         if self.json {
-            println!("{machine}");
+            out::line(machine)
         } else {
-            println!("{words}");
+            out::line(words)
         }
     }
 
-    fn say_ended(&self, words: &str, ended: &Ended) {
+    fn say_ended(&self, words: &str, ended: &Ended) -> Outcome {
         let machine = json!({ "revoked": ended.revoked, "position": ended.position });
         self.say(
             &format!(
@@ -55,7 +55,7 @@ impl Target {
                 ended.position
             ),
             &machine,
-        );
+        )
     }
 }
 
@@ -105,6 +105,5 @@ pub(super) async fn migrate(target: &Target) -> Outcome {
         [] => "the schema is up to date".to_owned(),
         versions => format!("migrated: {versions:?}"),
     };
-    target.say(&words, &json!({ "migrated": applied }));
-    Ok(())
+    target.say(&words, &json!({ "migrated": applied }))
 }

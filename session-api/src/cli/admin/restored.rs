@@ -62,8 +62,7 @@ impl Restored {
         }
         let ended = service(&self.target).await?.restored(above).await?;
         let words = "raised the head of the log and revoked everyone";
-        self.target.say_ended(words, &ended);
-        Ok(())
+        self.target.say_ended(words, &ended)
     }
 }
 

@@ -59,7 +59,7 @@ impl Sessions {
                         break;
                     }
                 }
-                one.target.say(&ids.join("\n"), &json!({ "items": ids }));
+                one.target.say(&ids.join("\n"), &json!({ "items": ids }))?;
             }
             Self::Revoke { what, target } => {
                 let service = service(&target).await?;
@@ -78,7 +78,7 @@ impl Sessions {
                     }
                     _ => service.end_everyone().await?,
                 };
-                target.say_ended("revoked", &ended);
+                target.say_ended("revoked", &ended)?;
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 use super::{Target, service, service_with_keys};
 use crate::audit;
 use crate::cli::settings::{Issuer, KeyEncryption};
-use crate::cli::{Failure, Outcome};
+use crate::cli::{Failure, Outcome, out};
 use crate::service::Service;
 use crate::service::revoke::UserChange;
 use crate::service::tries::Unlocked;
@@ -104,7 +104,7 @@ impl User {
                 target.say(
                     &format!("added user {name}"),
                     &json!({ "id": id, "username": name }),
-                );
+                )?;
             }
             Self::List { target } => list_users(&target).await?,
             Self::Disable(one) => {
@@ -112,7 +112,7 @@ impl User {
                 let user = find(&service, &one.name).await?;
                 let ended = service.change_user(user.id, UserChange::Disable).await?;
                 one.target
-                    .say_ended(&format!("disabled {}", user.name), &ended);
+                    .say_ended(&format!("disabled {}", user.name), &ended)?;
             }
             Self::Enable(one) => {
                 let service = service(&one.target).await?;
@@ -121,14 +121,14 @@ impl User {
                 one.target.say(
                     &format!("enabled {}", user.name),
                     &json!({ "changed": changed }),
-                );
+                )?;
             }
             Self::Unlock { one, issuer, keys } => {
                 let service = service_with_keys(&one.target, &keys).await?;
                 let user = find(&service, &one.name).await?;
                 let unlocked = service.unlock(&user).await?;
                 audit::operator_acted("user unlock", Some(user.id), None);
-                say_unlocked(&one.target, &user.name, issuer.as_ref(), &unlocked);
+                say_unlocked(&one.target, &user.name, issuer.as_ref(), &unlocked)?;
             }
             Self::Password(one) => {
                 let password = read_password()?;
@@ -138,14 +138,19 @@ impl User {
                 one.target.say_ended(
                     &format!("set the password of {} and ended all sessions", user.name),
                     &ended,
-                );
+                )?;
             }
         }
         Ok(())
     }
 }
 
-fn say_unlocked(target: &Target, name: &str, issuer: Option<&Issuer>, unlocked: &Unlocked) {
+fn say_unlocked(
+    target: &Target,
+    name: &str,
+    issuer: Option<&Issuer>,
+    unlocked: &Unlocked,
+) -> Outcome {
     let Unlocked {
         had_failed,
         device_token,
@@ -163,7 +168,7 @@ fn say_unlocked(target: &Target, name: &str, issuer: Option<&Issuer>, unlocked: 
         }
     };
     let machine = json!({ "changed": had_failed, "device_token": device_token, "link": link });
-    target.say(&format!("{done}\n{way_in}"), &machine);
+    target.say(&format!("{done}\n{way_in}"), &machine)
 }
 
 async fn list_users(target: &Target) -> Outcome {
@@ -183,7 +188,7 @@ async fn list_users(target: &Target) -> Outcome {
             .iter()
             .map(|row| json!({ "id": row.id, "username": row.name, "roles": row.user.roles, "disabled": row.user.disabled }))
             .collect();
-        println!("{}", json!({ "items": items }));
+        out::line(json!({ "items": items }))?;
     } else {
         for row in &all {
             let disabled = if row.user.disabled {
@@ -191,12 +196,12 @@ async fn list_users(target: &Target) -> Outcome {
             } else {
                 ""
             };
-            println!(
+            out::line(format_args!(
                 "{}  {}  {}{disabled}",
                 row.id,
                 row.name,
                 row.user.roles.names().join(",")
-            );
+            ))?;
         }
     }
     Ok(())

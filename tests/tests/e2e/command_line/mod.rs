@@ -6,3 +6,4 @@ mod database_role;
 mod dev;
 mod restored;
 mod settings;
+mod tail;
