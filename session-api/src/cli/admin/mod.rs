@@ -3,6 +3,7 @@
 
 mod clients;
 mod keys;
+mod password;
 mod restored;
 mod sessions;
 mod users;

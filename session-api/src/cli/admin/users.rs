@@ -1,6 +1,6 @@
 //! `user add/list/disable/enable/unlock/password`.
 
-use super::{Target, service, service_with_keys};
+use super::{Target, password, service, service_with_keys};
 use crate::audit;
 use crate::cli::settings::{Issuer, KeyEncryption};
 use crate::cli::{Failure, Outcome, out};
@@ -11,13 +11,13 @@ use crate::session::Roles;
 use crate::store::UserRow;
 use clap::{Args, Subcommand};
 use serde_json::json;
-use zeroize::Zeroizing;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum User {
-    /// Add a user; the password is read from stdin.
+    /// Add a user; the password is read from stdin, or asked for at a terminal.
     #[command(after_long_help = "\
 Examples:
+  session-api user add alice                # asks for the password
   printf '%s\\n' \"$PASSWORD\" | session-api user add alice
   session-api user add root --role admin < /run/secrets/root")]
     Add {
@@ -62,9 +62,10 @@ Examples:
         #[command(flatten)]
         keys: KeyEncryption,
     },
-    /// Set a password read from stdin, and end all sessions of the user.
+    /// Set a password, read from stdin or asked for at a terminal, and end all sessions of the user.
     #[command(after_long_help = "\
-Example:
+Examples:
+  session-api user password alice           # asks for it
   printf '%s\\n' \"$PASSWORD\" | session-api user password alice")]
     Password(OneUser),
 }
@@ -96,7 +97,7 @@ impl User {
             } => {
                 let roles = Roles::try_from(roles)
                     .map_err(|error| Failure::setting(format!("--role: {error}")))?;
-                let password = read_password()?;
+                let password = password::read(&name)?;
                 let (id, name) = service(&target)
                     .await?
                     .register(&name, &password, roles)
@@ -131,7 +132,7 @@ impl User {
                 say_unlocked(&one.target, &user.name, issuer.as_ref(), &unlocked)?;
             }
             Self::Password(one) => {
-                let password = read_password()?;
+                let password = password::read(&one.name)?;
                 let service = service(&one.target).await?;
                 let user = find(&service, &one.name).await?;
                 let ended = service.set_password(user.id, &password).await?;
@@ -205,17 +206,4 @@ async fn list_users(target: &Target) -> Outcome {
         }
     }
     Ok(())
-}
-
-/// A password from stdin: one line.
-fn read_password() -> Result<Zeroizing<String>, Failure> {
-    let mut line = Zeroizing::new(String::new());
-    std::io::stdin().read_line(&mut line)?;
-    let password = Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned());
-    if password.is_empty() {
-        return Err(Failure::setting(
-            "no password came on stdin; try: printf '%s\\n' \"$PASSWORD\" | session-api user add NAME",
-        ));
-    }
-    Ok(password)
 }

@@ -5,6 +5,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tests::folder::Folder;
+use tests::process::Spec;
+use tests::program::Program;
 use tests::session_api::Settings;
 use tests::user::Answer;
 use tests::{SessionApi, User};
@@ -218,4 +220,47 @@ async fn a_rotated_secret_counts_at_once_and_the_old_one_no_more() {
     let unknown = ["client", "rotate", "nobody"];
     let output = service.settings().run(&unknown, "").await;
     assert_eq!(output.status.code(), Some(1));
+}
+
+/// Runs a program at a terminal, where stdin is typed once it asks for a password; prints what was seen.
+const AT_A_TERMINAL: &str = r#"
+import os, pty, sys
+child, terminal = pty.fork()
+if child == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+seen = b""
+while b"Password for" not in seen:
+    seen += os.read(terminal, 1024)
+os.write(terminal, sys.stdin.buffer.read())
+try:
+    while part := os.read(terminal, 1024):
+        seen += part
+except OSError:
+    pass  # So Linux says that the other end is closed.
+sys.stdout.buffer.write(seen)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"#;
+
+#[tokio::test]
+async fn a_password_is_asked_for_at_a_terminal_and_not_shown() {
+    let folder = Folder::new("typed-");
+    let url = format!("sqlite:{}", folder.path().join("x.db").display());
+    let settings = Settings::new(&url);
+    settings.must_run(&["migrate"], "").await;
+    let typed = async |text: &str| {
+        let spec = Spec::new("python3", "python3").args(["-c", AT_A_TERMINAL]);
+        let spec = spec.arg(Program::path("session-api"));
+        let spec = spec.args(["user", "add", "alice"]);
+        let output = spec.env("DATABASE_URL", &url).output(text).await;
+        let seen = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), seen)
+    };
+    let (code, seen) = typed("correct horse\u{3}").await;
+    assert_eq!(code, Some(1), "{seen}");
+    assert!(seen.contains("given up"), "{seen}");
+    let (code, seen) = typed(&format!("{PASSWORD}\n")).await;
+    assert_eq!(code, Some(0), "{seen}");
+    assert!(seen.contains("Password for alice: "), "{seen}");
+    assert!(seen.contains("added user alice"), "{seen}");
+    assert!(!seen.contains("horse"), "{seen}");
 }
