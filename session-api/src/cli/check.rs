@@ -142,7 +142,8 @@ async fn look_at_database(
     let store = match args.database.connect().await {
         Err(failure) if failure.code == 2 => return Err(failure),
         Err(failure) => {
-            find("database", Some(failure.message));
+            let remedy = "is --database-url right, and does the server run?";
+            find("database", Some(format!("{}; {remedy}", failure.message)));
             return Ok(None);
         }
         Ok(store) => store,

@@ -171,9 +171,15 @@ START=$(date +%s%3N); curl -s -X DELETE {issuer}/session -H "Authorization: Bear
 while AFTER=$(ask); [ "${{AFTER##* }}" = 200 ]; do :; done; END=$(date +%s%3N); echo "$AFTER"
 if [ "${{BEFORE##* }} ${{AFTER##* }}" = "200 401" ]; then echo "refused $((END - START)) ms after the log-out began; the token itself is good for 15 minutes"; else echo "not as promised: /orders answered ${{BEFORE##* }} before the log-out and ${{AFTER##* }} after it"; fi
 
+Watch what happens, in a third:
+
+{program} log tail --since 1h --database-url sqlite:{database}
+
 Browsers: Chromium and Firefox keep the cookies on http://localhost and 127.0.0.1; Safari does not on plain http.
 Stop with Ctrl-C."#,
         data = data.display(),
+        program = std::env::args().next().unwrap_or_default(),
+        database = data.join("portcullis.db").display(),
     );
 }
 

@@ -107,8 +107,12 @@ Examples:
     /// The log: follow it, check it, fold it again.
     #[command(subcommand)]
     Log(log::Command),
-    /// Say whether database, schema, keys and clock are well, and NATS where --nats-url is set; exit
-    /// code 3 where something is not.
+    /// Say whether database, schema, keys, clock and verifiers are well, and NATS where --nats-url is
+    /// set; exit code 3 where something is not.
+    ///
+    /// What is no failure but to be done some day, or to be known, is told behind `ok;`, with --json as
+    /// `advice`: a key that has signed for 90 days, a credential with which no verifier reports. Give it
+    /// the settings of `serve`: in a container of the service it has them.
     #[command(after_long_help = "\
 Examples:
   session-api check

@@ -28,6 +28,12 @@ fn walk_through(dev: &Server) -> Vec<String> {
     lines[first.unwrap()..][..5].to_vec()
 }
 
+/// The one that is printed to look on, made to end.
+async fn what_can_be_watched(dev: &Server) -> String {
+    let line = dev.running().log().line_with(" log tail ");
+    pasted(&[format!("{} --no-follow", line.unwrap())]).await
+}
+
 /// What a shell says to them.
 async fn pasted(lines: &[String]) -> String {
     let script = lines.join("\n");
@@ -63,7 +69,10 @@ async fn what_dev_prints_works_whatever_is_set_for_serve() {
     let spec = set_for_serve
         .iter()
         .fold(spec, |spec, (name, value)| spec.env(name, value));
-    works_as_printed(&starts(spec).await).await;
+    let dev = starts(spec).await;
+    works_as_printed(&dev).await;
+    let log = what_can_be_watched(&dev).await;
+    assert!(log.contains("  session.revoked        session/"), "{log}");
 }
 
 /// Not into the folder, and not into any file in it.
