@@ -3,6 +3,7 @@
 //! ```sh
 //! cargo run                                                   # the session service, in one shell
 //! cargo run -p verifier-sdk --example axum --features tower   # this, in another
+//! # In a third, paste the line `TOKEN=…` that the first has printed, which logs in. Then:
 //! curl -i -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8083/orders
 //! ```
 //!
