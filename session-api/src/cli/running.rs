@@ -22,7 +22,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -63,11 +63,10 @@ pub(super) async fn start(
         let last_commit = last_commit.clone();
         async move { last_commit.run_until_cancelled(work).await.unwrap_or(()) }
     };
+    let hearing = hear_posts(store.clone(), fleet.clone());
+    workers.spawn(until_last_commit(hearing.boxed()));
     let side = match &bus {
-        None => {
-            workers.spawn(until_last_commit(hear_posts(fleet.clone()).boxed()));
-            None
-        }
+        None => None,
         Some(bus) => {
             let feed = StatusFeed::subscribe(bus).await?;
             let hearing = hear_statuses(feed, bus.clone(), fleet.clone());
@@ -178,11 +177,13 @@ async fn hear_statuses(mut feed: StatusFeed, bus: Bus, fleet: Fleet) {
     }
 }
 
-/// As long as this process lives, reports can be posted to it.
-async fn hear_posts(fleet: Fleet) {
+/// As long as the database answers, reports can be posted.
+async fn hear_posts(store: Arc<dyn Store>, fleet: Fleet) {
     let mut look = interval(LOOK_AT_BUS);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         look.tick().await;
-        fleet.hears(true, Instant::now());
+        let answers = store.pruned().await.is_ok();
+        fleet.can_read(answers, Instant::now());
     }
 }

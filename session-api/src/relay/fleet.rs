@@ -10,7 +10,7 @@ mod tests;
 pub(crate) use newest::Verifier;
 
 use crate::store::{self, Store};
-use hearing::Hearing;
+use hearing::{Ears, Hearing};
 use newest::{ANYONE, MAX_STANDING};
 use revocation_events::Position;
 use revocation_events::status::Status;
@@ -21,10 +21,11 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 
-/// Reports that are remembered. A verifier more is not shown; none is refused for it.
+/// Reports that are remembered. A verifier more is not shown, and as long as it may be there no fence
+/// says that all have applied anything; none is refused for it.
 const MAX_VERIFIERS: usize = 20_000;
 
-/// Instances of one client that are remembered, of those that report over HTTP in two hours: for all
+/// Instances of one client that are remembered, of those that report over HTTP in an hour: for all
 /// those together that report without a credential, and for a credential. One more is not shown
 /// either, so that no credential takes the places of all others.
 const MAX_UNKNOWN: u32 = 100;
@@ -50,7 +51,7 @@ pub(crate) struct Fleet {
     /// Those who report over NATS; goodbyes too, which older reports that came by HTTP must not
     /// outlive.
     heard: Arc<Mutex<Heard>>,
-    hearing: Arc<Mutex<Hearing>>,
+    ears: Arc<Mutex<Ears>>,
     last: Arc<tokio::sync::Mutex<Last>>,
     fences: Arc<Semaphore>,
     /// How often stored reports were read.
@@ -69,6 +70,8 @@ struct Heard {
     /// When those that do not stand any more were last looked for. Whoever sends under ever new names
     /// must not have all looked through each time.
     swept: Option<Instant>,
+    /// Until then somebody may be live for whom there was no room, here or in the table.
+    crowded_until: Option<Instant>,
 }
 
 impl Heard {
@@ -92,6 +95,12 @@ impl Heard {
         self.count < MAX_VERIFIERS && instances < MAX_INSTANCES as usize
     }
 
+    /// There was no room for a verifier that has just reported.
+    fn overlook(&mut self, verifier: &Verifier) {
+        let until = verifier.seen + verifier.stands_for();
+        self.crowded_until = self.crowded_until.max(Some(until));
+    }
+
     fn put(&mut self, verifier: Verifier, hearing: &Hearing) {
         let (client, instance) = (&verifier.client, &verifier.status.instance);
         let known = self.by_client.get(client);
@@ -102,7 +111,7 @@ impl Heard {
                 self.sweep(hearing, now);
             }
             if !self.has_room(client) {
-                return;
+                return self.overlook(&verifier);
             }
             self.count += 1;
         }
@@ -124,6 +133,8 @@ struct Last {
 struct Read {
     began: Instant,
     reports: Vec<Arc<Verifier>>,
+    /// A credential has as many as it may, so another replica may have found no room for one more.
+    crowded: bool,
 }
 
 /// The live verifiers at one moment.
@@ -153,13 +164,13 @@ pub(crate) struct Applied {
 
 impl Fleet {
     /// Of verifiers that report over the bus, or by HTTP alone. It has to be told that it
-    /// [hears](Self::hears) them.
+    /// [hears](Self::hears) them, and that it can [read](Self::can_read) what was posted.
     pub(crate) fn new(store: Arc<dyn Store>, by_bus: bool) -> Self {
-        let hearing = Hearing::new(by_bus, Instant::now());
+        let ears = Ears::new(by_bus, Instant::now());
         Self {
             store,
             heard: Arc::default(),
-            hearing: Arc::new(Mutex::new(hearing)),
+            ears: Arc::new(Mutex::new(ears)),
             last: Arc::default(),
             fences: Arc::new(Semaphore::new(MAX_FENCES)),
             reads: Arc::default(),
@@ -167,19 +178,25 @@ impl Fleet {
         }
     }
 
-    /// Whether reports come to this process: whenever that changes, and at least once a second.
+    /// Whether reports come to this process over the bus: whenever that changes, and at least once a
+    /// second.
     pub(crate) fn hears(&self, up: bool, now: Instant) {
-        let mut hearing = lock(&self.hearing);
-        if up && !hearing.hears(now) {
-            // Those who had gone before must not come back to life.
-            lock(&self.heard).sweep(&hearing, now);
+        if let Some(bus) = &mut lock(&self.ears).bus {
+            bus.is(up, now);
         }
-        hearing.is(up, now);
+    }
+
+    /// Whether the database answers: at least once a second. Where it does not, nobody can post a report
+    /// either.
+    pub(crate) fn can_read(&self, up: bool, now: Instant) {
+        lock(&self.ears).table.is(up, now);
     }
 
     /// A report came over NATS.
     pub(crate) fn heard(&self, client: String, status: Status, now: Instant) {
-        let hearing = *lock(&self.hearing);
+        let Some(hearing) = lock(&self.ears).bus else {
+            return;
+        };
         let verifier = Verifier {
             client,
             status,
@@ -205,15 +222,25 @@ impl Fleet {
 
     /// A report came by HTTP, from a client or, where the feed is open, from anyone.
     pub(crate) async fn posted(&self, client: Option<&str>, status: &Status) -> store::Result<()> {
-        let (client, at_most) = match client {
+        let (name, at_most) = match client {
             Some(client) => (client, MAX_INSTANCES),
             None => (ANYONE, MAX_UNKNOWN),
         };
         let report = serde_json::to_value(status)
             .unwrap_or_else(|_| unreachable!("a status is made of strings and integers"));
-        self.store
-            .put_status(client, &status.instance, &report, at_most)
-            .await
+        let taken = self
+            .store
+            .put_status(name, &status.instance, &report, at_most)
+            .await?;
+        // Strangers could take each other's places for good, so nothing depends on theirs.
+        if !taken && let Some(client) = client {
+            lock(&self.heard).overlook(&Verifier {
+                client: client.to_owned(),
+                status: status.clone(),
+                seen: Instant::now(),
+            });
+        }
+        Ok(())
     }
 
     /// Leave to wait at a fence; none where too many do.
@@ -283,18 +310,20 @@ impl Fleet {
         {
             return Ok(look.clone());
         }
-        let stored = last.read.as_ref().map(|read| &*read.reports);
-        let look = self.look_with(stored.unwrap_or_default());
+        let look = self.look_with(last.read.as_ref());
         last.look = Some(look.clone());
         Ok(look)
     }
 
-    fn look_with(&self, stored: &[Arc<Verifier>]) -> Look {
+    fn look_with(&self, read: Option<&Read>) -> Look {
         let at = Instant::now();
-        let hearing = *lock(&self.hearing);
+        let ears = *lock(&self.ears);
         let mut heard = lock(&self.heard);
-        heard.sweep(&hearing, at);
-        let stored = stored.iter().filter(|verifier| verifier.stands(at));
+        if let Some(bus) = &ears.bus {
+            heard.sweep(bus, at);
+        }
+        let stored = read.map_or(&[][..], |read| read.reports.as_slice());
+        let stored = stored.iter().filter(|report| ears.table.stands(report, at));
         let live = newest::live(heard.iter().chain(stored));
         // A stranger's word must not make everyone wait for an hour.
         let known = live.iter().filter(|verifier| verifier.client != ANYONE);
@@ -303,7 +332,9 @@ impl Fleet {
             at,
             least: live.iter().map(|verifier| verifier.status.head).min(),
             live: live.into(),
-            whole: hearing.knows_all(longest.unwrap_or_default(), at),
+            whole: ears.know_all(longest.unwrap_or_default(), at)
+                && heard.crowded_until.is_none_or(|until| until < at)
+                && !read.is_some_and(|read| read.crowded),
         }
     }
 
@@ -311,6 +342,10 @@ impl Fleet {
         self.reads.fetch_add(1, Ordering::Relaxed);
         let began = Instant::now();
         let rows = self.store.statuses(MAX_STANDING).await?;
+        // They come in the order of clients.
+        let most = rows.chunk_by(|one, other| one.client == other.client);
+        let most = most.filter(|of_one| of_one[0].client != ANYONE);
+        let crowded = most.map(<[_]>::len).max() >= Some(MAX_INSTANCES as usize);
         // Not before: a slow answer must not make a verifier look more silent than it is.
         let answered = Instant::now();
         let reports = rows.into_iter().filter_map(|row| {
@@ -323,7 +358,11 @@ impl Fleet {
             }))
         });
         let reports = reports.collect();
-        Ok(Read { began, reports })
+        Ok(Read {
+            began,
+            reports,
+            crowded,
+        })
     }
 }
 

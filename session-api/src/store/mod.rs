@@ -220,15 +220,15 @@ pub(crate) trait Store: Outbox {
     async fn set_client_secret(&self, name: &str, secret_hash: [u8; 32]) -> Result<bool>;
     async fn remove_client(&self, name: &str) -> Result<bool>;
 
-    /// Stores a verifier's report at the database's time. A new instance is left out where the client
-    /// has `at_most` others.
+    /// Stores a verifier's report at the database's time. A new instance is left out, and the answer
+    /// false, where the client has `at_most` others that have reported within an hour.
     async fn put_status(
         &self,
         client: &str,
         instance: &str,
         report: &serde_json::Value,
         at_most: u32,
-    ) -> Result<()>;
+    ) -> Result<bool>;
     /// Reports not older than `within`.
     async fn statuses(&self, within: Duration) -> Result<Vec<StatusRow>>;
 }

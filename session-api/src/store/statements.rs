@@ -244,12 +244,13 @@ macro_rules! statements {
             instance: &str,
             report: &serde_json::Value,
             at_most: u32,
-        ) -> Result<()> {
+        ) -> Result<bool> {
             const SQL: &str = concat!(
                 "insert into verifier_status (client, instance, report, seen_at) \
                  select $1, $2, $3, ", $now, " where \
                  exists (select 1 from verifier_status where client = $1 and instance = $2) \
-                 or (select count(*) from verifier_status where client = $1) < $4 \
+                 or (select count(*) from verifier_status \
+                     where client = $1 and seen_at >= ", $now, " - 3600000) < $4 \
                  on conflict (client, instance) do update \
                  set report = excluded.report, seen_at = excluded.seen_at"
             );
@@ -258,8 +259,7 @@ macro_rules! statements {
                 .bind(instance)
                 .bind(Json(report))
                 .bind(i64::from(at_most));
-            query.execute(db).await?;
-            Ok(())
+            Ok(query.execute(db).await?.rows_affected() > 0)
         }
 
         pub(super) async fn statuses(

@@ -14,7 +14,7 @@ pub(super) async fn look(
     store: &Arc<dyn Store>,
     bus: Option<(&Bus, Duration)>,
 ) -> Result<Finding, Failure> {
-    let fleet = Fleet::new(store.clone(), false);
+    let fleet = Fleet::new(store.clone(), bus.is_some());
     if let Some((bus, listen_for)) = bus {
         let mut reports = StatusFeed::subscribe(bus).await?;
         let heard = async {
@@ -25,7 +25,9 @@ pub(super) async fn look(
             }
         };
         let _ = tokio::time::timeout(listen_for, heard).await;
+        fleet.hears(true, Instant::now());
     }
+    fleet.can_read(true, Instant::now());
     let clients = store.clients().await?;
     let clients: Vec<_> = clients.into_iter().map(|client| client.name).collect();
     let verdict = verdict(&fleet.live().await?, &fleet.gone().await?, &clients);

@@ -1,7 +1,8 @@
 //! Whether reports could be heard at all, and for how long. Pure.
 //!
 //! Silence says something about a verifier only while this process listens: not before it began, not
-//! while the bus is away, and not while the process itself stood still.
+//! while the bus is away or the database in which others' reports lie, and not while the process itself
+//! stood still.
 
 use super::newest::{MAX_STANDING, Verifier};
 use revocation_events::status;
@@ -14,15 +15,41 @@ pub(super) const ROUND: Duration = status::INTERVAL.saturating_add(Duration::fro
 /// Whoever was silent for so long is not live any more, with the default `max_staleness`.
 pub(super) const STANDING: Duration = status::INTERVAL.saturating_add(Duration::from_secs(10));
 
-/// How long and since when reports come.
+/// The ways by which reports come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ears {
+    /// Nothing where there is none.
+    pub(super) bus: Option<Hearing>,
+    /// The table in which all replicas put what was posted to them.
+    pub(super) table: Hearing,
+}
+
+impl Ears {
+    pub(super) fn new(by_bus: bool, now: Instant) -> Self {
+        Self {
+            bus: by_bus.then(|| Hearing::new(true, now)),
+            table: Hearing::new(false, now),
+        }
+    }
+
+    /// Whether all who are live must have been heard.
+    pub(super) fn know_all(&self, longest: Duration, now: Instant) -> bool {
+        let mut ways = self.bus.iter().chain([&self.table]);
+        ways.all(|way| way.knows_all(longest, now))
+    }
+}
+
+/// How long and since when reports come by one way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hearing {
-    /// They come over a bus, which keeps nothing. What was posted is in a table.
+    /// It is a bus, which keeps nothing. What was posted is in a table.
     by_bus: bool,
     /// Reports come, or would come.
     up: bool,
     /// When they last could come, as far as is known.
     last: Instant,
+    /// The same of the time before the last break.
+    broke: Instant,
     /// Since when they come without a break.
     began: Option<Instant>,
     /// Since when they come but for breaks that nobody can have begun and ended in unheard.
@@ -35,6 +62,7 @@ impl Hearing {
             by_bus,
             up: false,
             last: now,
+            broke: now,
             began: None,
             whole: None,
         }
@@ -45,7 +73,7 @@ impl Hearing {
         if up && !self.hears(now) {
             let short = now.saturating_duration_since(self.last) <= STANDING;
             self.whole = self.whole.filter(|_| short).or(Some(now));
-            self.began = Some(now);
+            (self.broke, self.began) = (self.last, Some(now));
         }
         if up || self.hears(now) {
             self.last = now;
@@ -58,11 +86,14 @@ impl Hearing {
         self.up && now.saturating_duration_since(self.last) <= ROUND
     }
 
-    /// Whether a report that was heard still counts: nobody ages while nothing can be heard of them.
+    /// Whether a report still counts: nobody ages while nothing can be heard of them, and nobody who was
+    /// gone before comes back by that.
     pub(super) fn stands(&self, verifier: &Verifier, now: Instant) -> bool {
         let until = if self.hears(now) { now } else { self.last };
-        let since = self.began.map_or(until, |began| began.max(verifier.seen));
-        until.saturating_duration_since(since) <= verifier.stands_for()
+        let began = self.began.unwrap_or(until);
+        let silent_before = self.broke.saturating_duration_since(verifier.seen);
+        let silent = until.saturating_duration_since(began.max(verifier.seen));
+        silent_before.max(silent) <= verifier.stands_for()
     }
 
     /// Whether all who are live must have been heard: whoever is well has reported by now, and whoever
@@ -112,9 +143,16 @@ mod tests {
     fn after_a_break_all_must_report_again_and_after_a_long_one_it_is_as_after_a_start() {
         let began = Instant::now();
         let after = |seconds| began + Duration::from_secs(seconds);
-        for told in [true, false] {
-            for (lasts, known_after) in [(5, ROUND.as_secs() + 1), (60, STANDING.as_secs())] {
-                let mut hearing = Hearing::new(true, began);
+        let soon = ROUND.as_secs() + 1;
+        for (by_bus, lasts, known_after) in [
+            (true, 5, soon),
+            (true, 60, STANDING.as_secs()),
+            // What was posted before is in the table.
+            (false, 5, soon),
+            (false, 60, soon),
+        ] {
+            for told in [true, false] {
+                let mut hearing = Hearing::new(by_bus, began);
                 reports_come(&mut hearing, began, 0, 20);
                 // Or the whole process stands still, and nobody tells.
                 if told {
@@ -158,5 +196,16 @@ mod tests {
         reports_come(&mut hearing, began, 60, 60 + stands_for + 1);
         assert!(hearing.stands(&verifier, after(60 + stands_for)));
         assert!(!hearing.stands(&verifier, after(60 + stands_for + 1)));
+
+        // Nor does it bring those back who were gone before.
+        let gone = Verifier {
+            seen: after(3),
+            ..verifier
+        };
+        let mut hearing = Hearing::new(true, began);
+        reports_come(&mut hearing, began, 0, 3 + stands_for + 1);
+        hearing.is(false, after(30));
+        reports_come(&mut hearing, began, 60, 60);
+        assert!(!hearing.stands(&gone, after(60)));
     }
 }

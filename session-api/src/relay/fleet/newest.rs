@@ -28,11 +28,6 @@ impl Verifier {
         self.status.stands_for().min(MAX_STANDING)
     }
 
-    /// Whether its report still counts, where another could have come.
-    pub(super) fn stands(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.seen) <= self.stands_for()
-    }
-
     /// Whether nothing that `other` says of the same instance counts any more.
     ///
     /// No credential speaks for another's verifier, and nobody without one for anybody's who has one:

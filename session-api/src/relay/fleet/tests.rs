@@ -30,7 +30,7 @@ fn goodbye(instance: &str) -> Status {
 
 struct World {
     fleet: Fleet,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 async fn begins() -> World {
@@ -40,7 +40,33 @@ async fn begins() -> World {
     store.migrate().await.unwrap();
     World {
         fleet: Fleet::new(store, true),
-        _folder: folder,
+        folder,
+    }
+}
+
+impl World {
+    async fn ages(&self, seconds: u32) {
+        let ages = sqlx::query("update verifier_status set seen_at = seen_at - $1 * 1000");
+        ages.bind(seconds)
+            .execute(&self.pool().await)
+            .await
+            .unwrap();
+    }
+
+    /// So many instances of one credential have posted reports.
+    async fn has_posts(&self, many: u32) {
+        const SQL: &str = "with recursive n (i) as (select 1 union all select i + 1 from n where i < $1) \
+                           insert or ignore into verifier_status (client, instance, report, seen_at) \
+                           select 'orders', 'i' || i, $2, $3 from n";
+        let report = serde_json::to_string(&status("i", 9)).unwrap();
+        let now = i64::try_from(crate::clock::now().get()).unwrap();
+        let posts = sqlx::query(SQL).bind(many).bind(report).bind(now);
+        posts.execute(&self.pool().await).await.unwrap();
+    }
+
+    async fn pool(&self) -> sqlx::SqlitePool {
+        let url = format!("sqlite:{}", self.folder.path().join("log.db").display());
+        sqlx::SqlitePool::connect(&url).await.unwrap()
     }
 }
 
@@ -123,7 +149,7 @@ fn the_newest_report_of_a_verifier_counts_whichever_way_it_came() {
 
 #[tokio::test]
 async fn no_credential_speaks_for_the_verifier_of_another() {
-    let World { fleet, _folder } = begins().await;
+    let World { fleet, .. } = &begins().await;
     fleet.heard("orders".to_owned(), status("i", 1), Instant::now());
     fleet.posted(Some("thief"), &goodbye("i")).await.unwrap();
     fleet.posted(Some("gate"), &status("i", 9)).await.unwrap();
@@ -135,7 +161,7 @@ async fn no_credential_speaks_for_the_verifier_of_another() {
 
 #[tokio::test]
 async fn nobody_without_a_credential_hides_a_verifier_that_has_one() {
-    let World { fleet, _folder } = begins().await;
+    let World { fleet, .. } = &begins().await;
     fleet.posted(Some("orders"), &status("i", 1)).await.unwrap();
     fleet.posted(None, &goodbye("i")).await.unwrap();
     fleet.posted(None, &status("i", 9)).await.unwrap();
@@ -146,7 +172,7 @@ async fn nobody_without_a_credential_hides_a_verifier_that_has_one() {
 
 #[tokio::test]
 async fn no_credential_takes_the_places_of_all_others() {
-    let World { fleet, _folder } = begins().await;
+    let World { fleet, .. } = &begins().await;
     let now = Instant::now();
     for n in 0..MAX_VERIFIERS + 10 {
         fleet.heard("thief".to_owned(), status(&format!("t{n}"), 9), now);
@@ -160,7 +186,7 @@ async fn no_credential_takes_the_places_of_all_others() {
 
 #[tokio::test]
 async fn those_who_are_gone_make_room() {
-    let World { fleet, _folder } = begins().await;
+    let World { fleet, .. } = &begins().await;
     let began = Instant::now();
     fleet.hears(true, began);
     for n in 0..MAX_INSTANCES {
@@ -170,7 +196,7 @@ async fn those_who_are_gone_make_room() {
         };
         fleet.heard("orders".to_owned(), brief, began);
     }
-    reports_come(&fleet, began, 0, 30);
+    reports_come(fleet, began, 0, 30);
     let later = began + Duration::from_secs(30);
     fleet.heard("orders".to_owned(), status("new", 1), later);
     let live = fleet.live().await.unwrap();
@@ -180,7 +206,7 @@ async fn those_who_are_gone_make_room() {
 
 #[tokio::test]
 async fn a_goodbye_over_nats_outlives_a_report_by_http() {
-    let World { fleet, _folder } = begins().await;
+    let World { fleet, .. } = &begins().await;
     fleet.posted(Some("orders"), &status("i", 1)).await.unwrap();
     // However long the database takes to give the report's age, and however it rounds.
     let later = Instant::now() + Duration::from_secs(60);
@@ -226,7 +252,7 @@ async fn a_clock_that_differs_from_the_databases_hides_no_verifier() {
 
 #[tokio::test]
 async fn many_fences_and_many_reports_cost_few_readings() {
-    let World { fleet, _folder } = begins().await;
+    let World { fleet, .. } = &begins().await;
     let began = Instant::now();
     fleet.heard("orders".to_owned(), status("frozen", 1), began);
     let end = began + Duration::from_millis(500);
@@ -253,7 +279,7 @@ async fn many_fences_and_many_reports_cost_few_readings() {
 
 #[tokio::test]
 async fn a_report_just_before_a_fence_is_not_overlooked() {
-    let World { fleet, _folder } = begins().await;
+    let World { fleet, .. } = &begins().await;
     for n in 1..=3 {
         // A reading of the moment before, which does not know it.
         fleet.fence(position(2), Instant::now()).await.unwrap();
@@ -276,7 +302,7 @@ async fn a_report_just_before_a_fence_is_not_overlooked() {
 
 #[tokio::test]
 async fn as_many_wait_as_may() {
-    let World { fleet, _folder } = begins().await;
+    let World { fleet, .. } = &begins().await;
     let mut places: Vec<_> = std::iter::from_fn(|| fleet.place()).collect();
     assert_eq!(places.len(), MAX_FENCES);
     places.pop();
@@ -286,41 +312,89 @@ async fn as_many_wait_as_may() {
 /// Reports come from `from` to `to`, in seconds after the beginning.
 fn reports_come(fleet: &Fleet, began: Instant, from: u64, to: u64) {
     for half_seconds in 2 * from..=2 * to {
-        fleet.hears(true, began + Duration::from_millis(500 * half_seconds));
+        let now = began + Duration::from_millis(500 * half_seconds);
+        fleet.hears(true, now);
+        fleet.can_read(true, now);
     }
 }
 
+/// It began long ago, and all has been well.
+fn well_for_long(fleet: &Fleet) {
+    const LONG: u64 = 700;
+    let began = Instant::now().checked_sub(Duration::from_secs(LONG));
+    *lock(&fleet.ears) = Ears::new(true, began.unwrap());
+    reports_come(fleet, began.unwrap(), 0, LONG);
+}
+
+/// They come by HTTP, or by the bus to a verifier without one: both are here when it is back, the next
+/// heartbeat makes them fresh, and their reports come up to two seconds later.
 #[tokio::test]
-async fn a_fence_calls_nobody_the_last_one_before_all_can_have_been_heard() {
-    let World { fleet, _folder } = begins().await;
-    let began = Instant::now();
-    fleet.hears(true, began);
-    fleet.heard("orders".to_owned(), status("well", 9), began);
-    let end = Instant::now() + Duration::from_millis(200);
-    let applied = fleet.fence(position(5), end).await.unwrap();
-    assert!(Instant::now() >= end, "it did not wait");
-    assert_eq!(
-        (applied.live, applied.missing.len(), applied.whole),
-        (1, 0, false)
-    );
+async fn who_could_not_report_while_the_database_was_away_may_still_be_there() {
+    let world = begins().await;
+    let World { fleet, .. } = &world;
+    let brief = Status {
+        max_staleness_ms: 10_000,
+        ..status("i", 1)
+    };
+    fleet.posted(Some("orders"), &brief).await.unwrap();
+    world.ages(31).await;
+    let now = Instant::now();
+    let ago = |seconds| now.checked_sub(Duration::from_secs(seconds)).unwrap();
+    reports_come(fleet, ago(60), 0, 30);
+    for half_seconds in 0..60 {
+        let then = ago(30) + Duration::from_millis(500 * half_seconds);
+        fleet.hears(true, then);
+        fleet.can_read(false, then);
+    }
+    fleet.hears(true, now);
+    fleet.can_read(true, now);
+    let applied = fleet.fence(position(5), Instant::now()).await.unwrap();
+    assert_eq!(applied.missing.len(), 1);
+    assert!(!applied.whole);
+
+    // Whoever had been silent for long before is gone.
+    world.ages(60).await;
+    let applied = fleet.fence(position(5), Instant::now()).await.unwrap();
+    assert_eq!((applied.live, applied.whole), (0, false));
+}
+
+/// Without anything to wait for. Nobody is missing.
+async fn says_that_all_have_applied(fleet: &Fleet) -> bool {
+    let applied = fleet.fence(position(5), Instant::now()).await.unwrap();
+    assert_eq!(applied.missing, []);
+    applied.whole
 }
 
 #[tokio::test]
-async fn who_was_gone_before_a_break_is_gone_after_it() {
-    let World { fleet, _folder } = begins().await;
-    let began = Instant::now();
-    fleet.hears(true, began);
-    for (instance, max_staleness_ms) in [("gone", 0), ("there", 600_000)] {
-        let status = Status {
-            max_staleness_ms,
-            ..status(instance, 1)
-        };
-        fleet.heard("orders".to_owned(), status, began);
+async fn no_fence_says_that_all_have_applied_while_there_is_no_room_for_one() {
+    let World { fleet, .. } = &begins().await;
+    well_for_long(fleet);
+    let now = Instant::now();
+    for n in 0..MAX_INSTANCES {
+        fleet.heard("orders".to_owned(), status(&format!("i{n}"), 9), now);
     }
-    reports_come(&fleet, began, 0, 30);
-    fleet.hears(false, began + Duration::from_secs(30));
-    fleet.hears(true, began + Duration::from_secs(90));
-    let live = fleet.live().await.unwrap();
-    assert_eq!(live.len(), 1);
-    assert_eq!(live[0].status.instance, "there");
+    assert!(says_that_all_have_applied(fleet).await);
+    fleet.heard("orders".to_owned(), status("one-more", 1), now);
+    assert!(!says_that_all_have_applied(fleet).await);
+}
+
+/// The post may have come to another replica.
+#[tokio::test]
+async fn nor_while_there_is_none_in_the_table() {
+    let world = begins().await;
+    let World { fleet, .. } = &world;
+    well_for_long(fleet);
+    world.has_posts(MAX_INSTANCES - 1).await;
+    assert!(says_that_all_have_applied(fleet).await);
+    world.has_posts(MAX_INSTANCES).await;
+    assert!(!says_that_all_have_applied(fleet).await);
+
+    // Here it is known that somebody found no room, also when there is some again.
+    let late = status("one-more", 9);
+    fleet.posted(Some("orders"), &late).await.unwrap();
+    world.ages(3_601).await;
+    assert!(!says_that_all_have_applied(fleet).await);
+    well_for_long(fleet);
+    lock(&fleet.heard).crowded_until = None;
+    assert!(says_that_all_have_applied(fleet).await);
 }

@@ -78,17 +78,19 @@ pub(super) async fn a_client_has_a_name_and_a_secret(db: &Db) {
 pub(super) async fn a_report_replaces_the_one_before(db: &Db) {
     let store = &db.store;
     let began = Instant::now();
-    for (client, instance, head) in [
-        ("orders", "one", 1),
-        ("orders", "two", 2),
+    for (client, instance, head, has_room) in [
+        ("orders", "one", 1, true),
+        ("orders", "two", 2, true),
         // Beyond what one client may have, and known already.
-        ("orders", "three", 9),
-        ("orders", "one", 3),
+        ("orders", "three", 9, false),
+        ("orders", "one", 3, true),
     ] {
-        store
-            .put_status(client, instance, &json!({"head": head, "ok": true}), 2)
+        let report = json!({"head": head, "ok": true});
+        let taken = store
+            .put_status(client, instance, &report, 2)
             .await
             .unwrap();
+        assert_eq!(taken, has_room, "{instance}");
     }
     let found = store.statuses(MINUTE).await.unwrap();
     let brief = |row: &StatusRow| {

@@ -365,7 +365,7 @@ impl Store for PostgresStore {
         instance: &str,
         report: &serde_json::Value,
         at_most: u32,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         self.link
             .answers(plain::put_status(
                 &self.link.pool(),

@@ -369,7 +369,7 @@ impl Store for SqliteStore {
         instance: &str,
         report: &serde_json::Value,
         at_most: u32,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         plain::put_status(&self.writer, client, instance, report, at_most).await
     }
 
