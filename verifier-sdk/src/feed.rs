@@ -50,6 +50,8 @@ pub(crate) struct Progress {
     pub(crate) proven: bool,
     /// Whether nothing is missing: pages without a gap, and the key sets that were wanted.
     pub(crate) complete: bool,
+    /// How often it became fresh again after it had been stale.
+    pub(crate) returns: u64,
 }
 
 /// What a transport is given.

@@ -72,8 +72,9 @@ impl Reporter {
         ready.send_replace(true);
         loop {
             sleep(LEAST_INTERVAL).await;
-            let head_moved = self.progress.changed();
-            if let Ok(Err(_)) = timeout(status::INTERVAL - LEAST_INTERVAL, head_moved).await {
+            // The head has moved, or it is back.
+            let news = self.progress.changed();
+            if let Ok(Err(_)) = timeout(status::INTERVAL - LEAST_INTERVAL, news).await {
                 return;
             }
             self.send(false).await;

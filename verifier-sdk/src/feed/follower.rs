@@ -35,6 +35,9 @@ pub(crate) struct Follower {
     disowned: Option<Proof>,
     /// The newest proof that was ever shown: what was known then was true then.
     last: Option<Proof>,
+    /// How often it became fresh again. Nobody waits for a verifier that was silent for long, so it has to
+    /// say at once that it is back.
+    returns: u64,
     /// What the page that was taken last proves, where it proves anything.
     proves: Option<UnixMillis>,
 }
@@ -55,6 +58,7 @@ impl Follower {
             shown: None,
             disowned: None,
             last: None,
+            returns: 0,
             proves: None,
         }
     }
@@ -202,9 +206,11 @@ impl Follower {
         published.show_floor(self.view.floor());
         if let Some(proof) = proof.filter(|proof| Some(*proof) != self.shown) {
             published.show_proof(proof);
-            self.last = Some(proof);
+            let recent = |proof: Proof| proof.age(now) <= self.shared.max_staleness;
+            let was_stale = self.last.replace(proof).is_some_and(|last| !recent(last));
             // The newest proof may be an old one, where a clock is wrong.
-            if proof.age(now) <= self.shared.max_staleness {
+            if recent(proof) {
+                self.returns += u64::from(was_stale);
                 self.waiters.set_lost(false);
                 self.trouble.over();
             }
@@ -214,6 +220,7 @@ impl Follower {
             head: self.view.head(),
             proven: self.last.is_some(),
             complete: self.view.is_complete(),
+            returns: self.returns,
         };
         self.progress
             .send_if_modified(|progress| std::mem::replace(progress, came) != came);

@@ -23,6 +23,7 @@ fn nothing_is_shown_before_everything_has_come() {
             head: Some(pos(10)),
             proven: false,
             complete: false,
+            returns: 0,
         }
     );
     kit.give_keys(&[1], at(0));
@@ -33,6 +34,7 @@ fn nothing_is_shown_before_everything_has_come() {
             head: Some(pos(10)),
             proven: true,
             complete: true,
+            returns: 0,
         }
     );
 }
@@ -64,6 +66,7 @@ fn a_revoked_key_withdraws_everything_but_the_cut_offs() {
             head: None,
             proven: true,
             complete: false,
+            returns: 0,
         }
     );
     kit.give_keys(&[1], at(2));
@@ -107,6 +110,23 @@ fn waiters_are_lost_only_when_the_last_proof_is_too_old() {
     assert!(!kit.waiters.is_lost());
     kit.follower.keep_house(at(10_001));
     assert!(kit.waiters.is_lost());
+}
+
+/// Whoever revokes does not wait any more for one that was silent for long. A report goes out whenever
+/// this changes.
+#[test]
+fn one_that_is_fresh_again_says_so_at_once() {
+    let mut kit = Kit::fresh();
+    let mut returns = |at_millis: u64, millis: u64| {
+        let heartbeat = page(at_millis, 10, 10, 0, &[]);
+        kit.take(&heartbeat, at(millis)).unwrap();
+        kit.progress.borrow().returns
+    };
+    assert_eq!(returns(10_000, 10_000), 0, "just in time");
+    assert_eq!(returns(20_001, 20_001), 1);
+    assert_eq!(returns(20_500, 20_500), 1);
+    assert_eq!(returns(30_000, 60_000), 1, "too old to be fresh by it");
+    assert_eq!(returns(60_000, 60_000), 2);
 }
 
 /// They come, each newer than the one before, and each too old: a clock is wrong.
