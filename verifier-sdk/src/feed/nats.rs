@@ -139,10 +139,13 @@ impl Follower {
             let last_error = health.borrow().last_error.clone();
             let detail = last_error.as_deref().unwrap_or("no error was told");
             self.link.trouble.is(&format!("{what} ({detail})"));
-            self.stand_in = Some(Task::spawn(http::follow(
-                self.link.clone(),
-                self.service.clone(),
-            )));
+            // What is missing is asked for here alone. A stream that took it for itself, and stays silent,
+            // would keep it from the stored pages.
+            let link = Link {
+                catch_up: Arc::default(),
+                ..self.link.clone()
+            };
+            self.stand_in = Some(Task::spawn(http::follow(link, self.service.clone())));
         }
     }
 

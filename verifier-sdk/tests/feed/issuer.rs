@@ -85,7 +85,7 @@ fn micros() -> Position {
 }
 
 impl Log {
-    fn cut(&self, from: Position) -> Vec<String> {
+    pub(crate) fn cut(&self, from: Position) -> Vec<String> {
         let at = now() + self.ahead - self.behind;
         let at = UnixMillis::new(u64::try_from(at.as_millis()).unwrap());
         let revoked: Vec<_> = self

@@ -167,6 +167,36 @@ async fn a_service_that_never_answers_is_not_waited_for_until_the_verifier_is_st
     assert!(took < Duration::from_secs(10), "{took:?}");
 }
 
+/// It could read the stored pages, or ask once more; but a connection that was cut somewhere on the way
+/// stands in, and waits.
+#[tokio::test]
+async fn what_is_missing_is_fetched_while_the_stream_that_stands_in_is_silent() {
+    let (issuer, server) = (Issuer::start().await, Server::start());
+    let relay = Relay::start(&issuer, &server.url()).await;
+    let verifier = on_nats(&issuer, &server)
+        .max_staleness(Duration::from_secs(30))
+        .start()
+        .await
+        .unwrap();
+    issuer.log().silent = true;
+    eventually("a stream over HTTP", || !issuer.log().streams.is_empty()).await;
+    // Longer than from one look at NATS to the next: the stream has waited for longer than that one has.
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    let minted = issuer.mint();
+    let head = issuer.revoke(Target::Session(minted.session));
+    let heartbeat = issuer.log().cut(head).remove(0);
+    let publisher = Publisher::new(&relay.bus);
+    publisher.heartbeat(heartbeat).await.unwrap();
+    let shown = Instant::now();
+    eventually("it is fetched", || {
+        refused(&verifier, &minted.token()) == Some(Reason::Revoked)
+    })
+    .await;
+    // It is asked for again after two seconds.
+    let took = shown.elapsed();
+    assert!(took < Duration::from_millis(1_750), "{took:?}");
+}
+
 #[tokio::test]
 async fn with_both_away_it_goes_stale_and_comes_back() {
     let (mut issuer, mut server) = (Issuer::start().await, Server::start());
