@@ -27,6 +27,7 @@ pub(crate) mod worker;
 
 use crate::keys::Keys;
 use crate::store::{self, Store};
+use revocation_events::page::SignedPage;
 use revocation_events::{KeyId, Page, Position, Revocation, UnixMillis};
 use seen::Seen;
 use std::sync::Arc;
@@ -45,6 +46,9 @@ const COMMITS: usize = 1024;
 
 /// For so long a revoking call waits for the bus.
 const PUBLISH_WAIT: Duration = Duration::from_secs(1);
+
+/// No verifier takes a page that reaches further ahead of its clock.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Pages that a slow SSE client may be behind before it has to begin anew.
 const LIVE_CAPACITY: usize = 256;
@@ -193,6 +197,18 @@ impl Relay {
         self.shared.seen.note_own(to);
     }
 
+    /// A page that a replica signed, which is noted as seen.
+    fn read(&self, text: &str, now: UnixMillis) -> Option<SignedPage> {
+        let ring = self.shared.keys.ring();
+        let signed = Page::verify(text, &self.shared.issuer, |kid| ring.access_key(kid)).ok()?;
+        // As a verifier does: with a stolen key one page could otherwise end the order of positions.
+        if signed.page.to.get() > now.plus(DAY).get().saturating_mul(1_000) {
+            return None;
+        }
+        self.shared.seen.note(&signed.kid, signed.page.to);
+        Some(signed)
+    }
+
     /// The newest statement; waits for the first one after a start.
     pub(crate) async fn latest(&self) -> Option<Latest> {
         let mut latest = self.shared.latest.subscribe();
@@ -239,10 +255,12 @@ impl Relay {
         let limit = u32::try_from(most * revocation_events::page::MAX_REVOCATIONS + 1)
             .unwrap_or_else(|_| unreachable!("64,001 at most"));
         // `latest` may be older than the last prune: of what lies below that mark nothing is said.
+        let seen = self.seen().max(to);
         let revoked = loop {
             let read = self.shared.store.revocations(from, to, limit).await?;
-            // Not the database that was cut: it must not say that nothing lies before its own end.
-            if read.head < to {
+            // Not the database that was cut: it must not say that nothing lies before its own end. Or it
+            // is, and has lost what was published.
+            if read.head < seen {
                 return Err(store::Error::Behind);
             }
             let mark = read.pruned.min(to);

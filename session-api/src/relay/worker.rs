@@ -5,7 +5,6 @@ use super::tail::{Gap, Tail};
 use super::{Committed, HEARTBEAT, Latest, LivePage, PUBLISH_WAIT, Relay};
 use crate::store::{self, Cut, Replica};
 use futures::future::BoxFuture;
-use revocation_events::page::SignedPage;
 use revocation_events::{Page, Position, Revocation, Target, UnixMillis};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -303,23 +302,9 @@ impl Worker {
         }
     }
 
-    /// A page that a replica signed, which is noted as seen.
-    fn read(&self, text: &str, now: UnixMillis) -> Option<SignedPage> {
-        let shared = &self.relay.shared;
-        let ring = shared.keys.ring();
-        let signed = Page::verify(text, &shared.issuer, |kid| ring.access_key(kid)).ok()?;
-        // As a verifier does: with a stolen key one page could otherwise end the order of positions.
-        let day = Duration::from_secs(24 * 60 * 60);
-        if signed.page.to.get() > now.plus(day).get().saturating_mul(1_000) {
-            return None;
-        }
-        shared.seen.note(&signed.kid, signed.page.to);
-        Some(signed)
-    }
-
     /// Nobody may have listened when it was sent, this replica least of all where it has just started.
     fn end_of_stream(&mut self, text: &str) {
-        let end = self.read(text, crate::clock::now());
+        let end = self.relay.read(text, crate::clock::now());
         if end.is_some_and(|signed| signed.page.to > self.tail.to()) {
             self.cut();
         }
@@ -329,7 +314,7 @@ impl Worker {
     fn others_page(&mut self, text: &str) {
         let now = crate::clock::now();
         let shared = &self.relay.shared;
-        let Some(signed) = self.read(text, now) else {
+        let Some(signed) = self.relay.read(text, now) else {
             shared
                 .counters
                 .foreign_pages_refused

@@ -38,7 +38,7 @@ pub(super) async fn store(publisher: Publisher, pages: Vec<LivePage>) -> Publish
     Ok(taken)
 }
 
-/// Everything from the floor on, as the database has it.
+/// Everything from the floor on, as the database has it; nothing from one that is behind the stream.
 pub(super) async fn fill(
     relay: Relay,
     publisher: Publisher,
@@ -48,6 +48,11 @@ pub(super) async fn fill(
     publisher
         .ensure_stream(settings.max_age, settings.replicas)
         .await?;
+    // Its end tells how far the log had reached, until it is followed by what the log holds now: a
+    // database that has lost its end is found out by a replica that has seen nothing else yet.
+    if let Some(end) = publisher.stored().await? {
+        relay.read(&end.page, crate::clock::now());
+    }
     let mut ack = None;
     let mut after = None;
     loop {

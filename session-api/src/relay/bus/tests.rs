@@ -1,12 +1,16 @@
 //! What counts as stored: what a refused page, a late one and a look leave behind.
 
+use super::super::Latest;
 use super::*;
 use crate::keys::Sealer;
 use crate::service::key_admin::open_keys;
 use crate::service::tests::Place;
 use ::tests::Nats;
+use revocation_events::Page;
 use revocation_events::nats::{Ack, Settings};
 use std::sync::Arc;
+
+const ISSUER: &str = "https://id.example.com";
 
 /// The worker's side of a server that is there. What it says is up to the test.
 struct World {
@@ -21,7 +25,7 @@ impl World {
         let (nats, place) = (Nats::start().await, Place::sqlite());
         let store = place.store().await;
         let keys = Arc::new(open_keys(&*store, Sealer::none()).await.unwrap());
-        let (relay, _commits) = Relay::new("https://id.example.com".to_owned(), store, keys, true);
+        let (relay, _commits) = Relay::new(ISSUER.to_owned(), store, keys, true);
         let settings = Settings::new(&nats.url()).unwrap();
         let bus = Bus::connect(settings).await.unwrap();
         let bound = Duration::from_secs(20);
@@ -110,6 +114,36 @@ async fn a_look_is_held_against_what_was_stored_when_it_began() {
         side.filling.is_some(),
         "a page was acknowledged and is gone"
     );
+}
+
+/// A replica that has just started on a backup has seen nothing but what the stream holds, and would else
+/// put the log of now at its end before it looks there.
+#[tokio::test]
+async fn a_log_that_is_behind_the_stream_fills_it_with_nothing() {
+    let world = World::connected().await;
+    let (relay, settings) = (world.side.relay.clone(), world.side.settings);
+    let publisher = Publisher::new(&world.bus);
+    let head = relay.shared.store.head().await.unwrap().position;
+    relay.shared.latest.send_replace(Some(Latest {
+        at: crate::clock::now(),
+        to: head,
+        floor: head,
+    }));
+    let filled = async |relay: &Relay| {
+        let (relay, publisher) = (relay.clone(), publisher.clone());
+        fill(relay, publisher, settings, Copies::Dropped).await
+    };
+    let taken = filled(&relay).await.unwrap();
+    assert_eq!((taken.to, relay.seen()), (head, head));
+
+    let ring = relay.shared.keys.ring();
+    let published = pos(head.get() + 1);
+    let page = Page::cut(ISSUER, crate::clock::now(), (head, published), head, &[]).remove(0);
+    let text = page.sign(&ring.access.kid, &ring.access.key);
+    publisher.publish(text.clone(), "by another").await.unwrap();
+    assert!(filled(&relay).await.is_err());
+    assert_eq!(relay.seen(), published, "and no page is cut from now on");
+    assert_eq!(publisher.stored().await.unwrap().unwrap().page, text);
 }
 
 #[tokio::test]

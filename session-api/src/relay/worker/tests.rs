@@ -10,6 +10,7 @@ use crate::service::key_admin::open_keys;
 use crate::service::tests::service;
 use crate::session::{Event, Fact, Stream};
 use crate::store::{IfMissing, Store};
+use revocation_events::page::SignedPage;
 use std::sync::Arc;
 use uuid::Uuid;
 
