@@ -71,6 +71,10 @@ pub(crate) struct BusSide {
     /// Everything up to here, without a hole, was acknowledged by the stream that is there now; none
     /// until it was filled.
     stored: Option<Position>,
+    /// From here on pages may have come to nobody: the connection was lost over them, or was not there.
+    /// The first one afterwards begins here, so that nobody has to wait until the stream can be filled,
+    /// which takes seconds where a node of the bus has died.
+    unsent: Option<Position>,
     /// The number of the last page acknowledged.
     last_ack: u64,
     incarnation: Option<Incarnation>,
@@ -105,32 +109,41 @@ impl BusSide {
             looking: None,
             check,
             stored: None,
+            unsent: None,
             last_ack: 0,
             incarnation: None,
             refusing: false,
         })
     }
 
-    /// Up to where the stream is known to hold everything; `None` while it is not.
-    pub(super) const fn stored(&self) -> Option<Position> {
-        self.stored
+    /// Where the next page begins, if those who follow over HTTP have everything up to `sent`.
+    pub(super) fn begins_at(&self, sent: Position) -> Position {
+        let unsent = self.unsent.filter(|_| self.connected);
+        [self.stored, unsent]
+            .into_iter()
+            .flatten()
+            .fold(sent, Position::min)
     }
 
     /// From where on revocations must still be at hand: while the stream is being filled, whatever
     /// comes meanwhile follows the filling.
-    pub(super) const fn needs_after(&self, to: Position) -> Position {
-        match (self.stored, &self.filling) {
+    pub(super) fn needs_after(&self, to: Position) -> Position {
+        let needed = match (self.stored, &self.filling) {
             (Some(stored), _) => stored,
             (None, Some(_)) => Position::ZERO,
             (None, None) => to,
-        }
+        };
+        self.unsent.map_or(needed, |unsent| needed.min(unsent))
     }
 
     /// Sends pages: heartbeats to whoever listens, others to the stream as well.
     pub(super) async fn publish(&mut self, pages: &[LivePage]) {
+        let from = pages.first().map(|page| page.from);
         if !self.connected {
+            self.unsent = earlier(self.unsent, from);
             return;
         }
+        self.unsent = None;
         let (heartbeats, stored): (Vec<_>, Vec<_>) =
             pages.iter().cloned().partition(|page| page.from == page.to);
         for page in heartbeats {
@@ -216,13 +229,14 @@ impl BusSide {
             Why::Connected => {
                 self.connected = true;
                 // What was under way may have gone to another server, half of it.
+                self.unsent = earlier(self.unsent, self.stored.take());
                 self.filling = None;
                 self.fill_again();
                 Some(Heard::Connected(true))
             }
             Why::Disconnected => {
                 self.connected = false;
-                self.stored = None;
+                self.unsent = earlier(self.unsent, self.stored.take());
                 self.filling = None;
                 tracing::warn!("NATS is away; revocations go out when it is back");
                 Some(Heard::Connected(false))
@@ -358,6 +372,11 @@ impl BusSide {
         }
         looked.found.ok().flatten().map(|end| Heard::End(end.page))
     }
+}
+
+/// The lesser of those that are there.
+fn earlier(one: Option<Position>, other: Option<Position>) -> Option<Position> {
+    one.into_iter().chain(other).min()
 }
 
 /// The future's output, or for ever where there is none.

@@ -247,8 +247,8 @@ impl Worker {
         });
         self.relay.note_seen(to);
         let sent = *shared.sent.borrow();
-        let stored = self.bus.as_ref().and_then(BusSide::stored);
-        let from = stored.map_or(sent, |stored| stored.min(sent)).min(to);
+        let begins = self.bus.as_ref().map(|bus| bus.begins_at(sent));
+        let from = begins.unwrap_or(sent).min(to);
         let (from, revoked) = self.tail.since(from).unwrap_or_else(|| {
             // So much came at once, or went out without an acknowledgment, that the tail dropped its
             // beginning. What it holds goes out: whoever misses the rest finds a gap, and asks.
@@ -296,6 +296,9 @@ impl Worker {
             }
             Heard::Connected(connected) => {
                 shared.bus_connected.store(connected, Ordering::Relaxed);
+                if connected {
+                    self.cut();
+                }
             }
             Heard::Page(text) => self.others_page(&text),
             Heard::End(text) => self.end_of_stream(&text),

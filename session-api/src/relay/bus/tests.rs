@@ -68,7 +68,7 @@ async fn nothing_counts_as_stored_once_a_page_was_refused() {
     for tried_at_once in [true, false] {
         side.stored = Some(Position::ZERO);
         side.published(Err(Error::TimedOut));
-        assert_eq!(side.stored(), None);
+        assert_eq!(side.stored, None);
         assert_eq!(side.filling.take().is_some(), tried_at_once);
     }
 }
@@ -81,10 +81,10 @@ async fn what_lies_above_a_hole_is_not_stored() {
     side.published(Err(Error::TimedOut));
     side.filled(taken(0, 10, 1));
     assert!(side.published(taken(11, 12, 2)).is_none());
-    assert_eq!(side.stored(), Some(pos(10)));
+    assert_eq!(side.stored, Some(pos(10)));
     // The next page reaches down to what is stored, and closes it.
     side.published(taken(10, 13, 3));
-    assert_eq!(side.stored(), Some(pos(13)));
+    assert_eq!(side.stored, Some(pos(13)));
 }
 
 /// What is acknowledged after a look began is not in what it sees, and is not lost either.
@@ -100,7 +100,7 @@ async fn a_look_is_held_against_what_was_stored_when_it_began() {
     let looked = side.looking.take().unwrap().await;
     side.published(taken(10, 11, store("2").await.sequence));
     assert!(matches!(side.looked(looked), Some(Heard::End(page)) if page == "a page"));
-    assert_eq!(side.stored(), Some(pos(11)));
+    assert_eq!(side.stored, Some(pos(11)));
     assert!(side.filling.is_none());
 
     side.look();
@@ -109,7 +109,7 @@ async fn a_look_is_held_against_what_was_stored_when_it_began() {
         last_ack: looked.last_ack + 1,
         ..looked
     });
-    assert_eq!(side.stored(), None);
+    assert_eq!(side.stored, None);
     assert!(
         side.filling.is_some(),
         "a page was acknowledged and is gone"
@@ -144,6 +144,44 @@ async fn a_log_that_is_behind_the_stream_fills_it_with_nothing() {
     assert!(filled(&relay).await.is_err());
     assert_eq!(relay.seen(), published, "and no page is cut from now on");
     assert_eq!(publisher.stored().await.unwrap().unwrap().page, text);
+}
+
+/// Without it a verifier has to read it in the stream, which has no leader for seconds where a node of the
+/// bus has died.
+#[tokio::test]
+async fn what_the_bus_may_have_missed_comes_with_the_first_page_when_it_is_back() {
+    let World { mut side, .. } = World::connected().await;
+    let page = |from, to| LivePage {
+        from: pos(from),
+        to: pos(to),
+        id: format!("{from}:{to}"),
+        text: "a page".into(),
+        revoked: [].into(),
+    };
+    for told in [true, false] {
+        side.filled(taken(0, 10, 1));
+        assert_eq!(side.begins_at(pos(12)), pos(10));
+        if told {
+            side.resync(Why::Disconnected);
+            side.publish(&[page(12, 13)]).await;
+            assert_eq!(
+                side.begins_at(pos(13)),
+                pos(13),
+                "for those who hear it now"
+            );
+            assert_eq!(side.needs_after(pos(13)), pos(10));
+        }
+        side.resync(Why::Connected);
+        assert_eq!(side.begins_at(pos(13)), pos(10));
+        side.publish(&[page(10, 13)]).await;
+        assert_eq!(side.begins_at(pos(13)), pos(13), "once");
+    }
+    // It was away from the beginning.
+    side.resync(Why::Disconnected);
+    side.publish(&[page(13, 13)]).await;
+    side.publish(&[page(13, 14)]).await;
+    side.resync(Why::Connected);
+    assert_eq!(side.begins_at(pos(14)), pos(13));
 }
 
 #[tokio::test]
