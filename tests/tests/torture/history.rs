@@ -93,6 +93,8 @@ pub(crate) enum Outcome {
     Refused(verifier_sdk::Reason),
     /// 503: stale, or not ready for this token.
     NotNow,
+    /// No answer: it was killed, or was stopped for too long.
+    Silent,
 }
 
 impl Outcome {

@@ -277,7 +277,7 @@ impl Prober {
             (Outcome::Accepted, Some(hot)) => (hot / 20).clamp(HOT.0, HOT.1),
             (Outcome::Accepted, None) => ACCEPTED,
             (Outcome::Refused(_), _) => REFUSED,
-            (Outcome::NotNow, _) => NOT_NOW,
+            (Outcome::NotNow | Outcome::Silent, _) => NOT_NOW,
         };
         self.schedule(place, verifier.0, now + pause);
     }

@@ -181,7 +181,8 @@ async fn ask(began: Instant, request: reqwest::RequestBuilder, token: usize) -> 
             Ok(200) => Outcome::Accepted,
             // It does not say why. Whatever it was, only the log excuses it.
             Ok(401) => Outcome::Refused(Reason::Revoked),
-            _ => Outcome::NotNow,
+            Ok(_) => Outcome::NotNow,
+            Err(_) => Outcome::Silent,
         },
         began: (before, before),
         ended: (after, after),

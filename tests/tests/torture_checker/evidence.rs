@@ -135,6 +135,10 @@ fn a_verifier_that_was_never_asked_while_it_was_stopped_is_found() {
     kept(never_late(4_010));
     let judgement = broken(never_late(4_009), "hardly ever asked after the bound");
     assert_eq!((judgement.sampled, judgement.sampled_late), (3, 0));
+    // It was killed, and said nothing.
+    let silent = |history: &mut History| history.sampled[2].outcome = Outcome::Silent;
+    let judgement = broken(silent, "hardly ever asked after the bound");
+    assert_eq!((judgement.sampled, judgement.sampled_late), (2, 0));
 }
 
 #[test]

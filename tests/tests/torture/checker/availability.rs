@@ -18,10 +18,13 @@ pub(super) fn refusals(history: &History, rules: &Rules, judgement: &mut Judgeme
     // The verdict, its reason, and by how much it came too early: `MAX` where the token never died.
     let mut worst: Option<(&Verdict, Reason, Moment)> = None;
     for verdict in history.all_verdicts() {
-        judgement.verdicts += verdict.calls;
+        let calls = verdict.calls;
+        judgement.verdicts += calls;
         match verdict.outcome {
-            Outcome::Accepted => judgement.accepted += verdict.calls,
-            Outcome::NotNow => judgement.not_now += verdict.calls,
+            Outcome::Accepted => judgement.accepted += calls,
+            Outcome::NotNow => judgement.not_now += calls,
+            // No verdict.
+            Outcome::Silent => judgement.verdicts -= calls,
             Outcome::Refused(reason) => {
                 // Of equal verdicts in a row the first has the least excuse.
                 let said = verdict.ended.0 + rules.clocks;
@@ -29,7 +32,7 @@ pub(super) fn refusals(history: &History, rules: &Rules, judgement: &mut Judgeme
                 if died <= said {
                     continue;
                 }
-                judgement.good_refused += verdict.calls;
+                judgement.good_refused += calls;
                 let early = died - said;
                 if worst.is_none_or(|(.., worst)| early > worst) {
                     worst = Some((verdict, reason, early));

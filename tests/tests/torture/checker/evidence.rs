@@ -102,7 +102,7 @@ pub(super) fn questions(
 }
 
 /// Whether the verifier that can be stopped was asked while it was: about what had died so long before
-/// that nobody might accept it any more.
+/// that nobody might accept it any more. Where it gave no answer, it was not asked.
 pub(super) fn samples(
     history: &History,
     rules: &Rules,
@@ -113,9 +113,11 @@ pub(super) fn samples(
         let died = deaths.first[verdict.token];
         died.is_some_and(|(_, at)| verdict.began.1 >= at + rules.bound())
     };
-    judgement.sampled = history.sampled.len();
-    judgement.sampled_late = history.sampled.iter().filter(late).count();
-    let said = |what: fn(Outcome) -> bool| history.sampled.iter().any(|v| what(v.outcome));
+    let answered = |verdict: &&Verdict| verdict.outcome != Outcome::Silent;
+    let answers = || history.sampled.iter().filter(answered);
+    judgement.sampled = answers().count();
+    judgement.sampled_late = answers().filter(late).count();
+    let said = |what: fn(Outcome) -> bool| answers().any(|v| what(v.outcome));
     for (met, what) in [
         (
             said(|outcome| outcome == Outcome::Accepted),

@@ -62,7 +62,7 @@ pub(super) fn windows(history: &History, deaths: &Deaths, judgement: &mut Judgem
                 pair.1 = Some(first);
             }
             // What is refused for its age says nothing of the revocation.
-            Outcome::Refused(_) | Outcome::NotNow => {}
+            Outcome::Refused(_) | Outcome::NotNow | Outcome::Silent => {}
         }
     }
     for ((token, _), (last_accepted, first_refused)) in pairs {
