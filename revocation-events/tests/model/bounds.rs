@@ -88,6 +88,7 @@ impl Bounds {
             end: 2,
             revocations: vec![vec![Whom::Session(0)], vec![Whom::Session(1)]],
             sizes: Sizes {
+                tail: 2,
                 cut: 2,
                 page: 2,
                 answer: 2,

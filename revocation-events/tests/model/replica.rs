@@ -9,9 +9,11 @@ use crate::log::{Cut, Log, Stamp};
 use crate::sent::Sent;
 use crate::set::Set;
 
-/// How much fits into one of each. In the service they are 10,000, 1,000 and 64.
+/// How much fits into one of each. In the service they are 10,000, 10,000, 1,000 and 64.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
+    /// Revocations in the tail.
+    pub(crate) tail: usize,
     /// Revocations in a cut.
     pub(crate) cut: usize,
     /// Revocations in a page.
@@ -83,14 +85,21 @@ impl Tail {
         }
     }
 
-    fn add(&mut self, (from, to): (u8, u8), revoked: Set, log: &Log) -> Result<(), Gap> {
+    fn add(&mut self, (from, to): (u8, u8), revoked: Set, desk: &Desk<'_>) -> Result<(), Gap> {
         if from > self.to {
             return Err(Gap);
         }
+        let position = |index: usize| desk.log.entries[index].position;
         let mut news = revoked;
-        news.retain(|index| log.entries[index].position > self.to);
+        news.retain(|index| position(index) > self.to);
         self.revoked = self.revoked.or(news);
         self.to = self.to.max(to);
+        while self.revoked.iter().count() > desk.sizes.tail {
+            let first = self.revoked.iter().min_by_key(|index| position(*index));
+            let first = first.expect("there is one at least");
+            self.revoked = self.revoked.without(Set::of(first));
+            self.from = position(first);
+        }
         Ok(())
     }
 
@@ -133,21 +142,23 @@ impl Replica {
 
     /// `Worker::cut_came`.
     pub(crate) fn cut_came(&mut self, cut: Cut, acknowledged: bool, desk: &mut Desk<'_>) {
-        if !std::mem::replace(&mut self.begun, true) || cut.from > self.tail.to {
+        let begins = !std::mem::replace(&mut self.begun, true) || cut.from > self.tail.to;
+        if begins {
             self.tail = Tail::starting_at(cut.from);
             self.sent = cut.from;
         }
         let mut indices = cut.revoked.iter();
-        if indices.any(|index| desk.log.entries[index].whom.key().is_some()) {
+        if begins || indices.any(|index| desk.log.entries[index].whom.key().is_some()) {
             self.reload_keys(desk.log);
         }
         let ends = (cut.from, cut.to);
-        let added = self.tail.add(ends, cut.revoked, desk.log);
+        let added = self.tail.add(ends, cut.revoked, desk);
         assert!(added.is_ok(), "looked at above");
         self.send(cut.at, cut.floor, cut.more, acknowledged, desk);
     }
 
-    /// `Worker::publish_committed`: all that is queued goes out in one page, but a key's alone.
+    /// `Worker::publish_committed`: all that is queued goes out in one page, but a key's alone, and what
+    /// comes before a gap.
     pub(crate) fn publish_committed(&mut self, acknowledged: bool, desk: &mut Desk<'_>) {
         let mut begun: Option<Stamp> = None;
         while !self.queue.is_empty() {
@@ -156,10 +167,10 @@ impl Replica {
             let revoked = Set::of(committed.index);
             let position = desk.log.entries[committed.index].position;
             let ends = (committed.previous, position);
-            let added = self.tail.add(ends, revoked, desk.log);
+            let added = self.tail.add(ends, revoked, desk);
             let (Ok(()), Some(latest)) = (added, self.latest) else {
-                // It cuts instead.
-                return;
+                // It cuts then.
+                break;
             };
             let at = begun.unwrap_or(committed.at);
             begun = Some(at);
@@ -187,10 +198,13 @@ impl Replica {
             .stored
             .map_or(self.sent, |stored| stored.min(self.sent))
             .min(to);
-        let Some(revoked) = self.tail.since(from, desk.log) else {
-            // `BusSide::fill_again`.
-            self.stored = None;
-            return;
+        let (from, revoked) = match self.tail.since(from, desk.log) {
+            Some(revoked) => (from, revoked),
+            None => {
+                // `BusSide::fill_again`.
+                self.stored = None;
+                (self.tail.from, self.tail.revoked)
+            }
         };
         let mut pages = self.sign(at, (from, to), floor.min(to), revoked, desk);
         if let Some(last) = pages.last_mut() {
@@ -273,7 +287,6 @@ impl Replica {
     pub(crate) fn hear(&mut self, page: &Sent) {
         if let Some(latest) = &mut self.latest {
             latest.at = page.at;
-            latest.floor = page.floor.max(latest.floor);
         }
     }
 

@@ -8,6 +8,7 @@ use crate::sent::Forgery;
 
 /// So small that a second revocation makes a second cut, page and answer.
 const SINGLE: Sizes = Sizes {
+    tail: 2,
     cut: 1,
     page: 1,
     answer: 1,
@@ -56,6 +57,16 @@ pub(crate) fn splits() -> Bounds {
         it.budget.cuts = 2;
         it.budget.freezes = 1;
         it.budget.answers = 1;
+    })
+}
+
+/// More comes at once than the tail holds.
+pub(crate) fn overflow() -> Bounds {
+    Bounds::quiet().with(|it| {
+        it.sizes.tail = 1;
+        it.budget.cuts = 2;
+        it.budget.freezes = 2;
+        it.budget.fills = 1;
     })
 }
 
