@@ -292,15 +292,20 @@ macro_rules! statements {
         }
 
         /// Deletes some of the revocations below the mark; how many. A key's stay: they kill at any
-        /// position.
+        /// position. By the ends of a range, which the index finds: of a list of positions Postgres
+        /// makes a reading of the whole table, for each of these statements.
         pub(super) async fn prune_revocations(
             db: impl Executor<'_, Database = $database>,
             mark: Position,
             limit: u32,
         ) -> Result<u64> {
-            const SQL: &str = "delete from revocation where position in \
-                               (select position from revocation \
-                                where position < $1 and kind <> 'key' order by position limit $2)";
+            const SQL: &str = "with ends as (select min(position) as first, max(position) as last \
+                                   from (select position from revocation \
+                                         where position < $1 and kind <> 'key' \
+                                         order by position limit $2) oldest) \
+                               delete from revocation \
+                               where position >= (select first from ends) \
+                                   and position <= (select last from ends) and kind <> 'key'";
             let query = sqlx::query(SQL).bind(i64::from(mark)).bind(i64::from(limit));
             Ok(query.execute(db).await?.rows_affected())
         }
