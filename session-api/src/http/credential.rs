@@ -25,6 +25,7 @@ use crate::service::access::{Caller, Purpose};
 use crate::service::device::Device;
 use crate::session::Delivery;
 use crate::store::ClientRow;
+use crate::token::SessionToken;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use revocation_events::SessionId;
@@ -49,8 +50,8 @@ pub(super) async fn caller(call: &Call) -> Result<Caller, Error> {
             let token = read(call, text)?;
             let session = cookie(call, SESSION_COOKIE)?;
             let is_own = |text| {
-                let named = call.service().session_named_by(text);
-                named.is_ok_and(|session| session == token.session_id())
+                let named = call.service().read_session_token(text);
+                named.is_ok_and(|named| named.session == token.session_id())
             };
             if !session.is_none_or(is_own) {
                 return Err(Error::Mixed(service::Error::TokenInvalid));
@@ -88,24 +89,24 @@ pub(super) async fn session_caller(call: &Call, purpose: Purpose) -> Result<Call
     let Some(text) = cookie(call, SESSION_COOKIE)? else {
         return caller(call).await;
     };
-    let session = of_session_cookie(call, text)?;
+    let token = of_session_cookie(call, text)?;
     let caller = call
         .service()
-        .caller_by_session_token(text, purpose)
+        .caller_by_session_token(token, purpose)
         .await?;
     // Tokens that were delivered in a body have no value that a page could repeat.
     if caller.session.delivery != Delivery::Cookie {
         return Err(service::Error::SessionEnded.into());
     }
-    csrf::check_value(call, session)?;
+    csrf::check_value(call, token.session)?;
     Ok(caller)
 }
 
 /// The session token of a refresh, and the way it came. `in_body` is the body's.
-pub(super) fn session_token<'a>(
-    call: &'a Call,
-    in_body: Option<&'a str>,
-) -> Result<(&'a str, Delivery), Error> {
+pub(super) fn session_token(
+    call: &Call,
+    in_body: Option<&str>,
+) -> Result<(SessionToken, Delivery), Error> {
     // Programs between the client and here attach `Authorization` headers, old ones too, so that
     // header is not judged; but then this is no browser's own call, and cookies do not count.
     let in_cookie = if call.has_header("authorization") {
@@ -116,26 +117,30 @@ pub(super) fn session_token<'a>(
     match (in_body, in_cookie) {
         (None, None) => Err(verifier_sdk::Error::Missing.into()),
         (Some(_), Some(_)) => Err(verifier_sdk::Error::Ambiguous.into()),
-        (Some(text), None) => Ok((text, Delivery::Body)),
+        (Some(text), None) => {
+            let token = call.service().read_session_token(text)?;
+            Ok((token, Delivery::Body))
+        }
         (None, Some(text)) => {
-            csrf::check_value(call, of_session_cookie(call, text)?)?;
-            Ok((text, Delivery::Cookie))
+            let token = of_session_cookie(call, text)?;
+            csrf::check_value(call, token.session)?;
+            Ok((token, Delivery::Cookie))
         }
     }
 }
 
-/// The session of a session cookie, unless the access cookie beside it is another's, or somebody has
-/// planted it. An access token that does not read is nobody's: beside a refresh it is often an
+/// The token in a session cookie, unless the access cookie beside it is another session's, or somebody
+/// has planted it. An access token that does not read is nobody's: beside a refresh it is often an
 /// expired one.
-fn of_session_cookie(call: &Call, text: &str) -> Result<SessionId, Error> {
-    let session = call.service().session_named_by(text)?;
+fn of_session_cookie(call: &Call, text: &str) -> Result<SessionToken, Error> {
+    let named = call.service().read_session_token(text)?;
     let access =
         cookie(call, ACCESS_COOKIE)?.and_then(|text| call.service().read_access_token(text).ok());
     match access {
-        Some(token) if token.session_id() != session => {
+        Some(token) if token.session_id() != named.session => {
             Err(Error::Mixed(service::Error::SessionEnded))
         }
-        _ => csrf::check_not_planted(call, session).map(|()| session),
+        _ => csrf::check_not_planted(call, named.session).map(|()| named),
     }
 }
 
@@ -154,7 +159,8 @@ pub(super) async fn replaced(call: &Call) -> Option<SessionId> {
     }
     let service = call.service();
     if let Ok(Some(text)) = cookie(call, SESSION_COOKIE)
-        && let Ok(caller) = service.caller_by_session_token(text, Purpose::End).await
+        && let Ok(token) = service.read_session_token(text)
+        && let Ok(caller) = service.caller_by_session_token(token, Purpose::End).await
     {
         return Some(caller.session_id);
     }

@@ -14,6 +14,7 @@ use crate::password::user_name;
 use crate::service::access::Purpose;
 use crate::service::login::Login;
 use crate::session::{Delivery, EndReason, RetryKey};
+use crate::token::SessionToken;
 use revocation_events::UnixMillis;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -124,13 +125,12 @@ pub(super) async fn refresh(
 
 /// Each refresh writes to the log. Only the newest token is held to a rate: whoever shows an older one
 /// shows that there are two, and a thief who refreshes without end must not put that off.
-async fn hold_to_rate(call: &Call, token: &str) -> Result<(), Error> {
+async fn hold_to_rate(call: &Call, token: SessionToken) -> Result<(), Error> {
     let (service, throttle) = (call.service(), &call.state.throttle);
     if !throttle.is_on() {
         return Ok(());
     }
-    let session = service.session_named_by(token)?;
-    match throttle.write(session, Write::Refresh) {
+    match throttle.write(token.session, Write::Refresh) {
         Err(wait) if service.is_newest(token).await? => Err(Error::TooOften(wait)),
         _ => Ok(()),
     }

@@ -5,6 +5,7 @@ use super::{Error, Result, Service};
 use crate::audit::Actor;
 use crate::session::{CutOffs, Delivery, OpenSession, Session, decide};
 use crate::store::FoundSession;
+use crate::token::SessionToken;
 use revocation_events::{SessionId, UnixMillis, UserId};
 use sha2::{Digest as _, Sha256};
 use std::time::Duration;
@@ -153,11 +154,9 @@ impl Service {
     /// The caller behind a session token alone, for what `purpose` allows.
     pub(crate) async fn caller_by_session_token(
         &self,
-        text: &str,
+        token: SessionToken,
         purpose: Purpose,
     ) -> Result<Caller> {
-        let issuer = &self.settings().issuer;
-        let token = issuer.read_session_token(text, &self.keys().ring())?;
         let found = self.store().session(token.session).await?;
         let found = found.ok_or(Error::SessionEnded)?;
         let speaks = |session: &&OpenSession| {
@@ -175,9 +174,7 @@ impl Service {
     }
 
     /// Whether a session token is the newest one of a session that is alive.
-    pub(crate) async fn is_newest(&self, text: &str) -> Result<bool> {
-        let issuer = &self.settings().issuer;
-        let token = issuer.read_session_token(text, &self.keys().ring())?;
+    pub(crate) async fn is_newest(&self, token: SessionToken) -> Result<bool> {
         let found = self.store().session(token.session).await?;
         let in_time = found.filter(|found| !token.is_over(found.head.now));
         let session = in_time.as_ref().and_then(alive);
@@ -204,17 +201,16 @@ impl Service {
         })
     }
 
-    /// Which session a session token names, whatever became of that one. Asks no database.
-    pub(crate) fn session_named_by(&self, text: &str) -> Result<SessionId> {
+    /// Reads a session token, whatever became of its session. Asks no database; once a request is
+    /// enough, for the signature is most of what a refresh costs here.
+    pub(crate) fn read_session_token(&self, text: &str) -> Result<SessionToken> {
         let issuer = &self.settings().issuer;
-        let read = issuer.read_session_token(text, &self.keys().ring())?;
-        Ok(read.session)
+        Ok(issuer.read_session_token(text, &self.keys().ring())?)
     }
 
-    /// The same, where the token's time is not over by the database's clock.
+    /// Which session a session token names, where the token's time is not over by the database's clock.
     pub(crate) async fn session_still_named_by(&self, text: &str) -> Result<SessionId> {
-        let issuer = &self.settings().issuer;
-        let token = issuer.read_session_token(text, &self.keys().ring())?;
+        let token = self.read_session_token(text)?;
         if token.is_over(self.store().head().await?.now) {
             return Err(Error::SessionEnded);
         }

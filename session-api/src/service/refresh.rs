@@ -55,11 +55,11 @@ impl Service {
     /// New tokens for a session token that came by cookie or in the body.
     pub(crate) async fn refresh(
         &self,
-        session_token: &str,
+        token: SessionToken,
         way_in: Delivery,
         retry_key: Option<RetryKey>,
     ) -> Result<Granted> {
-        self.refresh_within(PATIENCE, session_token, way_in, retry_key)
+        self.refresh_within(PATIENCE, token, way_in, retry_key)
             .await
     }
 
@@ -67,13 +67,10 @@ impl Service {
     pub(super) async fn refresh_within(
         &self,
         patience: Duration,
-        session_token: &str,
+        token: SessionToken,
         way_in: Delivery,
         retry_key: Option<RetryKey>,
     ) -> Result<Granted> {
-        let ring = self.keys().ring();
-        let issuer = &self.settings().issuer;
-        let token = issuer.read_session_token(session_token, &ring)?;
         let (answer, answered) = oneshot::channel();
         let job = Job {
             token,

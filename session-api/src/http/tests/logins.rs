@@ -66,12 +66,12 @@ async fn a_phone_gets_both_tokens_in_the_body_and_no_cookie() {
         text(&answer, "session_token"),
     );
     assert!(world.service.read_access_token(&access).is_ok());
-    assert!(world.service.session_named_by(&session).is_ok());
+    assert!(world.service.read_session_token(&session).is_ok());
     assert!(
         world.service.read_access_token(&session).is_err(),
         "they never stand in for each other"
     );
-    assert!(world.service.session_named_by(&access).is_err());
+    assert!(world.service.read_session_token(&access).is_err());
 }
 
 #[tokio::test]

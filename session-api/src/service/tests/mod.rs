@@ -121,9 +121,8 @@ pub(crate) fn login(name: &str, password: &str) -> Login {
 }
 
 pub(crate) async fn refresh(service: &Service, granted: &Granted) -> super::Result<Granted> {
-    service
-        .refresh(&granted.session_token.token, granted.session.delivery, None)
-        .await
+    let token = service.read_session_token(&granted.session_token.token)?;
+    service.refresh(token, granted.session.delivery, None).await
 }
 
 /// Whether the service itself still takes the access token.

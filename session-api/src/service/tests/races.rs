@@ -5,7 +5,7 @@ use crate::password::Hasher;
 use crate::replay;
 use crate::service::access::Keep;
 use crate::service::{Error, Granted, Service};
-use crate::session::{Delivery, Roles};
+use crate::session::Roles;
 use revocation_events::{Position, SessionId, UserId};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -61,10 +61,7 @@ async fn refresh_until_done(service: Service, first: Granted, race: Race) -> Vec
         if race.running.load(Ordering::Relaxed) == 0 {
             return minted;
         }
-        match service
-            .refresh(&granted.session_token.token, Delivery::Body, None)
-            .await
-        {
+        match refresh(&service, &granted).await {
             Ok(next) => granted = next,
             Err(_) => return minted,
         }
@@ -224,7 +221,7 @@ async fn callers_that_go_away_leave_no_acknowledged_event_invisible() {
                     let roles = Roles::try_from(vec![format!("r{round}")]).unwrap();
                     let change = service.change_roles(user, roles, None);
                     let _cut_off = tokio::time::timeout(patience, change).await;
-                    let refresh = service.refresh(&hasty.session_token.token, Delivery::Body, None);
+                    let refresh = refresh(&service, &hasty);
                     let _cut_off = tokio::time::timeout(patience, refresh).await;
                 }
             })

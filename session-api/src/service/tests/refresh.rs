@@ -66,7 +66,7 @@ async fn a_refresh_that_comes_late_gets_nothing_and_ends_nothing() {
         let (service, first) = logged_in(&place).await;
         let [one, two] = ["its own", "the next one"].map(|key| Some(RetryKey::of(key)));
         let refresh = async |granted: &Granted, key| {
-            let token = &granted.session_token.token;
+            let token = service.read_session_token(&granted.session_token.token)?;
             service.refresh(token, Delivery::Body, key).await
         };
         let second = refresh(&first, one).await.unwrap();
@@ -89,9 +89,10 @@ async fn a_refresh_that_comes_late_gets_nothing_and_ends_nothing() {
 async fn the_session_token_goes_back_the_way_it_came() {
     let place = Place::sqlite();
     let (service, first) = logged_in(&place).await;
-    let by_cookie = service
-        .refresh(&first.session_token.token, Delivery::Cookie, None)
-        .await;
+    let token = service
+        .read_session_token(&first.session_token.token)
+        .unwrap();
+    let by_cookie = service.refresh(token, Delivery::Cookie, None).await;
     assert!(matches!(by_cookie, Err(Error::SessionEnded)));
     assert!(
         refresh(&service, &first).await.is_ok(),
@@ -103,10 +104,8 @@ async fn the_session_token_goes_back_the_way_it_came() {
 async fn an_access_token_is_no_session_token_and_the_other_way_round() {
     let place = Place::sqlite();
     let (service, first) = logged_in(&place).await;
-    let refreshed = service
-        .refresh(&first.access.token, Delivery::Body, None)
-        .await;
-    assert!(matches!(refreshed, Err(Error::Forged)));
+    let read = service.read_session_token(&first.access.token);
+    assert!(matches!(read, Err(Error::Forged)));
     assert!(
         service
             .read_access_token(&first.session_token.token)
@@ -119,7 +118,10 @@ async fn a_retry_with_its_key_gets_the_same_successor() {
     let place = Place::sqlite();
     let (service, first) = logged_in(&place).await;
     let key = Some(RetryKey::of("0123456789abcdef"));
-    let again = || service.refresh(&first.session_token.token, Delivery::Body, key);
+    let token = service
+        .read_session_token(&first.session_token.token)
+        .unwrap();
+    let again = || service.refresh(token, Delivery::Body, key);
     let (one, two) = (again().await.unwrap(), again().await.unwrap());
     assert_eq!((one.session.generation, two.session.generation), (2, 2));
     assert_eq!(one.session, two.session);

@@ -31,6 +31,7 @@ impl World {
 
     async fn refreshes_within(&self, patience: Duration) -> Result<Granted, Error> {
         let token = &self.granted.session_token.token;
+        let token = self.service.read_session_token(token)?;
         self.service
             .refresh_within(patience, token, Delivery::Body, None)
             .await
