@@ -143,13 +143,39 @@ async fn another_spelling_of_a_path_is_404() {
     }
 }
 
+/// Nobody here speaks another protocol, and what comes after such a request is not looked at.
+#[tokio::test]
+async fn who_asks_for_a_websocket_gets_the_same_answer() {
+    let world = World::begins().await;
+    let phone = world.phone("alice").await;
+    let follows = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    for (path, status) in [("/sessions", "200"), ("/admin/users", "403")] {
+        let began = std::time::Instant::now();
+        let lines = format!("Connection: Upgrade, close\r\nUpgrade: websocket\r\n\r\n{follows}");
+        let answer = raw_with(&world, "GET", path, &phone.access, &lines).await;
+        let case = format!("{path}: {answer}");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{case}");
+        assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{case}");
+        assert!(
+            began.elapsed() < Duration::from_secs(8),
+            "waits for a body: {case}"
+        );
+    }
+}
+
 /// Sends a request line as it stands.
 async fn raw(world: &World, method: &str, path: &str, access: &str) -> String {
+    let lines = "Content-Length: 0\r\nConnection: close\r\n\r\n";
+    raw_with(world, method, path, access, lines).await
+}
+
+/// The same with other lines, and what follows them.
+async fn raw_with(world: &World, method: &str, path: &str, access: &str, lines: &str) -> String {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let address = world.url.strip_prefix("http://").unwrap();
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {access}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {access}\r\n{lines}"
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
