@@ -141,7 +141,8 @@ pub(super) static CONFLICT: Kind = Kind::new(
     "conflict",
     409,
     "It cannot be done as things are.",
-    "The user name is taken. `detail` says it.",
+    "The user name is taken, or the password was changed by another call meanwhile. `detail` says \
+     which.",
 );
 
 pub(super) static TOO_LARGE: Kind = Kind::new(

@@ -226,6 +226,7 @@ fn account_calls() -> Vec<Endpoint> {
             .gives(&cookies::SET)
             .refuses(&[
                 &kind::BAD_CREDENTIALS,
+                &kind::CONFLICT,
                 &kind::PASSWORD_REFUSED,
                 &kind::RATE_LIMITED,
             ]),

@@ -92,6 +92,44 @@ async fn else_an_operator_does_it() {
         .must_be(201);
 }
 
+/// Both have given the right password, and for one of them it is right no longer.
+#[tokio::test]
+async fn of_two_new_passwords_at_once_one_counts_and_the_other_is_told() {
+    let hasher = Hasher::new(1);
+    let held = hasher.clone();
+    let world = World::begins_with(|plan| plan.hasher = hasher).await;
+    let phone = world.phone("alice").await;
+    let news = [
+        "another horse, another staple",
+        "yet another staple, and no horse",
+    ];
+    let (hold, before) = (held.hold().await, held.queued());
+    let changes = news.map(|new| {
+        let change = json!({ "current": PASSWORD, "new": new });
+        let request = phone.request(&world, "PUT", "/password").json(&change);
+        tokio::spawn(Answer::of(request))
+    });
+    let bound = Duration::from_secs(60);
+    tests::eventually("both have read the hash", bound, async || {
+        held.queued() == before + 2
+    })
+    .await;
+    drop(hold);
+    let mut counted = 0;
+    for (change, new) in changes.into_iter().zip(news) {
+        let answer = change.await.unwrap();
+        let counts = answer.status == 200;
+        if !counts {
+            assert_refused(&answer, 409, "conflict", new);
+        }
+        let login = json!({ "username": "alice", "password": new });
+        let login = Answer::of(world.request("POST", "/session").json(&login)).await;
+        assert_eq!(login.status, if counts { 201 } else { 401 }, "{new}");
+        counted += u32::from(counts);
+    }
+    assert_eq!(counted, 1);
+}
+
 #[tokio::test]
 async fn a_new_password_ends_all_other_sessions() {
     let world = World::begins().await;
