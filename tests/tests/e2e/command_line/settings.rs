@@ -100,6 +100,24 @@ async fn passwords_are_tried_without_a_rate_on_loopback_alone() {
     }
 }
 
+/// Keys in the clear, and a demo user whose password is printed.
+#[tokio::test]
+async fn what_is_for_this_machine_alone_is_refused_elsewhere() {
+    // Nobody's address: where `dev` goes on, it cannot listen.
+    for (args, word) in [
+        (
+            "serve --issuer https://id.example.com",
+            "--key-encryption-key",
+        ),
+        ("dev --listen 192.0.2.1:8080", "this machine only"),
+    ] {
+        let output = session_api(args, &[("DATABASE_URL", "sqlite:/nonexistent/x.db")]).await;
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args}: {error}");
+        assert!(error.contains(word), "{args}: {error}");
+    }
+}
+
 /// Behind a proxy that is not named all users are one client.
 #[tokio::test]
 async fn serve_warns_where_a_proxy_must_be_and_none_is_trusted() {
