@@ -2,6 +2,9 @@
 
 use super::*;
 use crate::session::EndReason;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::collections::BTreeMap;
 
 #[tokio::test]
 async fn a_header_is_judged_alone_even_when_it_is_bad() {
@@ -187,6 +190,28 @@ async fn each_token_has_its_own_place() {
     Answer::of(world.request("GET", "/session").header(COOKIE, ended))
         .await
         .must_be(200);
+}
+
+/// Whoever comes upon a token learns no name from it, and no address (NIST SP 800-63B-4, section 5.1.1).
+#[tokio::test]
+async fn a_token_says_what_it_must_and_nothing_personal() {
+    const SESSIONS: &str = "aud exp gen iat iss jti sid sub";
+    const PHONES: &str = "aud auth_time client_id exp iat iss jti pos sid sub";
+    const BROWSERS: &str = "aud auth_time client_id csrf exp iat iss jti pos roles sid sub";
+    let world = World::begins().await;
+    let (phone, browser) = (world.phone("alice").await, world.browser("root").await);
+    for (token, expected) in [
+        (&phone.access, PHONES),
+        (&phone.session, SESSIONS),
+        (&browser.cookie(ACCESS), BROWSERS),
+        (&browser.cookie(SESSION), SESSIONS),
+    ] {
+        let payload = token.split('.').nth(1).unwrap();
+        let claims = URL_SAFE_NO_PAD.decode(payload).unwrap();
+        let claims: BTreeMap<String, Value> = serde_json::from_slice(&claims).unwrap();
+        let said: Vec<_> = claims.keys().map(String::as_str).collect();
+        assert_eq!(said.join(" "), expected);
+    }
 }
 
 #[tokio::test]
