@@ -8,6 +8,7 @@
 //! | `deploy` | that the files of `deploy/` are taken by what reads them |
 //! | `document` | that the service answers as `/openapi.json` says |
 //! | `events` | that programs which read the log of events miss none of it |
+//! | `evidence` | that the tests which the tables of `docs/` name are there |
 //! | `faults` | the promise of a revocation while something fails |
 //! | `gateway` | nginx in front of it all, with the files of `deploy/nginx` |
 //! | `hang_ups` | that clients which hang up take nothing from those who do not |
@@ -28,6 +29,7 @@ mod command_line;
 mod deploy;
 mod document;
 mod events;
+mod evidence;
 mod faults;
 mod gateway;
 mod hang_ups;
