@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// Where the bus is, and who this program is on it.
 ///
 /// Defaults: the credentials of the address, the machine's certificate authorities, the subjects under `sessions`, no name, inboxes under
-/// `_INBOX`.
+/// `_INBOX`, and an echo: subscriptions of a connection get what it publishes itself.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Without credentials: they are taken out, so that no log of an address shows them.
@@ -18,6 +18,7 @@ pub struct Settings {
     pub(super) subjects: Subjects,
     name: Option<String>,
     inbox_prefix: Option<String>,
+    echo: bool,
 }
 
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -55,6 +56,7 @@ impl Settings {
             subjects: Subjects::default(),
             name: None,
             inbox_prefix: None,
+            echo: true,
         };
         for (number, text) in (1..).zip(servers.split(',')) {
             let (server, credentials) =
@@ -131,6 +133,15 @@ impl Settings {
         }
     }
 
+    /// Leaves what this connection publishes to others: its own subscriptions do not get it.
+    #[must_use]
+    pub fn no_echo(self) -> Self {
+        Self {
+            echo: false,
+            ..self
+        }
+    }
+
     fn with(self, credentials: Credentials) -> Result<Self, Error> {
         let credentials = match (self.credentials, credentials) {
             (one, Credentials::None) | (Credentials::None, one) => one,
@@ -151,6 +162,9 @@ impl Settings {
         }
         if let Some(prefix) = &self.inbox_prefix {
             options = options.custom_inbox_prefix(prefix);
+        }
+        if !self.echo {
+            options = options.no_echo();
         }
         if let Some(path) = &self.ca_file {
             let text = tokio::fs::read_to_string(path).await;

@@ -69,6 +69,9 @@ impl Nats {
             .map_err(wrong)?
             .subjects(self.nats_prefix.clone())
             .name("session-api".to_owned())
+            // Pages are signed, and to check those that it has just signed would cost it, on the way from
+            // a commit to the last verifier on its machine, what one of these pays.
+            .no_echo()
             // What deploy/nats.conf lets the service hear: nobody else's inbox begins like this.
             .inbox_prefix("_INBOX_session-api".to_owned())
             .map_err(wrong)?;

@@ -40,7 +40,7 @@ pub(super) enum Heard {
     /// It is sent again with the next heartbeat.
     PublishFailed,
     Connected(bool),
-    /// The text of a page that somebody published: a page of ours comes back too.
+    /// The text of a page that somebody else published.
     Page(String),
     /// The text of the last page in the stream, whoever published it, and when.
     End(String),

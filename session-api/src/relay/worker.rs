@@ -313,7 +313,8 @@ impl Worker {
         }
     }
 
-    /// A page from the bus: another replica's, our own, or a stranger's.
+    /// A page from the bus: another replica's, or a stranger's. (And our own where the connection has an
+    /// echo, which that of `serve` has not.)
     fn others_page(&mut self, text: &str) {
         let now = crate::clock::now();
         let shared = &self.relay.shared;
