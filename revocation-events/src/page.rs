@@ -179,9 +179,18 @@ impl Page {
     /// Signs the page.
     #[must_use]
     pub fn sign(&self, kid: &KeyId, key: &SigningKey) -> String {
-        let payload = serde_json::to_vec(self)
-            .unwrap_or_else(|_| unreachable!("strings, integers and truth values serialise"));
-        jws::sign(TYP, kid, &payload, key)
+        jws::sign(TYP, kid, &self.payload(), key)
+    }
+
+    /// The same for whoever holds the key in another way: see [`jws::sign_by`].
+    #[must_use]
+    pub fn sign_by(&self, kid: &KeyId, by: impl FnOnce(&[u8]) -> [u8; 64]) -> String {
+        jws::sign_by(TYP, kid, &self.payload(), by)
+    }
+
+    fn payload(&self) -> Vec<u8> {
+        serde_json::to_vec(self)
+            .unwrap_or_else(|_| unreachable!("strings, integers and truth values serialise"))
     }
 
     /// Reads a page, checks its signature under the key that `key` gives for its `kid`, its issuer

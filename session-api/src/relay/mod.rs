@@ -294,7 +294,7 @@ impl Relay {
             revoked_keys: ring.revoked_lately(page.at),
             ..page
         };
-        let text = page.sign(kid, &ring.access.key).into();
+        let text = ring.access.page(&page).into();
         LivePage {
             from: page.from,
             to: page.to,

@@ -139,7 +139,7 @@ async fn a_log_that_is_behind_the_stream_fills_it_with_nothing() {
     let ring = relay.shared.keys.ring();
     let published = pos(head.get() + 1);
     let page = Page::cut(ISSUER, crate::clock::now(), (head, published), head, &[]).remove(0);
-    let text = page.sign(&ring.access.kid, &ring.access.key);
+    let text = ring.access.page(&page);
     publisher.publish(text.clone(), "by another").await.unwrap();
     assert!(filled(&relay).await.is_err());
     assert_eq!(relay.seen(), published, "and no page is cut from now on");

@@ -263,7 +263,7 @@ async fn a_heartbeat_from_the_future_relieves_nobody() {
     let ring = world.relay.shared.keys.ring();
     let mut hears = |at: UnixMillis| {
         let page = Page::cut(ISSUER, at, (before.to, before.to), before.to, &[]).remove(0);
-        let text = page.sign(&ring.access.kid, &ring.access.key);
+        let text = ring.access.page(&page);
         world.worker.others_page(&text);
         (world.worker.relieved, world.relay.latest_now().unwrap())
     };
@@ -352,7 +352,7 @@ async fn what_the_stream_has_beyond_the_log_makes_a_replica_silent_unless_a_thie
     let beyond = Position::new(head.get() + 1).unwrap();
     let ring = world.relay.shared.keys.ring();
     let page = Page::cut(ISSUER, clock::now(), (head, beyond), head, &[]).remove(0);
-    let end = page.sign(&ring.access.kid, &ring.access.key);
+    let end = ring.access.page(&page);
     let mut live = world.relay.live();
     world.worker.end_of_stream(&end);
     let cut = world.worker.cutting.take().unwrap().await;
