@@ -29,20 +29,27 @@ pub use crate::protect::Protect;
 use crate::Session;
 use crate::error::Error;
 use crate::problem::Problem;
-use crate::protect::NO_STORE;
+use crate::protect::{Admission, NO_STORE};
 use crate::request::Headers;
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
+use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, HeaderMap, HeaderValue};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse, ResponseError};
-use futures::future::LocalBoxFuture;
+use futures::TryFutureExt as _;
+use futures::future::{Either, LocalBoxFuture, MapOk};
 use std::future::{Ready, ready};
 use std::rc::Rc;
 
 impl Headers for HeaderMap {
     fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.get_all(name).map(|value| value.as_bytes())
+        // What every request is asked for by its name as a constant: a text is read letter by letter.
+        let values = match name {
+            "authorization" => self.get_all(AUTHORIZATION),
+            "cookie" => self.get_all(COOKIE),
+            name => self.get_all(name),
+        };
+        values.map(HeaderValue::as_bytes)
     }
 }
 
@@ -99,34 +106,60 @@ where
 {
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = actix_web::Error;
-    type Future = LocalBoxFuture<'static, Result<Self::Response, Self::Error>>;
+    type Future = Protecting<S::Future, B>;
 
     forward_ready!(inner);
 
+    /// A block on the heap is made only for a request that has to wait.
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let (inner, protect) = (Rc::clone(&self.inner), Rc::clone(&self.protect));
-        Box::pin(async move {
-            let admitted = protect
-                .admit(request.method().as_str(), request.headers())
-                .await;
-            match admitted {
-                Ok(session) => {
-                    request.extensions_mut().insert(session);
-                    let mut response = inner.call(request).await?;
-                    let headers = response.headers_mut();
-                    if !headers.contains_key(CACHE_CONTROL) {
-                        headers.insert(CACHE_CONTROL, HeaderValue::from_static(NO_STORE));
-                    }
-                    Ok(response.map_into_left_body())
-                }
-                // An answer, not an `Err`: the middleware around this one (CORS, logs) must see it.
-                Err(error) => {
-                    let response = request.into_response(error.error_response());
-                    Ok(response.map_into_right_body())
-                }
+        let method = request.method().as_str();
+        match self.protect.admit_at_once(method, request.headers()) {
+            Admission::Decided(Ok(session)) => Either::Left(serve(&*self.inner, request, session)),
+            Admission::Decided(Err(error)) => {
+                Either::Right(Either::Left(ready(Ok(refuse(request, &error)))))
             }
-        })
+            Admission::Ask(stale) => {
+                let (inner, protect) = (Rc::clone(&self.inner), Rc::clone(&self.protect));
+                Either::Right(Either::Right(Box::pin(async move {
+                    let method = request.method().as_str();
+                    match protect.ask(method, request.headers(), stale).await {
+                        Ok(session) => serve(&*inner, request, session).await,
+                        Err(error) => Ok(refuse(request, &error)),
+                    }
+                })))
+            }
+        }
     }
+}
+
+/// The way of a request that was admitted at once, or was refused, or of one that the session service
+/// is asked about.
+type Protecting<F, B> =
+    Either<Served<F, B>, Either<Ready<Answer<B>>, LocalBoxFuture<'static, Answer<B>>>>;
+type Served<F, B> = MapOk<F, fn(ServiceResponse<B>) -> ServiceResponse<EitherBody<B>>>;
+type Answer<B> = Result<ServiceResponse<EitherBody<B>>, actix_web::Error>;
+
+fn serve<S, B>(inner: &S, request: ServiceRequest, session: Session) -> Served<S::Future, B>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
+{
+    request.extensions_mut().insert(session);
+    inner.call(request).map_ok(uncached)
+}
+
+/// An answer that nobody keeps, unless its handler said something else.
+fn uncached<B>(mut response: ServiceResponse<B>) -> ServiceResponse<EitherBody<B>> {
+    let headers = response.headers_mut();
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(NO_STORE));
+    }
+    response.map_into_left_body()
+}
+
+/// An answer, not an `Err`: the middleware around this one (CORS, logs) must see it.
+fn refuse<B>(request: ServiceRequest, error: &Error) -> ServiceResponse<EitherBody<B>> {
+    let response = request.into_response(error.error_response());
+    response.map_into_right_body()
 }
 
 /// The session that [`Protect`] admitted. On a route without it every request is answered 500: the

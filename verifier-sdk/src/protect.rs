@@ -9,6 +9,13 @@ use std::sync::Arc;
 #[cfg(any(feature = "actix", feature = "tower"))]
 pub(crate) const NO_STORE: &str = "no-store";
 
+/// What can be said of a request without waiting.
+pub(crate) enum Admission {
+    Decided(Result<Session, Error>),
+    /// The session service is to be asked; else this is the verdict.
+    Ask(Error),
+}
+
 /// What a route asks of a request: a live token, proof that no page of another site sent it, and
 /// perhaps roles.
 ///
@@ -65,12 +72,52 @@ impl Protect {
         method: &str,
         headers: &(impl Headers + ?Sized),
     ) -> Result<Session, Error> {
-        let presented = present(headers)?;
-        let (Presented::Bearer(token) | Presented::Cookie(token)) = presented;
-        let session = match self.on_stale {
-            None => self.verifier.verify_or_introspect(token).await?,
-            Some(policy) => self.verifier.verify_with(token, policy).await?,
+        match self.admit_at_once(method, headers) {
+            Admission::Decided(verdict) => verdict,
+            Admission::Ask(stale) => self.ask(method, headers, stale).await,
+        }
+    }
+
+    /// What can be said without waiting, which is nearly everything.
+    pub(crate) fn admit_at_once(
+        &self,
+        method: &str,
+        headers: &(impl Headers + ?Sized),
+    ) -> Admission {
+        let presented = match present(headers) {
+            Ok(presented) => presented,
+            Err(error) => return Admission::Decided(Err(error)),
         };
+        let policy = self.on_stale.unwrap_or_else(|| self.verifier.on_stale());
+        match self.verifier.verify_by(presented.token(), policy) {
+            Ok(session) => Admission::Decided(self.allow(method, headers, presented, session)),
+            Err(stale @ Error::Stale { .. }) if policy == OnStale::Introspect => {
+                Admission::Ask(stale)
+            }
+            Err(error) => Admission::Decided(Err(error)),
+        }
+    }
+
+    /// Asks the session service, where the answer would else be `stale`.
+    pub(crate) async fn ask(
+        &self,
+        method: &str,
+        headers: &(impl Headers + ?Sized),
+        stale: Error,
+    ) -> Result<Session, Error> {
+        let presented = present(headers)?;
+        let asked = self.verifier.introspect(presented.token(), stale).await;
+        self.allow(method, headers, presented, asked?)
+    }
+
+    /// What is asked of a request beside a live token.
+    fn allow(
+        &self,
+        method: &str,
+        headers: &(impl Headers + ?Sized),
+        presented: Presented<'_>,
+        session: Session,
+    ) -> Result<Session, Error> {
         if let Presented::Cookie(_) = presented {
             check_cookie_call(
                 method,

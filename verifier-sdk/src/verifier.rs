@@ -206,14 +206,25 @@ impl Verifier {
     /// # Errors
     /// As [`verify`](Self::verify), by that policy.
     pub async fn verify_with(&self, token: &str, policy: OnStale) -> Result<Session, Error> {
+        match self.verify_by(token, policy) {
+            Err(stale @ Error::Stale { .. }) if policy == OnStale::Introspect => {
+                self.introspect(token, stale).await
+            }
+            verdict => verdict,
+        }
+    }
+
+    /// As [`verify`](Self::verify), under another policy than the builder's.
+    pub(crate) fn verify_by(&self, token: &str, policy: OnStale) -> Result<Session, Error> {
         let inner = &self.0;
-        let verdict = inner
+        inner
             .shared
-            .verify_with(token, policy, || inner.clock.now());
-        let stale = match verdict {
-            Err(error @ Error::Stale { .. }) if policy == OnStale::Introspect => error,
-            verdict => return verdict,
-        };
+            .verify_with(token, policy, || inner.clock.now())
+    }
+
+    /// Asks the session service about a token of which nothing can be said here but `stale`.
+    pub(crate) async fn introspect(&self, token: &str, stale: Error) -> Result<Session, Error> {
+        let inner = &self.0;
         // What is refused here is refused at any time, and need not be asked about.
         let session = inner.shared.verify_at_any_time(token, inner.clock.now())?;
         match inner.service.introspect(token).await {
@@ -268,6 +279,11 @@ impl Verifier {
             // It was shut down before, and never will be.
             std::future::pending::<()>().await;
         }
+    }
+
+    /// The builder's policy.
+    pub(crate) fn on_stale(&self) -> OnStale {
+        self.0.shared.on_stale
     }
 
     /// The origins whose pages may send requests with cookies.

@@ -24,6 +24,14 @@ pub enum Presented<'a> {
     Cookie(&'a str),
 }
 
+impl<'a> Presented<'a> {
+    /// The token, whichever way it came.
+    pub(crate) const fn token(self) -> &'a str {
+        let (Self::Bearer(token) | Self::Cookie(token)) = self;
+        token
+    }
+}
+
 /// Says the way only: a token must not reach a log by way of `{:?}`.
 impl std::fmt::Debug for Presented<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
