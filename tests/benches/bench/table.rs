@@ -139,6 +139,14 @@ impl Table {
         for row in &self.0 {
             println!("{}", line(row));
         }
+        let beside = |row: &Row| row.alternative.as_ref().map(|other| other.name.clone());
+        let mut alternatives = self.0.iter().filter_map(beside);
+        if alternatives.any(|name| name.starts_with("jsonwebtoken")) {
+            println!(
+                "\njwt-simple is not among the alternatives: it would bring in the crate `rsa` \
+                 (RUSTSEC-2023-0071), which is banned here."
+            );
+        }
     }
 
     pub(crate) fn json(&self) -> String {
