@@ -188,10 +188,13 @@ impl Cutoffs {
     }
 }
 
-/// Raises a cut-off that is no change of roles. True where it was lower. (To look first and then to
-/// put is a race between two writers, and there is but one.)
+/// Raises a cut-off that is no change of roles. True where it was lower in both halves: pages overlap,
+/// and a copy of what is in the older half need not be in the younger one too. It is gone with that half,
+/// when the floor has passed it. (To look first and then to put is a race between two writers, and there
+/// is but one.)
 fn raise(set: &mut Writing<'_>, subject: Fingerprint, position: Position) -> bool {
-    let later = position > Cutoff(set.young(subject)).position();
+    let known = set.get(subject).map(|number| Cutoff(number).position());
+    let later = known.iter().all(|known| position > *known);
     if later {
         set.put(subject, position.get());
     }

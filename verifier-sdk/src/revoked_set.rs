@@ -63,6 +63,12 @@ struct Shard {
     old: Arc<Lines>,
 }
 
+impl Shard {
+    fn get(&self, subject: Fingerprint) -> Both {
+        [&self.young, &self.old].map(|lines| lines.get(subject))
+    }
+}
+
 /// What expired. Freeing it may take a while.
 pub(crate) struct Expired(Vec<Arc<Lines>>);
 
@@ -84,8 +90,7 @@ impl Default for RevokedSet {
 impl RevokedSet {
     /// What is kept of a subject. Waits for nobody.
     pub(crate) fn get(&self, subject: Fingerprint) -> Both {
-        let shard = self.shards[subject.shard()].load();
-        [&shard.young, &shard.old].map(|lines| lines.get(subject))
+        self.shards[subject.shard()].load().get(subject)
     }
 
     /// For the one writer. Whoever else wants to write waits.
@@ -112,6 +117,11 @@ pub(crate) struct Writing<'a> {
 }
 
 impl Writing<'_> {
+    /// What is kept of a subject.
+    pub(crate) fn get(&self, subject: Fingerprint) -> Both {
+        self.shards[subject.shard()].load().get(subject)
+    }
+
     /// The subject's number in the young half, or zero.
     pub(crate) fn young(&self, subject: Fingerprint) -> u64 {
         self.shards[subject.shard()].load().young.get(subject)

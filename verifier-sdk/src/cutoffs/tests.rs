@@ -112,6 +112,23 @@ fn a_bucket_goes_only_when_the_floor_has_passed_all_of_it() {
 }
 
 #[test]
+fn a_copy_of_what_is_in_the_older_bucket_is_not_kept_twice() {
+    let cutoffs = Cutoffs::default();
+    let page = revoked(10, Target::Session(session(1)));
+    cutoffs.insert(&page);
+    assert!(cutoffs.take_out(pos(0)).is_some(), "it is old now");
+    assert!(!cutoffs.insert(&page));
+    assert!(!cutoffs.insert(&revoked(9, Target::Session(session(1)))));
+    assert_eq!(cutoffs.len(), 1);
+    let dead = || cutoffs.check(session(1), user(1), pos(9)).is_err();
+    assert!(dead());
+    // What is later is kept, and stays when the older one goes.
+    assert!(cutoffs.insert(&revoked(11, Target::Session(session(1)))));
+    assert!(cutoffs.take_out(pos(10)).is_some());
+    assert!(dead());
+}
+
+#[test]
 fn a_reader_that_saw_the_generation_sees_the_cut_off() {
     const ROUNDS: u64 = 20_000;
     let cutoffs = Cutoffs::default();
