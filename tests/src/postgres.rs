@@ -16,6 +16,9 @@ use uuid::Uuid;
 
 const READY: &str = "database system is ready to accept connections";
 
+/// A standby says so too, of connections that only read.
+const UP: &str = "database system is ready to accept";
+
 /// Long enough for crash recovery on a loaded machine.
 const START: Duration = Duration::from_secs(60);
 
@@ -24,7 +27,14 @@ const START: Duration = Duration::from_secs(60);
 pub struct Postgres {
     server: Server,
     port: u16,
-    _folder: Folder,
+    folder: Folder,
+}
+
+/// A copy of a cluster, for [`Postgres::fails_over_to`]. What the cluster commits from now on never
+/// comes to it, as to a standby that is far behind.
+#[derive(Debug)]
+pub struct Standby {
+    data: PathBuf,
 }
 
 impl Postgres {
@@ -70,19 +80,50 @@ impl Postgres {
         give(folder.path(), account);
         initdb(folder.path(), &data, account).await;
         let port = port::free();
-        let spec = Spec::new("postgres", BINARIES.join("postgres"))
-            .account(account)
-            .directory(folder.path())
-            .arg("-D")
-            .arg(&data)
-            .args(["-p", &port.to_string(), "-h", "127.0.0.1", "-k", ""])
-            .args(["-c", "max_connections=300", "-c", "shared_buffers=64MB"])
-            .args(settings.iter().flat_map(|setting| ["-c", setting]));
+        let spec =
+            program(&folder, &data, port).args(settings.iter().flat_map(|setting| ["-c", setting]));
         Self {
             server: Server::start(spec, READY, START).await,
             port,
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// A copy of the cluster as it is now.
+    ///
+    /// # Panics
+    /// When `pg_basebackup` fails; with its words.
+    pub async fn standby(&self) -> Standby {
+        let data = self.folder.path().join("standby");
+        let copied = Spec::new("pg_basebackup", BINARIES.join("pg_basebackup"))
+            .account(unprivileged())
+            .directory(self.folder.path())
+            .arg("-D")
+            .arg(&data)
+            .args(["-p", &self.port.to_string(), "-h", "127.0.0.1"])
+            .args(["-U", "postgres", "--checkpoint=fast", "--no-sync"])
+            .output("")
+            .await;
+        let told = String::from_utf8_lossy(&copied.stderr);
+        assert!(copied.status.success(), "pg_basebackup failed:\n{told}");
+        Standby { data }
+    }
+
+    /// It dies, and the standby is promoted in its place, on its port: with a timeline of its own, and
+    /// without what was committed since it was made.
+    ///
+    /// # Panics
+    /// When that does not take connections within a minute; with its log.
+    pub async fn fails_over_to(&mut self, standby: Standby) {
+        self.kill_immediate().await;
+        let signal = standby.data.join("standby.signal");
+        std::fs::write(&signal, "").unwrap_or_else(|error| panic!("standby.signal: {error}"));
+        give(&signal, unprivileged());
+        let spec = program(&self.folder, &standby.data, self.port);
+        self.server = Server::start(spec, UP, START).await;
+        let promote = execute(self.port, "SELECT pg_promote()".to_owned()).await;
+        promote.unwrap_or_else(|error| panic!("pg_promote: {error}"));
+        self.server.running().says(READY, START).await;
     }
 
     /// The cluster of this test process: started at first use, never restarted, and without syncing
@@ -197,6 +238,16 @@ async fn execute(port: u16, statement: String) -> Result<(), sqlx::Error> {
         .await
         .map(drop)?;
     connection.close().await
+}
+
+fn program(folder: &Folder, data: &Path, port: u16) -> Spec {
+    Spec::new("postgres", BINARIES.join("postgres"))
+        .account(unprivileged())
+        .directory(folder.path())
+        .arg("-D")
+        .arg(data)
+        .args(["-p", &port.to_string(), "-h", "127.0.0.1", "-k", ""])
+        .args(["-c", "max_connections=300", "-c", "shared_buffers=64MB"])
 }
 
 async fn initdb(directory: &Path, data: &Path, account: Option<Account>) {

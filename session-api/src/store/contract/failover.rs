@@ -71,6 +71,22 @@ async fn another_database_raises_the_head_before_a_cut() {
     assert_eq!((previous, position.get()), (after.to, after.to.get() + 1));
 }
 
+/// A standby may take over that lacks even the first revocation, and must not be taken for a log that went
+/// back.
+#[tokio::test]
+async fn a_new_log_knows_its_database_before_anything_was_revoked() {
+    let db = Db::postgres().await;
+    let replica = replica(MINUTE);
+    let new = cut(&*db.store, replica, Position::ZERO).await;
+    assert_eq!(new.to, Position::ZERO, "nothing is raised");
+    db.execute("update log_head set timeline = '0000000F'")
+        .await
+        .unwrap();
+    let lost = pos(clock::now().get() * 1_000);
+    let after = db.store.cut(replica, lost, lost, ALL).await.unwrap();
+    assert!(after.to.get() >= lost.get() + RAISE);
+}
+
 /// Many find it at once; one raises.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_raise_the_head_once_together() {

@@ -10,7 +10,8 @@ use revocation_events::Position;
 use sqlx::{FromRow, Postgres, Transaction};
 
 /// The replica's row makes it a transaction that writes: no standby and no left-over snapshot can
-/// cut.
+/// cut. A head of nobody becomes this database's, so that a standby knows of a failover that loses even
+/// the very first revocation.
 const BEAT: &str = concat!(
     "with beat as (insert into replica (id, beat_at, access_ttl) values ($1, ",
     now!(),
@@ -18,14 +19,14 @@ const BEAT: &str = concat!(
                    on conflict (id) do update \
                    set beat_at = excluded.beat_at, access_ttl = excluded.access_ttl) \
      update log_head as h \
-     set position = ",
+     set position = case when h.system_identifier is null then h.position else ",
     raised!("$3"),
-    ", system_identifier = d.system_identifier, \
-         timeline = d.timeline \
+    " end, system_identifier = d.system_identifier, timeline = d.timeline \
      from ",
     this_database!(),
-    " where ",
-    other_database!()
+    " where h.system_identifier is null or (",
+    other_database!(),
+    ")"
 );
 
 /// Head, floor and rows from one snapshot. The row of the head comes also where there are no others.

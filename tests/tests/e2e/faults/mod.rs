@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | `catch_up` | lines to the bus and to the service, and the bus with what it stored |
 //! | `crashes` | the service, and its database, at random points under load |
+//! | `failover` | the primary dies, and a standby that lacks the last commits takes over |
 //! | `lost_pages` | single pages, while the connection stays up |
 //! | `replicas` | a replica of the service, or what it tells the others |
 //! | `staleness` | the feed, or the verifier's process stands still |
@@ -14,6 +15,7 @@
 mod catch_up;
 mod clocks;
 mod crashes;
+mod failover;
 mod lost_pages;
 mod replicas;
 mod staleness;
