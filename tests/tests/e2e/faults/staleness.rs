@@ -129,7 +129,9 @@ async fn a_verifier_that_was_stopped_for_too_long_accepts_nothing_on_waking() {
     .await;
     gate.server().thaw();
     for verdict in join_all(asked).await {
-        assert_eq!(verdict.unwrap(), 503);
+        let verdict = verdict.unwrap();
+        // To a request whose time has passed meanwhile it says just that.
+        assert!([503, 408].contains(&verdict), "{verdict}");
     }
 
     line.becomes(Condition::WELL);
