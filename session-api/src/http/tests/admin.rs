@@ -296,6 +296,7 @@ async fn everyone_is_logged_out() {
             "everyone",
         );
     }
+    let mut bystander = world.browser("alice").await;
     let mut browser = world.browser("root").await;
     let answer = browser
         .sends(&world, "DELETE", "/admin/sessions")
@@ -306,4 +307,7 @@ async fn everyone_is_logged_out() {
         3,
         "the caller's own cookies end too"
     );
+    // No row of a session says so: it is the head that ends them.
+    let answer = bystander.sends(&world, "GET", "/session").await;
+    assert_refused(&answer, 401, "session-ended", "by the session cookie");
 }
