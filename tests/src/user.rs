@@ -11,6 +11,9 @@ const ACCESS: &str = "__Host-Http-access";
 const SESSION: &str = "__Secure-session";
 const CSRF: &str = "__Host-csrf";
 
+/// The longest that an answer may take to end. A stream that should have been refused has no end.
+const WHOLE: Duration = Duration::from_secs(120);
+
 /// A person who has an account.
 #[derive(Clone, Debug)]
 pub struct User {
@@ -273,12 +276,13 @@ impl Answer {
     /// Reads an answer to its end.
     ///
     /// # Panics
-    /// When it breaks off.
+    /// When it breaks off, or goes on for two minutes.
     pub async fn read(answer: reqwest::Response) -> Self {
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        let text = match answer.text().await {
-            Ok(text) => text,
-            Err(error) => panic!("half an answer ({status}): {error:?}"),
+        let text = match tokio::time::timeout(WHOLE, answer.text()).await {
+            Ok(Ok(text)) => text,
+            Ok(Err(error)) => panic!("half an answer ({status}): {error:?}"),
+            Err(_) => panic!("an answer without an end ({status})"),
         };
         Self {
             status,
