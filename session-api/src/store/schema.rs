@@ -84,6 +84,53 @@ fn newest(known: &Migrator) -> i64 {
         .unwrap_or_default()
 }
 
+/// Expanded by each store for its database: the folder of its migrations, and a question that counts
+/// the table in which it remembers them.
+macro_rules! migrations {
+    ($database:ty, $folder:tt, $listed:tt) => {
+        use crate::store::{Result, TellMigration, schema};
+        use sqlx::migrate::Migrator;
+        use sqlx::{Database, Pool};
+
+        pub(super) static MIGRATIONS: Migrator = sqlx::migrate!($folder);
+
+        /// The migrations that were applied; none in an empty database.
+        pub(super) async fn applied(
+            connection: &mut <$database as Database>::Connection,
+        ) -> Result<Vec<schema::Applied>> {
+            let listed: i64 = sqlx::query_scalar($listed)
+                .fetch_one(&mut *connection)
+                .await?;
+            if listed == 0 {
+                return Ok(Vec::new());
+            }
+            Ok(sqlx::query_as(schema::APPLIED)
+                .fetch_all(connection)
+                .await?)
+        }
+
+        /// Applies what is missing; the versions. One after the other, so that each can be told of.
+        pub(super) async fn apply(
+            pool: &Pool<$database>,
+            tell: &TellMigration,
+        ) -> Result<Vec<i64>> {
+            let before = applied(&mut *pool.acquire().await?).await?;
+            let failed = |error| schema::failed(error, &MIGRATIONS);
+            for (migration, step) in schema::missing(&before, &MIGRATIONS) {
+                tell(step);
+                let done = MIGRATIONS.run_to(migration.version, pool).await;
+                done.map_err(failed)?;
+            }
+            // Also where nothing is missing: it compares those that are there.
+            MIGRATIONS.run(pool).await.map_err(failed)?;
+            let after = applied(&mut *pool.acquire().await?).await?;
+            Ok(schema::added(&before, &after))
+        }
+    };
+}
+
+pub(super) use migrations;
+
 #[cfg(test)]
 mod tests {
     use super::*;
