@@ -184,36 +184,44 @@ impl Shared {
     fn find(&self, text: &str, at: impl FnOnce() -> Option<UnixMillis>) -> Result<Alive, NotFound> {
         let generation = self.cutoffs.generation();
         let cached = self.cache.find(text, |entry| {
-            if entry.checked != generation {
-                self.check_again(entry)?;
-                entry.checked = generation;
+            if entry.checked != generation
+                && let Err(reason) = self.check_again(entry, generation)?
+            {
+                return Some(Err(reason));
             }
-            Some(Alive {
+            Some(Ok(Alive {
                 session: entry.session().clone(),
                 position: entry.position,
                 dies_at: entry.dies_at,
-            })
+            }))
         });
         match cached {
-            Some(alive) => Ok(alive),
+            Some(Ok(alive)) => Ok(alive),
+            Some(Err(reason)) => {
+                self.cache.remove(text);
+                Err(NotFound::Refused(reason))
+            }
             None => self.find_out(text, at(), generation),
         }
     }
 
-    /// Whether a token that was alive at an earlier generation still is.
+    /// Whether a token that was alive at an earlier generation still is. Of one that a cut-off has
+    /// killed no signature is checked again: revocations are for good. `None` where its key has changed.
     #[inline(never)]
-    fn check_again(&self, entry: &mut Entry) -> Option<()> {
+    fn check_again(&self, entry: &mut Entry, generation: u64) -> Option<Result<(), Reason>> {
         let session = entry.session();
-        self.cutoffs
-            .check(session.session_id(), session.user_id(), entry.position)
-            .ok()?;
+        let (id, user) = (session.session_id(), session.user_id());
+        if let Err(reason) = self.cutoffs.check(id, user, entry.position) {
+            return Some(Err(reason));
+        }
         let keys = self.keys.generation();
         if entry.keys != keys {
             let is_live = self.keys.is_live(session.token().kid(), session.key());
             is_live.then_some(())?;
             entry.keys = keys;
         }
-        Some(())
+        entry.checked = generation;
+        Some(Ok(()))
     }
 
     /// As [`find`](Self::find), for a token that was not seen before.

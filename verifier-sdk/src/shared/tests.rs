@@ -99,6 +99,19 @@ fn a_hit_looks_nothing_up_until_something_was_revoked() {
 }
 
 #[test]
+fn a_token_that_was_known_is_refused_without_another_look_at_its_signature() {
+    let mut kit = Kit::fresh();
+    let known = token(1, 10);
+    assert!(kit.verify(&known, at(0)).is_ok());
+    kit.take(&page(1, 10, 11, 0, &[Target::Session(session(1))]), at(1))
+        .unwrap();
+    // Without a key no signature can be checked.
+    kit.shared.keys.replace(KeySet::default(), at(1));
+    assert_eq!(refused(&kit, &known, 1), Some(Reason::Revoked));
+    assert!(!is_cached(&kit, &known), "what is refused is not kept");
+}
+
+#[test]
 fn a_refused_token_never_enters() {
     let mut kit = Kit::fresh();
     kit.take(
