@@ -32,7 +32,7 @@ const REASONS: &[(&str, &str)] = &[
     ),
     (
         "protected endpoint",
-        "each request touches another token, out of the processor's caches",
+        "its cache of 64 MiB holds some 30,000 tokens, of which a thread has 6,000 to itself: the others' signatures are checked anew",
     ),
     (
         "refreshes/s over HTTP",

@@ -7,15 +7,15 @@
 
 use crate::effort;
 use crate::floor::SignedMessage;
+use crate::load::{self, Connection, Reply, request};
 use crate::samples::Samples;
 use crate::table::Table;
 use crate::verifiers;
 use futures::StreamExt as _;
 use futures::future::join_all;
-use reqwest::Method;
 use std::time::{Duration, Instant};
 use tests::session_api::{SessionApi, Settings};
-use tests::{Nats, Postgres, User};
+use tests::{Nats, Postgres};
 use tokio::sync::mpsc;
 use verifier_sdk::Verifier;
 
@@ -32,12 +32,13 @@ pub(crate) async fn measure(table: &mut Table) {
     service.has_user("alice", PASSWORD, None).await;
     let verifiers = verifiers::start(&service, &nats, VERIFIERS).await;
     until_all_are_known(&service).await;
+    let mut caller = Caller::open(&service).await;
     let mut floor = Floor::start(database.url(), &nats.url()).await;
 
     let mut times: [Samples; 5] = Default::default();
     for round in 0..effort::of(300, 40) + WARM_UP {
-        let (revoked, answered) = revoke_once(&service, &verifiers).await;
-        let fenced = fence_once(&service).await;
+        let (revoked, answered) = caller.revokes(&verifiers).await;
+        let fenced = caller.revokes_and_waits().await;
         let bare = floor.once(Delivery::Bare).await;
         let signed = floor.once(Delivery::Signed).await;
         if round >= WARM_UP {
@@ -71,56 +72,85 @@ pub(crate) async fn measure(table: &mut Table) {
     }
 }
 
-/// One revocation: from the call to the moment at which all have refused, and to its answer.
-async fn revoke_once(service: &SessionApi, verifiers: &[Verifier]) -> (Duration, Duration) {
-    let mut alice = User::on_phone(service, "alice", PASSWORD);
-    alice.logs_in().await;
-    let token = alice.access_token();
-    let sessions: Vec<_> = verifiers
-        .iter()
-        .map(|verifier| verifier.verify(&token).unwrap())
-        .collect();
-    let refusals = verifiers
-        .iter()
-        .zip(&sessions)
-        .map(|(verifier, session)| async {
-            verifier.on_ended(session).await;
-            assert!(verifier.verify(&token).is_err());
-        });
-    let began = Instant::now();
-    let answer = async {
-        alice.logs_out().await;
-        began.elapsed()
-    };
-    let refused = async {
-        join_all(refusals).await;
-        began.elapsed()
-    };
-    tokio::join!(refused, answer)
+/// Who logs in and out again, over a connection that is kept, as a gateway keeps its own.
+struct Caller(Connection);
+
+impl Caller {
+    async fn open(service: &SessionApi) -> Self {
+        Self(Connection::open(load::address(service.url())).await)
+    }
+
+    /// The access token.
+    async fn logs_in(&mut self) -> String {
+        let body = format!(r#"{{"username":"alice","password":"{PASSWORD}","delivery":"body"}}"#);
+        let reply = self.0.ask(&request("POST", "/session", &[], &body)).await;
+        reply.must_be(201).member("access_token").to_owned()
+    }
+
+    /// Ends the session, and waits where `prefer` says so.
+    async fn logs_out(&mut self, token: &str, prefer: &[(&str, &str)]) -> Reply<'_> {
+        let bearer = format!("Bearer {token}");
+        let headers = [&[("Authorization", bearer.as_str())], prefer].concat();
+        let reply = self
+            .0
+            .ask(&request("DELETE", "/session", &headers, ""))
+            .await;
+        reply.must_be(200)
+    }
+
+    /// One revocation: from the call to the moment at which all have refused, and to its answer.
+    async fn revokes(&mut self, verifiers: &[Verifier]) -> (Duration, Duration) {
+        let token = self.logs_in().await;
+        let sessions: Vec<_> = verifiers
+            .iter()
+            .map(|verifier| verifier.verify(&token).unwrap())
+            .collect();
+        let refusals = verifiers
+            .iter()
+            .zip(&sessions)
+            .map(|(verifier, session)| async {
+                verifier.on_ended(session).await;
+                assert!(verifier.verify(&token).is_err());
+            });
+        let began = Instant::now();
+        let answer = async {
+            self.logs_out(&token, &[]).await;
+            began.elapsed()
+        };
+        let refused = async {
+            join_all(refusals).await;
+            began.elapsed()
+        };
+        tokio::join!(refused, answer)
+    }
+
+    /// One revocation: from the call to the answer that says that all have applied it.
+    async fn revokes_and_waits(&mut self) -> Duration {
+        let token = self.logs_in().await;
+        let began = Instant::now();
+        let reply = self.logs_out(&token, &[("Prefer", "wait=5")]).await;
+        let took = began.elapsed();
+        assert!(is_applied(&reply), "{}", reply.body);
+        took
+    }
 }
 
-/// One revocation: from the call to the answer that says that all have applied it.
+/// Whether all have applied it, by the answer. It says nothing of them before it knows who is there.
+fn is_applied(reply: &Reply<'_>) -> bool {
+    let answer: serde_json::Value = serde_json::from_str(reply.body).unwrap();
+    answer["verifiers"]["applied"] == VERIFIERS
+}
+
 /// After a start the service does not know at once who else is there, and fences wait.
 async fn until_all_are_known(service: &SessionApi) {
-    let mut alice = User::on_phone(service, "alice", PASSWORD);
     let bound = Duration::from_secs(60);
     tests::eventually("all verifiers are known", bound, async || {
-        alice.logs_in().await;
-        let answer = alice.sends_and_waits(Method::DELETE, "/session", 1).await;
-        answer.must_be(200).body["verifiers"]["applied"] == VERIFIERS
+        let mut caller = Caller::open(service).await;
+        let token = caller.logs_in().await;
+        let reply = caller.logs_out(&token, &[("Prefer", "wait=1")]).await;
+        is_applied(&reply)
     })
     .await;
-}
-
-async fn fence_once(service: &SessionApi) -> Duration {
-    let mut alice = User::on_phone(service, "alice", PASSWORD);
-    alice.logs_in().await;
-    let began = Instant::now();
-    let answer = alice.sends_and_waits(Method::DELETE, "/session", 5).await;
-    let took = began.elapsed();
-    let answer = answer.must_be(200);
-    assert_eq!(answer.body["verifiers"]["applied"], VERIFIERS);
-    took
 }
 
 /// What a subscriber of the floor does with a message.

@@ -4,7 +4,7 @@
 use actix_session::storage::RedisSessionStore;
 use actix_session::{Session, SessionExt as _, SessionMiddleware};
 use actix_web::cookie::Key;
-use actix_web::dev::{Server, ServiceFactory, ServiceRequest};
+use actix_web::dev::{Server, Service as _, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::{self, Data};
 use actix_web::{App, Error, HttpRequest, HttpResponse, HttpServer};
@@ -44,6 +44,11 @@ async fn serve(check: &str, settings: &[String]) -> std::io::Result<()> {
     let address = listener.local_addr()?;
     let server = match (check, settings) {
         ("none", []) => app(listener, || App::new().route("/", web::get().to(unchecked)))?,
+        // What any middleware costs in actix-web.
+        ("wrapped", []) => app(listener, || {
+            let resource = web::resource("/").wrap_fn(|request, inner| inner.call(request));
+            App::new().service(resource.to(unchecked))
+        })?,
         ("sdk", [issuer, client, secret]) => sdk(listener, issuer, client, secret).await?,
         ("jwt", [keys, issuer]) => jwt(listener, keys, issuer)?,
         ("redis", [url]) => redis(listener, url).await?,
@@ -64,7 +69,7 @@ where
     T: ServiceFactory<
             ServiceRequest,
             Config = (),
-            Response = actix_web::dev::ServiceResponse,
+            Response = ServiceResponse,
             Error = Error,
             InitError = (),
         > + 'static,
