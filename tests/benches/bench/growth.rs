@@ -27,6 +27,14 @@ const REASONS: &[(&str, &str)] = &[
         "the tokens and their entries no longer fit the processor's caches",
     ),
     (
+        "revoked set of N: memory a subject",
+        "what an empty set takes is shared among more",
+    ),
+    (
+        "revoked set of N: the end of a bucket",
+        "so much memory goes back to the system",
+    ),
+    (
         "revoked set",
         "the table no longer fits the processor's caches: each look-up waits for memory",
     ),
