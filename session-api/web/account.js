@@ -28,12 +28,18 @@ const REASONS = {
   expired: "You had not been here for a long time.",
 };
 
+const NOT_SAVED = "Your new password was not saved.";
+const SAVED = "Your new password was saved.";
+const IN_DOUBT = "Whether your new password was saved is not known: try that one first.";
+
 const mayRegister = document.documentElement.dataset.registration === "open";
 
 /** Items that are shown, by id. */
 const items = new Map();
 /** Where the list goes on. */
 let next = null;
+/** What is to be said of the last new password that was sent, once that is known. */
+let fate = null;
 /** What was ended here: a list that was read before may still hold it. */
 const ended = new Set();
 
@@ -91,6 +97,7 @@ function enter(who) {
   $("operate").hidden = !who.user.roles.includes("admin");
   $("password-user").value = who.user.username;
   for (const form of document.forms) form.reset();
+  for (const place of document.querySelectorAll(".error")) complain(place);
   $("sessions").replaceChildren();
   items.clear();
   ended.clear();
@@ -107,11 +114,18 @@ function leave(reason) {
   const own = reason === "logout";
   $("ended-title").textContent = own ? "You are logged out" : "You were logged out";
   $("ended-reason").textContent = own ? "" : (REASONS[reason] ?? "Your session has ended.");
-  if (unsaved && !own) $("ended-reason").append(" Your new password was not saved.");
+  if (unsaved && !own) sayOfPassword();
   $("ended").hidden = false;
   toLogIn();
   announce($("ended").textContent, { seen: false });
   $(own ? "log-in-title" : "username").focus();
+}
+
+/** What became of what was typed: it may be on its way just now. */
+async function sayOfPassword() {
+  const said = fate ? await fate : NOT_SAVED;
+  $("ended-reason").append(` ${said}`);
+  if (fate) announce(said, { seen: false });
 }
 
 /** Reads the list again, as far as it is shown. */
@@ -246,8 +260,11 @@ onSubmit("register", "register-error", async () => {
 
 onSubmit("change-password", "password-error", async () => {
   const [current, chosen] = [$("current-password"), $("new-password")];
+  const answer = call("PUT", "password", { body: { current: current.value, new: chosen.value } });
+  const refused = (error) => error instanceof Refusal && error.status < 500;
+  fate = answer.then(() => SAVED, (error) => (refused(error) ? NOT_SAVED : IN_DOUBT));
   try {
-    await call("PUT", "password", { body: { current: current.value, new: chosen.value } });
+    await answer;
   } catch (error) {
     if (error.slug !== "bad-credentials") throw error;
     current.focus();

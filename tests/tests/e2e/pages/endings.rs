@@ -175,4 +175,37 @@ async fn in_the_middle_of_a_form() {
     browser.blocks(&[]).await;
     logs_in(&browser, "alice").await;
     browser.shows(ACCOUNT).await;
+    browser.hides("Nothing was changed.").await;
+}
+
+/// Between its being done and its answer: nobody is told that it was not.
+#[tokio::test]
+async fn while_a_new_password_is_on_its_way() {
+    const HOLDS: &str = "const real = fetch;
+        globalThis.fetch = async (request) => {
+            const answer = await real(request);
+            if (request.method === 'PUT') await new Promise((go) => { globalThis.answers = go; });
+            return answer;
+        }";
+    let world = World::begins().await;
+    let mut root = world.phone_of("root").await;
+    let browser = world.browser_of("alice").await;
+    hears(&browser).await;
+    let alice = with_session(&browser, "return session.who.user.id", &[]).await;
+    let path = format!("/admin/users/{}/sessions", alice.as_str().unwrap());
+    browser.runs(HOLDS, &[]).await;
+    browser.fills("Current password", PASSWORD).await;
+    browser
+        .fills("New password", "another horse, another battery")
+        .await;
+    browser.presses("Change the password").await;
+    eventually("it is changed", SOON, async || {
+        browser.runs("return 'answers' in globalThis", &[]).await == true
+    })
+    .await;
+    root.sends(Method::DELETE, &path, None).await.must_be(200);
+    browser.shows("Your sessions were ended").await;
+    browser.hides("not saved").await;
+    browser.runs("answers()", &[]).await;
+    browser.shows("Your new password was saved.").await;
 }
