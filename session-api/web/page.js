@@ -149,7 +149,8 @@ function writeTime(place, text) {
 /** Writes a session of a list to its card. */
 export function writeSession(card, item) {
   // Clients name themselves, some with nothing that can be seen.
-  const name = /[\p{L}\p{N}\p{P}\p{S}]/u.test(item.device ?? "") ? item.device : "An unknown device";
+  const seen = /(?![\p{DI}\u2800])[\p{L}\p{N}\p{P}\p{S}]/u.test(item.device ?? "");
+  const name = seen ? item.device : "An unknown device";
   card.querySelector(".device-name").textContent = name;
   card.querySelector("use").setAttribute("href", picture(name));
   card.querySelector(".badge").hidden = !item.current;

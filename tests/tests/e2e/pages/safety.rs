@@ -11,8 +11,8 @@ async fn markup_is_shown_and_never_runs() {
         r#""'><script>pwned = 1</script><img src=x onerror="pwned = 1">${pwned=1}"#;
     let world = World::begins().await;
     world.service.has_user(NAME, PASSWORD, None).await;
-    // The second cannot be seen.
-    for device in [DEVICE, "\u{200b}\u{202e} "] {
+    // The others cannot be seen, though some of it are letters and signs.
+    for device in [DEVICE, "\u{200b}\u{202e} ", "\u{3164}\u{115f}", "\u{2800}"] {
         let login = json!({
             "username": NAME, "password": PASSWORD, "delivery": "body", "device": device,
         });
@@ -29,7 +29,19 @@ async fn markup_is_shown_and_never_runs() {
     let browser = world.browser_of(NAME).await;
     browser.shows(NAME).await;
     browser.shows(DEVICE).await;
-    browser.shows("An unknown device").await;
+    let named =
+        "return [...document.querySelectorAll('.device-name')].map((name) => name.textContent)";
+    eventually("what cannot be seen has a name", SOON, async || {
+        let names = browser.runs(named, &[]).await;
+        names
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|name| *name == "An unknown device")
+            .count()
+            == 3
+    })
+    .await;
     browser.presses("Log out").await;
     browser
         .visits(&format!("{}/admin", world.service.url()))
