@@ -183,12 +183,12 @@ async fn look_at_keys(
     key: &KeyEncryption,
     now: UnixMillis,
 ) -> Result<Verdict, Failure> {
-    let rows = store.keys().await?;
+    let (sealer, rows) = (key.sealer()?, store.keys().await?);
     if rows.is_empty() {
         let none = "there are none yet; the first `serve` makes them";
         return Ok(Verdict::Wrong(none.to_owned()));
     }
-    if let Err(error) = Keys::new(key.sealer()?, &rows) {
+    if let Err(error) = Keys::new(sealer, &rows) {
         return Ok(Verdict::Wrong(chain(&error)));
     }
     let old = rows.iter().filter_map(|row| {

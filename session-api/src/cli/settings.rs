@@ -1,6 +1,6 @@
 //! The flags, their environment variables and their checks.
 
-use super::Failure;
+use super::{Failure, chain};
 use crate::keys::{KeyEncryptionKey, Sealer};
 use clap::Args;
 use std::net::IpAddr;
@@ -45,6 +45,23 @@ impl Database {
             })
     }
 
+    /// Connects. A URL that is none of a database is a wrong setting, and may hold a password: so it is
+    /// not repeated.
+    async fn reach(
+        &self,
+        options: impl Into<crate::store::Options>,
+    ) -> Result<Arc<dyn crate::store::Store>, Failure> {
+        let connected = crate::store::connect(&self.url()?, options).await;
+        connected.map_err(|error| match &error {
+            crate::store::Error::Url(_) => Failure::setting(format!(
+                "--database-url (or DATABASE_URL): {}; in a password write % as %25, / as %2F, ? as %3F, \
+                 # as %23 and @ as %40",
+                chain(&error)
+            )),
+            _ => error.into(),
+        })
+    }
+
     /// Connects, and refuses a schema that this program does not know.
     pub(super) async fn open(&self) -> Result<Arc<dyn crate::store::Store>, Failure> {
         let store = self.connect().await?;
@@ -61,19 +78,19 @@ impl Database {
             if_missing: crate::store::IfMissing::Fail,
             publish_refreshed,
         };
-        let store = crate::store::connect(&self.url()?, options).await?;
+        let store = self.reach(options).await?;
         store.check_schema().await?;
         Ok(store)
     }
 
     /// Connects only. A SQLite file that is missing is an error.
     pub(super) async fn connect(&self) -> Result<Arc<dyn crate::store::Store>, Failure> {
-        Ok(crate::store::connect(&self.url()?, crate::store::IfMissing::Fail).await?)
+        self.reach(crate::store::IfMissing::Fail).await
     }
 
     /// Connects; makes a SQLite file that is missing.
     pub(super) async fn create(&self) -> Result<Arc<dyn crate::store::Store>, Failure> {
-        Ok(crate::store::connect(&self.url()?, crate::store::IfMissing::Create).await?)
+        self.reach(crate::store::IfMissing::Create).await
     }
 }
 

@@ -57,6 +57,14 @@ async fn a_bad_setting_is_named_with_a_remedy() {
             "--events-max-age 0s",
             ["--events-max-age", "from 1s to 400d"],
         ),
+        (
+            "--database-url mysql://app:SECRET@db/x",
+            ["--database-url", "sqlite:FILE"],
+        ),
+        (
+            "--database-url postgres://app:SEC/RET@db/x",
+            ["--database-url", "%2F"],
+        ),
         ("--publish-refreshed", ["--publish-refreshed", "--nats-url"]),
         (
             "--nats-url-file /nonexistent/url",
@@ -76,6 +84,21 @@ async fn a_bad_setting_is_named_with_a_remedy() {
             assert!(error.contains(word), "{word} is missing: {error}");
         }
         assert!(!error.contains("panicked"), "{error}");
+        assert!(!error.contains("SEC"), "a password is repeated: {error}");
+    }
+    // `check` finds out what is wrong elsewhere, and not what was said wrongly to it.
+    for (name, value, flag) in [
+        ("DATABASE_URL", "mysql://app:SECRET@db/x", "--database-url"),
+        (
+            "SESSION_API_KEY_ENCRYPTION_KEY",
+            "SECRET",
+            "--key-encryption-key",
+        ),
+    ] {
+        let output = session_api("check", &[env[0], (name, value)]).await;
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(flag) && !error.contains("SECRET"), "{error}");
     }
 }
 
