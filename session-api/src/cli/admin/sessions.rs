@@ -2,8 +2,9 @@
 
 use super::users::{OneUser, find};
 use super::{Target, service};
-use crate::cli::Outcome;
+use crate::cli::{Failure, Outcome};
 use crate::password::user_name;
+use crate::service::Error;
 use crate::service::revoke::UserChange;
 use crate::session::EndReason;
 use clap::{Args, Subcommand};
@@ -66,7 +67,15 @@ impl Sessions {
                 let ended = match what {
                     Which {
                         session: Some(id), ..
-                    } => service.end_session(id, None, EndReason::Admin).await?,
+                    } => {
+                        let ended = service.end_session(id, None, EndReason::Admin).await;
+                        ended.map_err(|error| match error {
+                            Error::NotFound => Failure::failed(format!(
+                                "there is no session `{id}`; `session-api sessions list NAME` shows those of a user"
+                            )),
+                            error => error.into(),
+                        })?
+                    }
                     Which {
                         user: Some(name), ..
                     } => {

@@ -165,6 +165,16 @@ async fn all_sessions_of_a_user_are_listed() {
     }
     let listed = says(&service, &["sessions", "list", "alice", "--json"]).await;
     assert_eq!(listed["items"].as_array().unwrap().len(), 101);
+
+    let nobodys = "018f3a5f-0c2d-7b1a-8e44-2f9d5c6b7a81";
+    let revoke = ["sessions", "revoke", "--session", nobodys];
+    let output = service.settings().run(&revoke, "").await;
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        error.contains(nobodys) && error.contains("sessions list"),
+        "{error}"
+    );
 }
 
 /// Keys do not expire by themselves: somebody has to see that one has signed for long.
