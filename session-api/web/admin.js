@@ -62,7 +62,10 @@ function enter(who) {
   $("name").textContent = who.user.username;
   $("log-in").reset();
   $("ended").hidden = true;
-  if (!who.user.roles.includes("admin")) return show("forbidden");
+  if (!who.user.roles.includes("admin")) {
+    forget();
+    return show("forbidden");
+  }
   // The password may just have been given again, in the middle of something.
   if ($("operating").hidden) {
     show("operating");
@@ -71,14 +74,22 @@ function enter(who) {
   watch();
 }
 
-function leave(reason) {
+/** Nothing stays that only an operator may see: the next user of this browser may be none. */
+function forget() {
   clearTimeout(look);
   watching = false;
   shown = null;
   rows.clear();
   for (const list of ["verifiers", "users", "users-said", "sessions"]) $(list).replaceChildren();
-  for (const part of ["verifiers-table", "users-table", "sessions-of", "whoami", "line"]) $(part).hidden = true;
+  for (const part of ["verifiers-table", "users-table", "sessions-of"]) $(part).hidden = true;
+  for (const part of ["verifiers-summary", "sessions-title", "sessions-user"]) $(part).textContent = "";
+  $("find").reset();
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
+}
+
+function leave(reason) {
+  forget();
+  for (const part of ["whoami", "line"]) $(part).hidden = true;
   $("ended").hidden = reason === "logout";
   show("logging-in");
   announce("You are logged out.", { seen: reason === "logout" });

@@ -187,4 +187,26 @@ async fn a_user_is_no_operator() {
     logs_in(&browser, "root").await;
     browser.shows("Verifiers").await;
     assert!(!browser.text().await.contains("You are logged out"));
+
+    // Who logs in after an operator finds nothing of what that one saw.
+    browser.fills("User name", "alice").await;
+    browser.presses("Find").await;
+    browser.shows("Sessions of alice").await;
+    let (operators, page) = (browser.tab().await, format!("{}/", world.service.url()));
+    browser.opens_tab(&page).await;
+    let replaces = "await session.logIn('alice', arguments[0])";
+    with_session(&browser, replaces, &[PASSWORD.into()]).await;
+    browser.goes_to(&operators).await;
+    browser.shows("You are not an operator").await;
+    let left = browser.runs("return document.body.textContent", &[]).await;
+    assert!(!left.as_str().unwrap().contains("Sessions of alice"));
+    let asked = "const [real, asked] = [fetch, []];
+        globalThis.fetch = (request) => { asked.push(request.url); return real(request); };
+        document.dispatchEvent(new Event('visibilitychange'));
+        return asked";
+    assert_eq!(
+        browser.runs(asked, &[]).await,
+        json!([]),
+        "the fleet is left alone"
+    );
 }
