@@ -9,9 +9,12 @@ use std::io::{self, ErrorKind, Write as _};
 pub(super) fn line(text: impl Display) -> Outcome {
     let mut out = io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::failed(format!(
-            "stdout cannot be written: {error}"
-        ))),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(lost(&error)),
         _ => Ok(()),
     }
+}
+
+/// What was asked for could not be written.
+pub(super) fn lost(error: &io::Error) -> Failure {
+    Failure::failed(format!("stdout cannot be written: {error}"))
 }

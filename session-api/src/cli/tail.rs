@@ -7,7 +7,7 @@
 mod line;
 
 use super::settings::Database;
-use super::{Failure, Outcome, serve};
+use super::{Failure, Outcome, out, serve};
 use crate::store::{Result, Store, StoredEvent, TimedPlace};
 use clap::Args;
 use jiff::Timestamp;
@@ -87,7 +87,9 @@ impl Tail {
             self.follow(&*store, printer).await?;
             // It may have come to an end because nothing could be printed any more.
             match printed.await {
-                Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+                Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
+                    Err(out::lost(&error))
+                }
                 _ => Ok(()),
             }
         };

@@ -110,7 +110,7 @@ async fn output_that_nobody_takes_ends_well_and_output_that_is_lost_does_not() {
         (
             "session-api log tail --since 1h --no-follow > /dev/full",
             1,
-            "No space left",
+            "stdout cannot be written",
         ),
         (
             "session-api log tail --since yesterday",
