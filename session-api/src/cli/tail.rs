@@ -30,7 +30,8 @@ const EVERY: Duration = Duration::from_millis(500);
 /// Events that are read at once.
 const BATCH: u32 = 2_000;
 
-/// Of which time events are asked for at once: the database gives an answer five seconds.
+/// Of which time events are read at once: the database gives an answer five seconds. Where there are none,
+/// longer times are passed over.
 const LONGEST_PART: Duration = Duration::from_secs(3_600);
 
 #[derive(Debug, Args)]
@@ -167,14 +168,30 @@ impl Log {
             // A clock that was set back has left events of the future.
             let last = end > now;
             let end = if last { UnixMillis::new(u64::MAX) } else { end };
-            let mut events = store.events_by_time(after, end, BATCH).await?;
+            let mut events = if span <= LONGEST_PART {
+                store.events_by_time(after, end, BATCH).await?
+            } else if store.any_event(after.at, end).await? {
+                span = (span / 2).max(LONGEST_PART);
+                continue;
+            } else {
+                Vec::new()
+            };
             let full = events.len() == BATCH as usize;
             after = match events.last() {
                 Some(event) if full => event.place,
                 _ => TimedPlace::before(end),
             };
-            let next = if full { span / 2 } else { span * 2 };
-            span = next.clamp(Duration::from_millis(1), LONGEST_PART);
+            let longest = if events.is_empty() {
+                Duration::MAX
+            } else {
+                LONGEST_PART
+            };
+            let next = if full {
+                span / 2
+            } else {
+                span.saturating_mul(2)
+            };
+            span = next.clamp(Duration::from_millis(1), longest);
             events.retain(|event| {
                 let place = event.place;
                 let fresh = !self.later.contains(&place);
@@ -306,6 +323,20 @@ mod tests {
         append(&*store, &[enabled(ahead)]).await;
         assert_eq!(shown(&mut log, &*store).await, [ahead]);
         assert!(shown(&mut log, &*store).await.is_empty());
+    }
+
+    /// Of an hour each there would be half a million questions.
+    #[tokio::test]
+    async fn years_of_nothing_are_passed_over_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        let now = crate::clock::now();
+        let [first, second] =
+            [20_000, 300].map(|days| now.minus(Duration::from_secs(days * 86_400)));
+        append(&*store, &[enabled(first), enabled(second), enabled(now)]).await;
+        let mut log = Log::from(UnixMillis::new(0));
+        let looked = tokio::time::timeout(Duration::from_secs(10), shown(&mut log, &*store));
+        assert_eq!(looked.await.unwrap(), [first, second, now]);
     }
 
     #[tokio::test]

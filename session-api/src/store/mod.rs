@@ -167,6 +167,10 @@ pub(crate) trait Store: Outbox {
         limit: u32,
     ) -> Result<Vec<StoredEvent>>;
 
+    /// Whether there is an event from `from` on and of before `end`, which costs little, however long
+    /// that is.
+    async fn any_event(&self, from: UnixMillis, end: UnixMillis) -> Result<bool>;
+
     /// How many events there are, about (for a progress bar).
     async fn count_events(&self) -> Result<u64>;
 

@@ -335,6 +335,9 @@ pub(super) async fn events_can_be_read_by_their_times(db: &Db) {
     let (ids, _) = read(last.unwrap(), far, ALL).await;
     assert_eq!(ids, [3, 4], "from the one after another on");
     assert_eq!(read(TimedPlace::before(at(7)), at(9), ALL).await.0, [1, 3]);
+    let any = async |from, end| db.store.any_event(from, end).await.unwrap();
+    assert!(any(at(5), at(6)).await && any(at(0), far).await);
+    assert!(!any(at(0), at(5)).await && !any(at(10), far).await);
     let all = db.store.events_by_time(first, far, ALL).await.unwrap();
     assert_eq!((&*all[0].kind, all[0].format), ("user.enabled", 1));
     assert_eq!(all[0].data, serde_json::json!({}));

@@ -249,6 +249,17 @@ impl Store for PostgresStore {
         self.link.answers(events).await
     }
 
+    async fn any_event(&self, from: UnixMillis, end: UnixMillis) -> Result<bool> {
+        // Left alone, Postgres may read the whole table; the index can tell at once that there is none.
+        let mut tx = self.link.begin().await?;
+        let asked = async {
+            let index = "set local enable_seqscan = off";
+            sqlx::query(index).execute(&mut *tx).await?;
+            plain::any_event(&mut *tx, from, end).await
+        };
+        self.link.answers(asked).await
+    }
+
     async fn count_events(&self) -> Result<u64> {
         let count: i64 = self
             .link

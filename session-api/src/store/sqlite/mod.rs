@@ -257,6 +257,10 @@ impl Store for SqliteStore {
         plain::events_by_time(&self.readers, after, end, limit).await
     }
 
+    async fn any_event(&self, from: UnixMillis, end: UnixMillis) -> Result<bool> {
+        plain::any_event(&self.readers, from, end).await
+    }
+
     async fn count_events(&self) -> Result<u64> {
         let count = sqlx::query_scalar("select count(*) from event");
         let count: i64 = count.fetch_one(&self.readers).await?;

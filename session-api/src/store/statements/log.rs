@@ -67,6 +67,18 @@ macro_rules! log_statements {
                 .bind(i64::from(limit));
             rows::all(query.fetch_all(db).await?)
         }
+
+        pub(super) async fn any_event(
+            db: impl Executor<'_, Database = $database>,
+            from: UnixMillis,
+            end: UnixMillis,
+        ) -> Result<bool> {
+            const SQL: &str = "select exists (select 1 from event where at >= $1 and at < $2)";
+            let query = sqlx::query_scalar(SQL)
+                .bind(rows::stored(from))
+                .bind(rows::stored(end));
+            Ok(query.fetch_one(db).await?)
+        }
     };
 }
 
