@@ -19,9 +19,10 @@ pub(super) struct Args {
     log_format: Format,
 
     // actix_http tells, as errors, of every request that does not parse: strangers would fill the log.
+    // Postgres notices that what is made "if not exists" exists.
     /// What is logged, as tracing's `EnvFilter` reads it: `debug`, or `info,session_api=debug`. Lines
     /// for an auditor (the target `audit`) are always written.
-    #[arg(long, env = "RUST_LOG", default_value = "info,actix_http=off,actix_server=warn,async_nats=warn", value_parser = filter, global = true, value_name = "FILTER")]
+    #[arg(long, env = "RUST_LOG", default_value = "info,actix_http=off,actix_server=warn,async_nats=warn,sqlx::postgres::notice=warn", value_parser = filter, global = true, value_name = "FILTER")]
     log_filter: String,
 }
 

@@ -1,7 +1,7 @@
 //! Progress of what may take long: on stderr, and only where that is a terminal.
 
 use crate::store::MigrationStep;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
 
 /// Of work on each event of the log.
@@ -10,12 +10,18 @@ pub(super) fn events(total: u64) -> ProgressBar {
 }
 
 /// Of migrations, whose length nobody knows: [`show_step`] tells how many there are, and which is under way.
+/// Before the first there is nothing to see, and perhaps there is none.
 pub(super) fn migrations() -> ProgressBar {
-    bar(0, "{bar:40} {pos}/{len} migrations  {msg}  {elapsed}")
+    let bar = bar(0, "{bar:40} {pos}/{len} migrations  {msg}  {elapsed}");
+    bar.set_draw_target(ProgressDrawTarget::hidden());
+    bar
 }
 
 /// Shows on [`migrations`] what begins now.
 pub(super) fn show_step(bar: &ProgressBar, step: MigrationStep) {
+    if bar.length() == Some(0) {
+        bar.set_draw_target(ProgressDrawTarget::stderr());
+    }
     bar.set_length(step.of);
     bar.set_position(step.done);
     bar.set_message(step.name);
@@ -33,12 +39,10 @@ fn bar(total: u64, template: &str) -> ProgressBar {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use indicatif::ProgressDrawTarget;
 
     #[test]
     fn a_step_is_shown_with_its_name_and_how_many_there_are() {
         let bar = migrations();
-        bar.set_draw_target(ProgressDrawTarget::hidden());
         let (done, of, name) = (1, 4, "login tries".to_owned());
         show_step(&bar, MigrationStep { done, of, name });
         let shown = (bar.position(), bar.length(), bar.message());

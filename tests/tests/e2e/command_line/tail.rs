@@ -91,6 +91,22 @@ async fn what_happened_is_printed_for_programs() {
     assert_eq!(event["version"], 1);
 }
 
+/// No bar of nothing, and no word of what Postgres has noticed.
+#[tokio::test]
+async fn at_a_terminal_nothing_is_shown_of_work_that_there_is_not() {
+    let database = with_two_events().await;
+    let program = Program::path("session-api");
+    let migrate = format!(
+        "TERM=xterm script -qec \"'{}' migrate\" /dev/null",
+        program.display()
+    );
+    let (code, seen, _) = shell(database.url(), &migrate).await;
+    assert_eq!(
+        (code, seen.trim_end()),
+        (Some(0), "the schema is up to date")
+    );
+}
+
 #[tokio::test]
 async fn output_that_nobody_takes_ends_well_and_output_that_is_lost_does_not() {
     let database = with_two_events().await;
@@ -101,6 +117,7 @@ async fn output_that_nobody_takes_ends_well_and_output_that_is_lost_does_not() {
             0,
             "1",
         ),
+        ("session-api migrate", 0, "the schema is up to date"),
         ("session-api user list | true; exit ${PIPESTATUS[0]}", 0, ""),
         (
             "session-api user list > /dev/full",
@@ -125,6 +142,7 @@ async fn output_that_nobody_takes_ends_well_and_output_that_is_lost_does_not() {
             format!("{out}{errors}").contains(said),
             "{script}: {out}{errors}"
         );
+        assert!(code != 0 || errors.is_empty(), "{script}: {errors}");
         assert!(!errors.contains("panicked"), "{script}: {errors}");
     }
 }
