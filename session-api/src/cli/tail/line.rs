@@ -49,8 +49,9 @@ pub(super) fn words(event: &StoredEvent) -> String {
         event.place.version
     );
     for (name, value) in event.data.as_object().into_iter().flatten() {
+        let nothing = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
         // What the subject says, and what only the service can use.
-        if value.is_null() || ["kid", "retry_key"].contains(&&**name) {
+        if nothing || ["kid", "retry_key"].contains(&&**name) {
             continue;
         }
         let _ = write!(line, "  {}=", plain(name));
@@ -109,6 +110,8 @@ mod tests {
             "2025-11-24T16:00:00.007Z  session.opened         \
              session/00000000-0000-0000-0000-000000000000#3  ends_at=2025-11-24T16:00:00Z  roles=a,b  user=u"
         );
+        let nobody = event("user.registered", json!({ "roles": [] }));
+        assert!(words(&nobody).ends_with("#3"), "nothing is not said");
         let hostile = event("alien\u{1b}[2J", json!({ "a\n": "b\u{202e}c" }));
         assert!(words(&hostile).is_ascii() && !words(&hostile).contains(['\u{1b}', '\n']));
         let key = event("key.added", json!({ "kid": "abc" }));
