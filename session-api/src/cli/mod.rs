@@ -202,8 +202,34 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
+/// The command line, where each command's `--help` says what its end means.
+fn command() -> clap::Command {
+    Cli::command().mut_subcommands(with_exit_codes)
+}
+
+fn with_exit_codes(command: clap::Command) -> clap::Command {
+    let found = match command.get_name() {
+        "check" | "verify" => "; 3 something is not well",
+        "rebuild" => "; 3 something else differs",
+        _ => "",
+    };
+    let done = match command.get_name() {
+        "serve" | "dev" => "it was told to stop",
+        _ => "done",
+    };
+    let codes = format!(
+        "Exit codes: 0 {done}; 1 it failed, and stderr says why; 2 the command line or a setting is\n\
+         wrong{found}."
+    );
+    let help = command.get_after_long_help().map(ToString::to_string);
+    let help = help.map_or_else(|| codes.clone(), |help| format!("{help}\n\n{codes}"));
+    command
+        .after_long_help(help)
+        .mut_subcommands(with_exit_codes)
+}
+
 fn read_command_line() -> Result<(Command, logging::Args), clap::Error> {
-    let matches = environment::empty_is_unset(Cli::command()).try_get_matches()?;
+    let matches = environment::empty_is_unset(command()).try_get_matches()?;
     let cli = Cli::from_arg_matches(&matches)?;
     let command = match cli.command {
         Some(command) => command,

@@ -69,11 +69,21 @@ fn help_says_how_each_command_is_typed_and_what_its_end_means() {
                 "{whole}"
             );
         }
+        let help = command.get_after_long_help().map(ToString::to_string);
+        let help = help.unwrap_or_default();
+        assert!(help.contains("Exit codes:"), "{whole}");
+        let finds =
+            ["", " check", " log verify", " log rebuild"].map(|name| format!("session-api{name}"));
+        assert_eq!(
+            help.contains(" 3 "),
+            finds.contains(&whole.to_owned()),
+            "{whole}: {help}"
+        );
         for inner in subcommands {
             look_at(inner, &format!("{whole} {}", inner.get_name()));
         }
     }
-    let cli = Cli::command();
+    let cli = super::command();
     look_at(&cli, cli.get_name());
     let codes = cli.get_after_long_help().unwrap().to_string();
     assert!(
