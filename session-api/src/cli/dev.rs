@@ -2,7 +2,7 @@
 
 use super::demo::{CLIENT, Demo};
 use super::serve::{self, BusArgs, ServiceArgs};
-use super::settings::{Database, KeyEncryption};
+use super::settings::{self, Database, KeyEncryption};
 use super::{Failure, Outcome, environment, orders, running};
 use clap::{Args as _, FromArgMatches as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -16,7 +16,7 @@ const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Loopback address of the session service; the protected service takes the next port.
-    #[arg(long, env = "SESSION_API_LISTEN", default_value_t = DEFAULT_LISTEN, value_name = "ADDR")]
+    #[arg(long, env = "SESSION_API_LISTEN", default_value_t = DEFAULT_LISTEN, value_parser = settings::address, value_name = "ADDR")]
     listen: SocketAddr,
 
     /// Where the database and the demo passwords lie.

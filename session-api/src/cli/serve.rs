@@ -4,7 +4,7 @@ use super::bus::Nats;
 use super::events::EventArgs;
 use super::settings::{self, Database, Issuer, KeyEncryption};
 use super::{Failure, Outcome, running};
-use clap::builder::{NonEmptyStringValueParser, RangedU64ValueParser};
+use clap::builder::NonEmptyStringValueParser;
 use ipnet::IpNet;
 use revocation_events::nats::Replicas;
 use std::net::{SocketAddr, TcpListener};
@@ -19,6 +19,7 @@ pub(super) struct Args {
         long,
         env = "SESSION_API_LISTEN",
         default_value = "127.0.0.1:8080",
+        value_parser = settings::address,
         value_name = "ADDR"
     )]
     listen: SocketAddr,
@@ -71,7 +72,7 @@ pub(super) struct ServiceArgs {
         long,
         env = "SESSION_API_MAX_SESSIONS_PER_USER",
         default_value_t = 0,
-        value_parser = clap::value_parser!(u32).range(0..=100_000),
+        value_parser = settings::sessions,
         value_name = "N"
     )]
     pub(super) max_sessions_per_user: u32,
@@ -101,7 +102,7 @@ pub(super) struct ServiceArgs {
     pub(super) base_path: String,
 
     /// Serve /metrics here and no longer on --listen; /healthz and /readyz then answer on both.
-    #[arg(long, env = "SESSION_API_OPS_LISTEN", value_name = "ADDR")]
+    #[arg(long, env = "SESSION_API_OPS_LISTEN", value_parser = settings::address, value_name = "ADDR")]
     pub(super) ops_listen: Option<SocketAddr>,
 
     /// Serve the feed (/revocations*) without a client credential. Pages hold random ids only.
@@ -113,7 +114,7 @@ pub(super) struct ServiceArgs {
         long,
         env = "SESSION_API_MAX_STREAMS",
         default_value_t = 1_000,
-        value_parser = streams(),
+        value_parser = settings::streams,
         value_name = "N"
     )]
     pub(super) max_streams: usize,
@@ -123,7 +124,7 @@ pub(super) struct ServiceArgs {
         long,
         env = "SESSION_API_MAX_STREAMS_PER_CLIENT",
         default_value_t = 500,
-        value_parser = streams(),
+        value_parser = settings::streams,
         value_name = "N"
     )]
     pub(super) max_streams_per_client: usize,
@@ -133,7 +134,7 @@ pub(super) struct ServiceArgs {
         long,
         env = "SESSION_API_MAX_STREAMS_PER_ADDRESS",
         default_value_t = 200,
-        value_parser = streams(),
+        value_parser = settings::streams,
         value_name = "N"
     )]
     pub(super) max_streams_per_address: usize,
@@ -143,7 +144,7 @@ pub(super) struct ServiceArgs {
         long,
         env = "SESSION_API_MAX_SESSION_STREAMS",
         default_value_t = 10_000,
-        value_parser = streams(),
+        value_parser = settings::streams,
         value_name = "N"
     )]
     pub(super) max_session_streams: usize,
@@ -178,10 +179,6 @@ impl ServiceArgs {
 pub(super) enum Throttle {
     On,
     Off,
-}
-
-fn streams() -> impl clap::builder::IntoResettable<clap::builder::ValueParser> {
-    RangedU64ValueParser::<usize>::new().range(0..=1_000_000)
 }
 
 /// Where the bus is, and how it keeps pages.

@@ -3,7 +3,8 @@
 use super::{Failure, chain};
 use crate::keys::{KeyEncryptionKey, Sealer};
 use clap::Args;
-use std::net::IpAddr;
+use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -153,6 +154,27 @@ pub(super) fn secret(
         "" => Err(wrong("is empty")),
         secret => Ok(Some(secret.to_owned())),
     }
+}
+
+/// Where to listen.
+pub(super) fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse()
+        .map_err(|_| "write an IP address and a port: 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080")
+}
+
+/// How many sessions a user may have.
+pub(super) fn sessions(text: &str) -> Result<u32, String> {
+    up_to(100_000, text)
+}
+
+/// How many streams there may be.
+pub(super) fn streams(text: &str) -> Result<usize, String> {
+    up_to(1_000_000, text)
+}
+
+fn up_to<T: FromStr + PartialOrd + Display + Copy>(most: T, text: &str) -> Result<T, String> {
+    let number = text.parse().ok().filter(|number| *number <= most);
+    number.ok_or_else(|| format!("write a whole number from 0 to {most}"))
 }
 
 const DAY: Duration = Duration::from_secs(86_400);
