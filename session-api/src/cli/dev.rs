@@ -49,9 +49,11 @@ pub(super) async fn run(args: Args) -> Outcome {
     let orders_listener = listen_next(address)?;
     let orders_address = orders_listener.local_addr()?;
 
-    private_folder(&args.data)
+    // In full: what is printed is pasted into another shell, which may be elsewhere.
+    let data = private_folder(&args.data)
+        .and_then(|()| args.data.canonicalize())
         .map_err(|error| Failure::setting(format!("--data {}: {error}", args.data.display())))?;
-    let store = Database::sqlite(&args.data.join("portcullis.db"))
+    let store = Database::sqlite(&data.join("portcullis.db"))
         .create()
         .await?;
     store.migrate().await?;
@@ -68,7 +70,7 @@ pub(super) async fn run(args: Args) -> Outcome {
         &no_bus,
     )
     .await?;
-    let path = args.data.join("demo.json");
+    let path = data.join("demo.json");
     let demo = Demo::set_up(&path, running.app().service(), &*store).await?;
 
     let mut served = pin!(running.serve(listener, stop.clone()));
@@ -81,12 +83,7 @@ pub(super) async fn run(args: Args) -> Outcome {
         ended = &mut served => return ended,
         verifier = verifier => verifier?,
     };
-    print_walk_through(
-        &issuer,
-        &format!("http://{orders_address}"),
-        &demo,
-        &args.data,
-    );
+    print_walk_through(&issuer, &format!("http://{orders_address}"), &demo, &data);
     let orders = orders::serve(orders_listener, verifier.clone());
     let ended = until_one_ends(served, orders, &stop).await;
     verifier.shutdown().await;
@@ -166,10 +163,10 @@ In a browser: {issuer}/ is the account page, {issuer}/admin the operator's.
 Log in, call the protected service, log out, call until it refuses (paste into another shell):
 
 TOKEN=$(curl -s {issuer}/session -H 'Content-Type: application/json' -d '{{"username":"demo","password":"{user}","delivery":"body"}}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
-ask() {{ curl -s -m 5 -w ' %{{http_code}}' {orders}/orders -H "Authorization: Bearer $TOKEN"; }}; BEFORE=$(ask); echo "$BEFORE"
-START=$(date +%s%3N); curl -s -X DELETE {issuer}/session -H "Authorization: Bearer $TOKEN"; echo
-while AFTER=$(ask); [ "${{AFTER##* }}" = 200 ]; do :; done; END=$(date +%s%3N); echo "$AFTER"
-if [ "${{BEFORE##* }} ${{AFTER##* }}" = "200 401" ]; then echo "refused $((END - START)) ms after the log-out began; the token itself is good for 15 minutes"; else echo "not as promised: /orders answered ${{BEFORE##* }} before the log-out and ${{AFTER##* }} after it"; fi
+ask() {{ curl -s -m 5 -w ' %{{time_total}} %{{http_code}}' {orders}/orders -H "Authorization: Bearer $TOKEN"; }}; BEFORE=$(ask); echo "$BEFORE"
+GONE=$(curl -s -w ' %{{time_total}}' -X DELETE {issuer}/session -H "Authorization: Bearer $TOKEN"); echo "$GONE"; TOOK=${{GONE##* }}
+while AFTER=$(ask); TIME=${{AFTER% *}}; TOOK="$TOOK ${{TIME##* }}"; [ "${{AFTER##* }}" = 200 ]; do :; done; echo "$AFTER"
+if [ "${{BEFORE##* }} ${{AFTER##* }}" = "200 401" ]; then echo "$TOOK" | LC_ALL=C awk '{{ for (i = 1; i <= NF; i++) s += $i; printf "refused after %.1f ms, which the log-out and all calls until then took; the token itself is good for 15 minutes\n", s * 1000 }}'; else echo "not as promised: /orders answered ${{BEFORE##* }} before the log-out and ${{AFTER##* }} after it"; fi
 
 Watch what happens, in a third:
 
@@ -178,9 +175,20 @@ Watch what happens, in a third:
 Browsers: Chromium and Firefox keep the cookies on http://localhost and 127.0.0.1; Safari does not on plain http.
 Stop with Ctrl-C."#,
         data = data.display(),
-        program = std::env::args().next().unwrap_or_default(),
-        database = data.join("portcullis.db").display(),
+        program = pasted(&std::env::current_exe().unwrap_or_else(|_| "session-api".into())),
+        database = pasted(&data.join("portcullis.db")),
     );
+}
+
+/// A path as a shell reads it.
+fn pasted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+,@".contains(c);
+    if path.chars().all(plain) {
+        path
+    } else {
+        format!("'{}'", path.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]
@@ -222,6 +230,20 @@ mod tests {
             });
             let ended = until_one_ends(served, ready(orders), &stop).await;
             assert!(ended.is_err_and(|failure| failure.message.contains(words)));
+        }
+    }
+
+    #[test]
+    fn a_path_is_one_word_to_a_shell() {
+        for (path, word) in [
+            (
+                "/home/anna/portcullis/data/x.db",
+                "/home/anna/portcullis/data/x.db",
+            ),
+            ("/a b/$(c)", "'/a b/$(c)'"),
+            ("/it's", r"'/it'\''s'"),
+        ] {
+            assert_eq!(pasted(Path::new(path)), word);
         }
     }
 

@@ -65,7 +65,8 @@ async fn what_dev_prints_works_whatever_is_set_for_serve() {
         ("SESSION_API_OPS_LISTEN", "127.0.0.1:1"),
         ("SESSION_API_KEY_ENCRYPTION_KEY", "short"),
     ];
-    let spec = dev(&folder.path().join("data"));
+    // Pasted into a shell that is in another folder, and knows no `session-api`.
+    let spec = dev(Path::new("it's data")).directory(folder.path());
     let spec = set_for_serve
         .iter()
         .fold(spec, |spec, (name, value)| spec.env(name, value));
