@@ -256,8 +256,7 @@ async fn an_address_in_use_is_no_bad_setting() {
     .await;
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{error}");
-    assert!(
-        error.contains("--listen") && error.contains(&address),
-        "{error}"
-    );
+    for words in ["--listen", &address, "choose another address or port"] {
+        assert!(error.contains(words), "{words} is missing: {error}");
+    }
 }

@@ -74,7 +74,13 @@ pub(crate) async fn run(
         .shutdown_timeout(SHUTDOWN_SECONDS)
         .disable_signals()
         .bind(listen)
-        .map_err(|error| io::Error::new(error.kind(), format!("--listen {listen}: {error}")))?;
+        .map_err(|error| {
+            let remedy = "choose another address or port";
+            io::Error::new(
+                error.kind(),
+                format!("--listen {listen}: {error}; {remedy}"),
+            )
+        })?;
     for address in server.addrs() {
         tracing::info!("listening on http://{address}");
     }

@@ -159,8 +159,8 @@ Examples:
       --service-url http://session-api:8080 --nats-url nats://bus:4222 \\
       --client gate --client-secret-file /run/secrets/gate
 
-  nginx (auth_request), a whole configuration is in deploy/nginx: 503 and 400 need an error_page, since
-  nginx makes them 500; the problem, whose body it drops, stands in the header X-Problem too.
+  nginx (auth_request), a whole configuration is in deploy/nginx: 503 and 400 need an error_page,
+  since nginx makes them 500; the problem, whose body it drops, stands in the header X-Problem too.
     proxy_set_header X-Original-Method $request_method;
     proxy_pass_request_body off;
     proxy_set_header Content-Length \"\";
