@@ -4,6 +4,7 @@
 
 use crate::crowd::{self, Operator};
 use crate::effort;
+use crate::fanout::machine;
 use crate::load::{Connection, address};
 use crate::refresh::clients::{self, Client};
 use crate::rounds::Rounds;
@@ -45,6 +46,15 @@ pub(crate) async fn measure(table: &mut Table) {
             .unwrap();
     let verifiers = verifiers::start(&service, &nats, VERIFIERS).await;
     let mut clients = clients::log_in(&service, CLIENTS).await;
+    let parts = [
+        ("the service", vec![machine::id(service.program().server())]),
+        (
+            "the database",
+            machine::family(machine::id(postgres.server())),
+        ),
+        ("NATS", vec![machine::id(nats.server())]),
+        ("the verifiers and all clients", vec![std::process::id()]),
+    ];
     let mut rest = sessions.as_slice();
     for (rate, seconds) in rates {
         let (now, later) = rest.split_at(rate * seconds);
@@ -57,12 +67,26 @@ pub(crate) async fn measure(table: &mut Table) {
             .map(|session| format!("/admin/users/{owner}/sessions/{session}"))
             .collect();
         let known = verifiers[0].status().cutoffs;
+        let spent = || {
+            parts
+                .each_ref()
+                .map(|(_, processes)| machine::cpu(processes))
+        };
+        let (before, began) = (spent(), Instant::now());
         let storm = storm(&operator, &verifiers, &paths, rate);
         let (storm, beside) = refreshes(&service, &mut clients, storm).await;
+        let (after, span) = (spent(), began.elapsed());
         for verifier in &verifiers {
             assert_eq!(verifier.status().cutoffs, known + now.len());
         }
         tell(table, rate, &storm, &idle, &beside);
+        for (n, (part, _)) in parts.iter().enumerate() {
+            // Processes of Postgres that have ended meanwhile are not counted.
+            let spent = after[n].saturating_sub(before[n]).as_secs_f64();
+            let cores = Rounds::once(spent / span.as_secs_f64());
+            let what = format!("{rate} revocations/s: cores in use by {part}");
+            table.alone(&what, "cores", &cores);
+        }
     }
     for verifier in verifiers {
         verifier.shutdown().await;
