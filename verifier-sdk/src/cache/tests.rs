@@ -160,10 +160,11 @@ fn no_insert_looks_at_more_than_a_few() {
         insert(&cache, token);
         assert!(has(&cache, &token.0));
     }
-    // All were used; one of the first few has to go all the same.
+    // All were used; the last of a few has to go all the same. Whoever looked at all of them would come
+    // around, and take the first.
     insert(&cache, &all[399]);
     let gone = all.iter().position(|(text, _)| !has_at_hand(&cache, text));
-    assert!(gone.is_some_and(|at| at < 40), "{gone:?}");
+    assert!(gone.is_some_and(|at| (8..40).contains(&at)), "{gone:?}");
 }
 
 #[test]
