@@ -1,7 +1,9 @@
 use super::{SOON, World, all_accept, all_refuse, is_told_that_it_is_published};
 use reqwest::Method;
 use sqlx::{Connection as _, PgConnection};
+use tests::Gate;
 use tests::eventually::eventually;
+use tests::session_api::Credential;
 
 #[tokio::test]
 async fn three_verifiers_accept_until_the_session_is_revoked_and_then_refuse() {
@@ -28,15 +30,26 @@ async fn three_verifiers_accept_until_the_session_is_revoked_and_then_refuse() {
     is_told_that_it_is_published(&mut phone).await;
 }
 
+/// It asks the service for what it missed, or reads the stored pages where that tells it nothing. No stream
+/// over HTTP can stand in, which would bring the same.
 #[tokio::test]
 async fn a_verifier_that_starts_after_the_revocation_refuses() {
-    let world = World::begins().await;
+    let world = World::begins_with(|settings| settings.flag("--max-streams", "0")).await;
     let mut alice = world.alice();
     alice.logs_in().await;
-    let token = alice.access_token();
-    alice.logs_out().await;
-    let late = world.gate().await;
-    assert!(!late.accepts(&token).await);
+    let dead = alice.access_token();
+    world.stores_what(&alice.logs_out().await).await;
+    alice.logs_in().await;
+    let stranger = Credential {
+        secret: "of nobody".to_owned(),
+        ..world.credential.clone()
+    };
+    for credential in [&world.credential, &stranger] {
+        let late = Gate::beside(&world.service, credential).nats(&world.nats.url());
+        let late = late.start().await;
+        assert!(!late.accepts(&dead).await);
+        assert!(late.accepts(&alice.access_token()).await);
+    }
 }
 
 #[tokio::test]
