@@ -193,9 +193,7 @@ fn everyone(position: u64) -> Revocation {
 async fn what_is_too_much_at_once_leaves_a_gap_and_no_silence() {
     let mut world = World::begins().await;
     let first = world.revoke_long_ago(1).await;
-    world.worker.cut();
-    let cut = world.worker.cutting.take().unwrap().await;
-    world.worker.cut_came(cut).await;
+    world.cuts().await;
     let (from, many) = (first.get(), u64::from(CUT_LIMIT) + 5);
     let much = Cut {
         at: clock::now(),
@@ -227,20 +225,21 @@ async fn what_is_too_much_at_once_leaves_a_gap_and_no_silence() {
     assert_eq!((page.from, page.revoked.len()), (to, 1));
 }
 
+fn committed(previous: u64, to: u64) -> Committed {
+    Committed {
+        at: clock::now(),
+        previous: Position::new(previous).unwrap(),
+        to: Position::new(to).unwrap(),
+        revoked: vec![everyone(to)],
+    }
+}
+
 /// What was committed here need not wait for the database to say what another committed meanwhile.
 #[tokio::test]
 async fn what_comes_before_a_gap_goes_out_at_once() {
     let mut world = World::begins().await;
     let head = world.revoke_long_ago(1).await.get();
-    world.worker.cut();
-    let cut = world.worker.cutting.take().unwrap().await;
-    world.worker.cut_came(cut).await;
-    let committed = |previous: u64, to: u64| Committed {
-        at: clock::now(),
-        previous: Position::new(previous).unwrap(),
-        to: Position::new(to).unwrap(),
-        revoked: vec![everyone(to)],
-    };
+    world.cuts().await;
     let mut live = world.relay.live();
     world.relay.committed(committed(head + 2, head + 3));
     world
@@ -256,9 +255,7 @@ async fn what_comes_before_a_gap_goes_out_at_once() {
 #[tokio::test]
 async fn a_heartbeat_from_the_future_relieves_nobody() {
     let mut world = World::begins().await;
-    world.worker.cut();
-    let cut = world.worker.cutting.take().unwrap().await;
-    world.worker.cut_came(cut).await;
+    world.cuts().await;
     let before = world.relay.latest_now().unwrap();
     let ring = world.relay.shared.keys.ring();
     let mut hears = |at: UnixMillis| {
@@ -275,6 +272,40 @@ async fn a_heartbeat_from_the_future_relieves_nobody() {
     let (relieved, latest) = hears(now);
     assert!(relieved.unwrap() <= Instant::now() + YOUNG);
     assert_eq!(latest, Latest { at: now, ..before });
+}
+
+/// Whoever revoked may have gone away, and then nothing else waits for the page.
+#[tokio::test]
+async fn what_was_committed_before_the_end_goes_out() {
+    let mut world = World::begins().await;
+    let head = world.revoke_long_ago(1).await.get();
+    world.cuts().await;
+    let mut live = world.relay.live();
+    world.relay.committed(committed(head, head + 1));
+    let stop = CancellationToken::new();
+    stop.cancel();
+    world.worker.run(stop).await;
+    assert_eq!(live.try_recv().unwrap().to.get(), head + 1);
+}
+
+/// Another replica beats, and dies with what it has committed: that is cut when it is heard of. This one's
+/// own next heartbeat may be half a minute away.
+#[tokio::test]
+async fn what_another_replica_committed_is_cut_when_it_is_heard_of() {
+    let mut world = World::begins().await;
+    world.cuts().await;
+    world.worker.relieved = Some(Instant::now() + HOUR);
+    let mut live = world.relay.live();
+    let other = service(world.store.clone(), Hasher::new(1)).await;
+    let stop = CancellationToken::new();
+    let works = tokio::spawn(world.worker.run(stop.clone()));
+    let ended = other.end_everyone().await.unwrap();
+    let bound = HEARTBEAT * (MAX_SKIPPED / 2);
+    let heard = tokio::time::timeout(bound, live.recv()).await;
+    let page = heard.expect("nothing was cut").unwrap();
+    assert_eq!(page.to, ended.position);
+    stop.cancel();
+    works.await.unwrap();
 }
 
 /// A connection of the pool leads to a standby, or to a backup.
