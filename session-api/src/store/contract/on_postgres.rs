@@ -180,6 +180,7 @@ async fn a_commit_notifies_and_a_rollback_does_not() {
 async fn listening_begins_again_when_the_connection_is_lost() {
     const LISTENS: &str = "select coalesce(max(pid), 0)::bigint from pg_stat_activity \
                            where datname = current_database() and query ilike 'listen%'";
+    const TELL: &str = "select pg_notify('portcullis_head', '9000000000000000')";
     let db = Db::postgres().await;
     let mut first = 0;
     tests::eventually("it listens", BOUND, async || {
@@ -196,6 +197,14 @@ async fn listening_begins_again_when_the_connection_is_lost() {
     tests::eventually("it listens on another connection", BOUND, async || {
         let now = db.number(LISTENS).await;
         now != 0 && now != first
+    })
+    .await;
+    // Of a head that is not there, so that the poll cannot have found it.
+    let told = Position::new(9_000_000_000_000_000).unwrap();
+    let wakeups = db.store.wakeups();
+    tests::eventually("it hears what it is told", BOUND, async || {
+        db.execute(TELL).await.unwrap();
+        *wakeups.borrow() == told
     })
     .await;
 }

@@ -112,6 +112,8 @@ async fn without_nats_the_service_starts_says_so_and_publishes_when_it_comes() {
     })
     .await;
     world.nats.restart().await;
+    // The stream over HTTP would bring it to the gate all the same.
+    world.stores_what(&answer).await;
     all_refuse_or_wait(&gates[0], &alice.access_token()).await;
 }
 
