@@ -183,18 +183,19 @@ async fn a_small_step_back_of_the_issuers_clock_costs_nothing() {
     let service = service_with(&clock, &folder).await;
     let credential = service.has_client("orders").await;
     let gate = Gate::beside(&service, &credential).start().await;
-    let [mut alice, mut bob] =
-        ["alice", "bob"].map(|name| User::on_phone(&service, name, PASSWORD));
-    // So that there is a position that the clock must not fall behind.
-    bob.logs_in().await;
-    bob.logs_out().await;
-    bob.logs_in().await;
-    alice.logs_in().await;
+    let [mut alice, mut bob, mut other] =
+        ["alice", "bob", "bob"].map(|name| User::on_phone(&service, name, PASSWORD));
+    for user in [&mut alice, &mut bob, &mut other] {
+        user.logs_in().await;
+    }
     let (dead, good) = (alice.access_token(), bob.access_token());
     verdict_becomes(&gate, &dead, 200, &[503]).await;
 
+    // Just before, so that the clock falls behind a position.
+    let before = other.logs_out().await.body["position"].as_u64().unwrap();
     clock.is_ahead_by(-3);
-    alice.logs_out().await;
+    let ended = alice.logs_out().await;
+    assert!(ended.body["position"].as_u64().unwrap() > before);
     verdict_becomes(&gate, &dead, 401, &[200]).await;
     // A login after the step comes after the revocation, whatever the clock says.
     alice.logs_in().await;
