@@ -102,6 +102,7 @@ function enter(who) {
   items.clear();
   ended.clear();
   next = null;
+  fate = null;
   show("account");
   $("hello").focus();
   refreshList();
@@ -123,9 +124,10 @@ function leave(reason) {
 
 /** What became of what was typed: it may be on its way just now. */
 async function sayOfPassword() {
-  const said = fate ? await fate : NOT_SAVED;
+  const sent = fate;
+  const said = sent ? await sent : NOT_SAVED;
   $("ended-reason").append(` ${said}`);
-  if (fate) announce(said, { seen: false });
+  if (sent) announce(said, { seen: false });
 }
 
 /** Reads the list again, as far as it is shown. */
@@ -272,6 +274,7 @@ onSubmit("change-password", "password-error", async () => {
     throw new Refusal(422, problem, null);
   }
   $("change-password").reset();
+  fate = null;
   announce("The password was changed, and all your other sessions were ended.");
   refreshList();
 });

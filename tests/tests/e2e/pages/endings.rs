@@ -176,6 +176,18 @@ async fn in_the_middle_of_a_form() {
     logs_in(&browser, "alice").await;
     browser.shows(ACCOUNT).await;
     browser.hides("Nothing was changed.").await;
+
+    // Nor does what was saved before say anything of what is typed now.
+    fills().await;
+    browser.presses("Change the password").await;
+    browser.shows("The password was changed").await;
+    fills().await;
+    let alice = with_session(&browser, "return session.who.user.id", &[]).await;
+    let path = format!("/admin/users/{}/sessions", alice.as_str().unwrap());
+    let mut root = world.phone_of("root").await;
+    root.sends(Method::DELETE, &path, None).await.must_be(200);
+    browser.shows("Your sessions were ended").await;
+    browser.shows("Your new password was not saved.").await;
 }
 
 /// Between its being done and its answer: nobody is told that it was not.

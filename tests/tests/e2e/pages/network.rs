@@ -45,7 +45,8 @@ async fn a_cut_line_is_no_log_out() {
     browser.shows(ACCOUNT).await;
     link.becomes(Condition::WELL);
     browser.shows("You were logged out").await;
-    browser.shows("Your new password was not saved.").await;
+    // It may have got through, and its answer not.
+    browser.shows("saved is not known").await;
 }
 
 async fn path_of_alices_newest(phone: &mut User) -> String {
