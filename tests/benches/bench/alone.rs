@@ -2,7 +2,7 @@
 //! be used again and not be counted.
 
 use crate::effort;
-use crate::fanout::machine;
+use crate::machine;
 use crate::table::Table;
 use std::process::{Command, Stdio};
 

@@ -16,6 +16,7 @@
 //! | `fanout` | the same at the last of thousands, and what each of those costs; only where asked for |
 //! | `floor` | what a message costs whoever does not trust the bus |
 //! | `tokens`, `alone` | what is measured with: tokens without a service, a process of its own |
+//! | `machine` | memory and time that a process takes, and how many files it may have open |
 //! | `load`, `crowd` | clients that take little of the machine; sessions that nobody logged in |
 //! | `verifiers` | verifiers that follow a service over NATS |
 //! | `effort` | how long is measured |
@@ -41,6 +42,7 @@ mod goals;
 mod growth;
 mod load;
 mod login_timing;
+mod machine;
 mod million;
 mod plot;
 mod refresh;

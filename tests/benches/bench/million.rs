@@ -4,7 +4,7 @@
 
 use crate::crowd::{self, Operator};
 use crate::effort;
-use crate::fanout::machine;
+use crate::machine;
 use crate::refresh::clients::{self, Client};
 use crate::rounds::Rounds;
 use crate::start;

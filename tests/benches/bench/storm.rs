@@ -4,8 +4,8 @@
 
 use crate::crowd::{self, Operator};
 use crate::effort;
-use crate::fanout::machine;
 use crate::load::{Connection, address};
+use crate::machine;
 use crate::refresh::clients::{self, Client};
 use crate::rounds::Rounds;
 use crate::samples::Samples;

@@ -10,8 +10,8 @@
 pub(crate) mod server;
 
 use crate::effort;
-use crate::fanout::machine;
 use crate::load::{self, Connection, request};
+use crate::machine;
 use crate::rounds::Rounds;
 use crate::table::Table;
 use std::net::SocketAddr;

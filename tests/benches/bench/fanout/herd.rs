@@ -7,8 +7,8 @@
 //! | a token to be revoked, or an empty line | an empty line, when all wait for the next message |
 //! | | an empty line, when all have it |
 
-use super::machine;
 use crate::floor::SignedMessage;
+use crate::machine;
 use futures::future::join_all;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,6 @@
 //! | --- | --- |
 //! | this one | what is measured |
 //! | `herd` | many verifiers, or many subscribers, in few processes |
-//! | `machine` | memory and time that a process takes, and how many files it may have open |
 //!
 //! Every verifier is a real one, with a connection of its own: it checks each signature by itself and
 //! shares nothing with those beside it but the process, its threads and its allocator. Elsewhere each
@@ -19,11 +18,11 @@
 //! machine. What they take is one of the figures, and so is a fan-out before there is any verifier.
 
 mod herd;
-pub(crate) mod machine;
 
 pub(crate) use herd::member;
 
 use crate::floor::SignedMessage;
+use crate::machine;
 use crate::samples::Samples;
 use crate::table::Table;
 use herd::{Herd, Kind};

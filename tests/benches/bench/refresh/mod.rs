@@ -8,8 +8,8 @@
 pub(crate) mod clients;
 
 use crate::effort;
-use crate::fanout::machine;
 use crate::load::Done;
+use crate::machine;
 use crate::rounds::Rounds;
 use crate::table::Table;
 use clients::Client;

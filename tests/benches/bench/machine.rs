@@ -9,7 +9,7 @@ const OTHERS: u64 = 500;
 
 /// Lets this process and those that it starts have as many files open as they may. How many
 /// connections one server can then have, and no more than were asked for.
-pub(super) fn allows(connections: usize) -> usize {
+pub(crate) fn allows(connections: usize) -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -25,7 +25,7 @@ pub(super) fn allows(connections: usize) -> usize {
     connections.min(allowed)
 }
 
-pub(super) fn cores() -> usize {
+pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().unwrap().get()
 }
 
