@@ -34,33 +34,37 @@ mod coarse {
     /// The longest that a kernel is built with: 100 in a second.
     pub(super) const TICK: Duration = Duration::from_millis(10);
 
+    /// In nanoseconds: each verdict reads it, and a `Duration` is put together with divisions.
     #[derive(Clone, Copy, Debug)]
-    pub(super) struct Instant(Duration);
+    pub(super) struct Instant(u64);
 
     impl Instant {
         pub(super) fn now() -> Self {
-            Self(read(ClockId::CLOCK_MONOTONIC_COARSE))
+            Self(nanos(ClockId::CLOCK_MONOTONIC_COARSE))
         }
 
         pub(super) fn elapsed(self) -> Duration {
-            Self::now().0.saturating_sub(self.0)
+            Duration::from_nanos(Self::now().0.saturating_sub(self.0))
         }
     }
 
     /// Never behind: by a clock that is, a proof would hold for longer than it may. A tick ahead costs
     /// nobody anything.
     pub(super) fn wall() -> UnixMillis {
-        super::since_1970(read(ClockId::CLOCK_REALTIME_COARSE) + TICK)
+        let nanos = nanos(ClockId::CLOCK_REALTIME_COARSE).saturating_add(TICK.as_nanos() as u64);
+        UnixMillis::new(nanos / 1_000_000)
     }
 
-    fn read(clock: ClockId) -> Duration {
+    /// Since 1970 or since the machine started, and no later than the year 2554.
+    fn nanos(clock: ClockId) -> u64 {
         // Both clocks have been there since Linux 2.6.32. A wall clock before 1970 is a wrong one; at
         // 1970 no page is believable, so it shows.
         let Ok(time) = clock_gettime(clock) else {
-            return Duration::ZERO;
+            return 0;
         };
-        let secs = u64::try_from(time.tv_sec()).unwrap_or(0);
-        Duration::new(secs, u32::try_from(time.tv_nsec()).unwrap_or(0))
+        let [secs, nanos] =
+            [time.tv_sec(), time.tv_nsec()].map(|part| u64::try_from(part).unwrap_or(0));
+        secs.saturating_mul(1_000_000_000).saturating_add(nanos)
     }
 }
 
@@ -72,13 +76,8 @@ mod coarse {
 
     pub(super) fn wall() -> UnixMillis {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        super::since_1970(now.unwrap_or_default())
+        UnixMillis::default().plus(now.unwrap_or_default())
     }
-}
-
-fn since_1970(span: Duration) -> UnixMillis {
-    let millis = span.as_secs().saturating_mul(1_000);
-    UnixMillis::new(millis.saturating_add(span.subsec_millis().into()))
 }
 
 #[cfg(test)]
