@@ -65,7 +65,7 @@ impl Judge {
     /// # Errors
     /// As there.
     pub fn verify(&self, token: &str) -> Result<Session, Error> {
-        self.shared.verify(token, || self.clock.now())
+        self.shared.verify(token.as_bytes(), || self.clock.now())
     }
 
     /// What the feed does with the entries of a page.
@@ -122,6 +122,13 @@ impl RevokedSet {
     #[must_use]
     pub fn lives(&self, session: SessionId, user: UserId, position: Position) -> bool {
         self.0.check(session, user, position).is_ok()
+    }
+
+    /// Whether a token of this session, minted at `position`, lives, as far as its session goes: one
+    /// look-up, where [`lives`](Self::lives) has two or more.
+    #[must_use]
+    pub fn session_lives(&self, session: SessionId, position: Position) -> bool {
+        !self.0.session_is_cut(session, position)
     }
 
     /// Drops what lies at or below `floor` as a whole, if there is such a bucket.

@@ -35,9 +35,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::available_parallelism;
 use thread_local::ThreadLocal;
 
-/// What an entry takes beside its text and its session: its slots in a table and in the index, and
-/// what the allocator adds.
-const OVERHEAD: usize = size_of::<Option<Entry>>() + 48;
+/// What an entry takes beside its text and its session: its place, in a table of which a third is vacant,
+/// and what the allocator adds.
+const OVERHEAD: usize = 2 * size_of::<Entry>();
 
 /// Of the shared table. Threads meet there only for tokens that one of them does not know.
 const SHARDS: usize = 16;
@@ -68,7 +68,7 @@ struct Own(Option<RefCell<Slab>>);
 /// touches one line of memory beside the text.
 #[repr(align(64))]
 pub(crate) struct Entry {
-    text: Arc<str>,
+    text: Arc<[u8]>,
     session: Session,
     /// The generation of the cut-offs at which it was alive, loaded before they were looked up.
     pub(crate) checked: u64,
@@ -85,6 +85,10 @@ pub(crate) struct Entry {
 impl Entry {
     pub(crate) const fn session(&self) -> &Session {
         &self.session
+    }
+
+    fn is(&self, hash: u64, text: &[u8]) -> bool {
+        self.hash == hash && *self.text == *text
     }
 
     /// For another table: with a counter of its own for its session.
@@ -126,7 +130,11 @@ impl Cache {
 
     /// Gives the entry of this very text to `judge`, and forgets it where the answer is `None`. `judge`
     /// may be called under a lock, and must not call back.
-    pub(crate) fn find<T>(&self, text: &str, judge: impl Fn(&mut Entry) -> Option<T>) -> Option<T> {
+    pub(crate) fn find<T>(
+        &self,
+        text: &[u8],
+        judge: impl Fn(&mut Entry) -> Option<T>,
+    ) -> Option<T> {
         let hash = self.hash(text)?;
         let verdict = if let Some(own) = self.own()
             && let Some(entry) = own.borrow_mut().find(hash, text)
@@ -147,7 +155,7 @@ impl Cache {
     fn find_shared<T>(
         &self,
         hash: u64,
-        text: &str,
+        text: &[u8],
         judge: impl Fn(&mut Entry) -> Option<T>,
     ) -> Option<Option<T>> {
         let mut shard = self.shard(hash);
@@ -165,7 +173,7 @@ impl Cache {
     }
 
     /// Keeps a token that was alive at those generations of the cut-offs and of the keys.
-    pub(crate) fn insert(&self, text: &str, session: &Session, (checked, keys): (u64, u32)) {
+    pub(crate) fn insert(&self, text: &[u8], session: &Session, (checked, keys): (u64, u32)) {
         let size = OVERHEAD + text.len() + session.size();
         let (Some(hash), Ok(entry_size)) = (self.hash(text), u16::try_from(size)) else {
             return;
@@ -192,7 +200,7 @@ impl Cache {
     }
 
     /// Forgets a token, in this thread and where others would find it.
-    pub(crate) fn remove(&self, text: &str) {
+    pub(crate) fn remove(&self, text: &[u8]) {
         let Some(hash) = self.hash(text) else {
             return;
         };
@@ -225,8 +233,8 @@ impl Cache {
 
     /// The end of a token is the end of its signature, as random as a hash of the whole. A stranger
     /// cannot fill a table with texts of one end: only tokens whose signature is right are inserted.
-    fn hash(&self, text: &str) -> Option<u64> {
-        let [start, end] = text.as_bytes().last_chunk::<16>()?.as_chunks::<8>().0 else {
+    fn hash(&self, text: &[u8]) -> Option<u64> {
+        let [start, end] = text.last_chunk::<16>()?.as_chunks::<8>().0 else {
             return None;
         };
         let halves = [start, end].map(|half| u64::from_le_bytes(*half));

@@ -141,25 +141,35 @@ impl Cutoffs {
         if self.everyone.load(Ordering::Acquire) > position.get() {
             return Err(Reason::Revoked);
         }
-        let above = |kind, id| {
-            let cutoffs = self.set.get(self.fingerprint(kind, id)).map(Cutoff);
-            cutoffs.map(|cutoff| (cutoff.position() > position, cutoff.is_refresh()))
-        };
-        let [young, old] = above(Kind::Session, session.uuid());
-        if young.0 || old.0 {
+        if self.session_is_cut(session, position) {
             return Err(Reason::Revoked);
         }
-        let of_user = above(Kind::User, user.uuid());
+        let above = |kind| {
+            let cutoffs = self.look_up(kind, user.uuid());
+            cutoffs.map(|cutoff| (cutoff.position() > position, cutoff.is_refresh()))
+        };
+        let of_user = above(Kind::User);
         if !of_user.iter().any(|(above, _)| *above) {
             return Ok(());
         }
-        let ended = above(Kind::UserEnded, user.uuid());
+        let ended = above(Kind::UserEnded);
         let ends = of_user.iter().filter(|(_, refresh)| !refresh).chain(&ended);
         if ends.into_iter().any(|(above, _)| *above) {
             Err(Reason::Revoked)
         } else {
             Err(Reason::RolesChanged)
         }
+    }
+
+    /// Whether the session was ended after `position`, whatever became of its user and of everyone.
+    pub(crate) fn session_is_cut(&self, session: SessionId, position: Position) -> bool {
+        let cutoffs = self.look_up(Kind::Session, session.uuid());
+        cutoffs.iter().any(|cutoff| cutoff.position() > position)
+    }
+
+    /// What the younger and the older bucket say.
+    fn look_up(&self, kind: Kind, id: Uuid) -> [Cutoff; 2] {
+        self.set.get(self.fingerprint(kind, id)).map(Cutoff)
     }
 
     /// Takes out the bucket that lies at or below `floor` as a whole, if there is one. Show the

@@ -67,14 +67,14 @@ enum NotFound {
 impl Shared {
     /// The verdict on a token. `now` reads the clocks; it is called when the verdict needs them
     /// and not before.
-    pub(crate) fn verify(&self, text: &str, now: impl Fn() -> Now) -> Result<Session, Error> {
+    pub(crate) fn verify(&self, text: &[u8], now: impl Fn() -> Now) -> Result<Session, Error> {
         self.verify_with(text, self.on_stale, now)
     }
 
     /// As [`verify`](Self::verify), under another policy than the one that is set.
     pub(crate) fn verify_with(
         &self,
-        text: &str,
+        text: &[u8],
         policy: OnStale,
         now: impl Fn() -> Now,
     ) -> Result<Session, Error> {
@@ -83,7 +83,7 @@ impl Shared {
         verdict
     }
 
-    fn judge(&self, text: &str, policy: OnStale, now: impl Fn() -> Now) -> Result<Session, Error> {
+    fn judge(&self, text: &[u8], policy: OnStale, now: impl Fn() -> Now) -> Result<Session, Error> {
         // The order is explained in `published`.
         let seen = self.published.see();
         if !self.published.has_started() {
@@ -109,7 +109,7 @@ impl Shared {
     #[inline(never)]
     fn weigh(
         &self,
-        text: &str,
+        text: &[u8],
         found: Result<Alive, NotFound>,
         floor: Position,
         policy: OnStale,
@@ -134,7 +134,7 @@ impl Shared {
 
     /// What is known of a token without a proof and without this machine's wall clock, for a caller
     /// that asks the session service about the rest. Not counted.
-    pub(crate) fn verify_at_any_time(&self, text: &str, now: Now) -> Result<Session, Error> {
+    pub(crate) fn verify_at_any_time(&self, text: &[u8], now: Now) -> Result<Session, Error> {
         let found = self.find(text, || None);
         let alive = self.settle(found, self.published.floor(), now)?;
         Ok(alive.session)
@@ -142,7 +142,7 @@ impl Shared {
 
     fn conclude(
         &self,
-        text: &str,
+        text: &[u8],
         found: Result<Alive, NotFound>,
         floor: Position,
         now: Now,
@@ -181,7 +181,11 @@ impl Shared {
 
     /// A token that no cut-off kills. `at` says at which time its times must be right; without one
     /// they are not looked at.
-    fn find(&self, text: &str, at: impl FnOnce() -> Option<UnixMillis>) -> Result<Alive, NotFound> {
+    fn find(
+        &self,
+        text: &[u8],
+        at: impl FnOnce() -> Option<UnixMillis>,
+    ) -> Result<Alive, NotFound> {
         let generation = self.cutoffs.generation();
         let cached = self.cache.find(text, |entry| {
             if entry.checked != generation
@@ -228,7 +232,7 @@ impl Shared {
     #[inline(never)]
     fn find_out(
         &self,
-        text: &str,
+        text: &[u8],
         at: Option<UnixMillis>,
         generation: u64,
     ) -> Result<Alive, NotFound> {
@@ -258,7 +262,7 @@ impl Shared {
 
     fn decode(
         &self,
-        text: &str,
+        text: &[u8],
         at: Option<UnixMillis>,
     ) -> Result<(AccessToken, [u8; 32]), NotFound> {
         let mut asked = None;
@@ -270,6 +274,7 @@ impl Shared {
                 KeyState::Revoked | KeyState::Unknown => None,
             }
         };
+        let text = std::str::from_utf8(text).map_err(|_| NotFound::Refused(Reason::Malformed))?;
         let decoded = AccessToken::read(text, &self.expected, at, key);
         match (decoded, asked) {
             (Ok(token), Some((_, KeyState::Live(key)))) => Ok((token, key.to_bytes())),

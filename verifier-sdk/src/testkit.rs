@@ -160,6 +160,6 @@ impl Kit {
     }
 
     pub(crate) fn verify(&self, text: &str, now: Now) -> Result<Session, Error> {
-        self.shared.verify(text, || now)
+        self.shared.verify(text.as_bytes(), || now)
     }
 }

@@ -188,7 +188,9 @@ impl Verifier {
     /// key the issuer is being asked about. [`Error::Stale`] where nothing can be said: by
     /// [`OnStale::Accept`] only where the clock speaks against the token.
     pub fn verify(&self, token: &str) -> Result<Session, Error> {
-        self.0.shared.verify(token, || self.0.clock.now())
+        self.0
+            .shared
+            .verify(token.as_bytes(), || self.0.clock.now())
     }
 
     /// As [`verify`](Self::verify); but where the verifier is stale and [`OnStale::Introspect`] was
@@ -206,16 +208,16 @@ impl Verifier {
     /// # Errors
     /// As [`verify`](Self::verify), by that policy.
     pub async fn verify_with(&self, token: &str, policy: OnStale) -> Result<Session, Error> {
-        match self.verify_by(token, policy) {
+        match self.verify_by(token.as_bytes(), policy) {
             Err(stale @ Error::Stale { .. }) if policy == OnStale::Introspect => {
-                self.introspect(token, stale).await
+                self.introspect(token.as_bytes(), stale).await
             }
             verdict => verdict,
         }
     }
 
-    /// As [`verify`](Self::verify), under another policy than the builder's.
-    pub(crate) fn verify_by(&self, token: &str, policy: OnStale) -> Result<Session, Error> {
+    /// As [`verify`](Self::verify), under another policy than the builder's. What is no text is no token.
+    pub(crate) fn verify_by(&self, token: &[u8], policy: OnStale) -> Result<Session, Error> {
         let inner = &self.0;
         inner
             .shared
@@ -223,10 +225,13 @@ impl Verifier {
     }
 
     /// Asks the session service about a token of which nothing can be said here but `stale`.
-    pub(crate) async fn introspect(&self, token: &str, stale: Error) -> Result<Session, Error> {
+    pub(crate) async fn introspect(&self, token: &[u8], stale: Error) -> Result<Session, Error> {
         let inner = &self.0;
         // What is refused here is refused at any time, and need not be asked about.
         let session = inner.shared.verify_at_any_time(token, inner.clock.now())?;
+        let Ok(token) = std::str::from_utf8(token) else {
+            return Err(Reason::Malformed.into());
+        };
         match inner.service.introspect(token).await {
             Ok(true) => Ok(session),
             Ok(false) => Err(Reason::Inactive.into()),

@@ -44,22 +44,19 @@ const MAX_BASIC_LEN: usize = 1024;
 
 /// The user behind an access token, by header or cookie, checked against the database.
 pub(super) async fn caller(call: &Call) -> Result<Caller, Error> {
-    let token = match present(call)? {
-        Presented::Bearer(text) => read(call, text)?,
-        Presented::Cookie(text) => {
-            let token = read(call, text)?;
-            let session = cookie(call, SESSION_COOKIE)?;
-            let is_own = |text| {
-                let named = call.service().read_session_token(text);
-                named.is_ok_and(|named| named.session == token.session_id())
-            };
-            if !session.is_none_or(is_own) {
-                return Err(Error::Mixed(service::Error::TokenInvalid));
-            }
-            check_cookie_call(call.method(), call, &call.state.origins, token.csrf())?;
-            token
+    let presented = present(call)?;
+    let token = read(call, presented.text()?)?;
+    if let Presented::Cookie(_) = presented {
+        let session = cookie(call, SESSION_COOKIE)?;
+        let is_own = |text| {
+            let named = call.service().read_session_token(text);
+            named.is_ok_and(|named| named.session == token.session_id())
+        };
+        if !session.is_none_or(is_own) {
+            return Err(Error::Mixed(service::Error::TokenInvalid));
         }
-    };
+        check_cookie_call(call.method(), call, &call.state.origins, token.csrf())?;
+    }
     Ok(call.service().caller_by_access_token(&token).await?)
 }
 

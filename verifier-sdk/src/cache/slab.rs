@@ -7,19 +7,17 @@
 
 use super::Entry;
 use hashbrown::HashTable;
-use hashbrown::hash_table;
+use hashbrown::hash_table::OccupiedEntry;
 use revocation_events::UnixMillis;
 
-/// Entries that the hand looks at before it takes the next one, whatever it did lately.
+/// Places that the hand looks at before it takes the next entry, whatever it did lately.
 const LOOKS: usize = 32;
 
 pub(super) struct Slab {
     /// What all entries may take, in bytes.
     limit: usize,
-    /// Where in `entries` each is.
-    index: HashTable<u32>,
-    entries: Vec<Option<Entry>>,
-    vacant: Vec<u32>,
+    entries: HashTable<Entry>,
+    /// A place in `entries`, of which some are vacant.
     hand: usize,
     /// As the hand, for [`sweep`](Self::sweep).
     broom: usize,
@@ -30,9 +28,7 @@ impl Slab {
     pub(super) const fn new(limit: usize) -> Self {
         Self {
             limit,
-            index: HashTable::new(),
-            entries: Vec::new(),
-            vacant: Vec::new(),
+            entries: HashTable::new(),
             hand: 0,
             broom: 0,
             bytes: 0,
@@ -45,26 +41,30 @@ impl Slab {
         self.bytes
     }
 
+    /// How many entries were found since the hand was last there.
+    #[cfg(test)]
+    pub(super) fn used(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.used).count()
+    }
+
     /// The entry of this very text.
-    pub(super) fn find(&mut self, hash: u64, text: &str) -> Option<&mut Entry> {
-        let at = *self.index.find(hash, |at| self.is(*at, hash, text))?;
-        let entry = self.entries[at as usize].as_mut()?;
+    pub(super) fn find(&mut self, hash: u64, text: &[u8]) -> Option<&mut Entry> {
+        let entry = self.entries.find_mut(hash, |entry| entry.is(hash, text))?;
         entry.used = true;
         Some(entry)
     }
 
     /// Whether there is an entry of this very text; it does not count as found.
     #[cfg(test)]
-    pub(super) fn peek(&self, hash: u64, text: &str) -> bool {
-        self.index
-            .find(hash, |at| self.is(*at, hash, text))
-            .is_some()
+    pub(super) fn peek(&self, hash: u64, text: &[u8]) -> bool {
+        let entry = self.entries.find(hash, |entry| entry.is(hash, text));
+        entry.is_some()
     }
 
     /// Forgets the entry of this text.
-    pub(super) fn remove(&mut self, hash: u64, text: &str) {
-        if let Some(at) = self.index.find(hash, |at| self.is(*at, hash, text)) {
-            self.take(*at as usize);
+    pub(super) fn remove(&mut self, hash: u64, text: &[u8]) {
+        if let Ok(entry) = self.entries.find_entry(hash, |entry| entry.is(hash, text)) {
+            self.bytes -= take(entry);
         }
     }
 
@@ -80,30 +80,17 @@ impl Slab {
             self.evict();
         }
         self.bytes += size;
-        let at = match self.vacant.pop() {
-            Some(at) => {
-                self.entries[at as usize] = Some(entry);
-                at
-            }
-            None => {
-                self.entries.push(Some(entry));
-                // An entry takes some hundred bytes: 2^32 of them are more than any memory.
-                u32::try_from(self.entries.len() - 1).unwrap_or(u32::MAX)
-            }
-        };
-        let entries = &self.entries;
-        self.index.insert_unique(hash, at, |at| {
-            entries[*at as usize].as_ref().map_or(0, |entry| entry.hash)
-        });
+        self.entries.insert_unique(hash, entry, |entry| entry.hash);
     }
 
-    /// Looks at the next `looks` entries, and drops those that have died.
+    /// Looks at the next `looks` places, and drops those that have died.
     pub(super) fn sweep(&mut self, looks: usize, now: UnixMillis) {
-        for _ in 0..looks.min(self.entries.len()) {
+        for _ in 0..looks.min(self.entries.num_buckets()) {
             self.broom = self.after(self.broom);
-            let entry = self.entries[self.broom].as_ref();
-            if entry.is_some_and(|entry| entry.dies_at <= now) {
-                self.take(self.broom);
+            if let Ok(entry) = self.entries.get_bucket_entry(self.broom)
+                && entry.get().dies_at <= now
+            {
+                self.bytes -= take(entry);
             }
         }
     }
@@ -113,7 +100,7 @@ impl Slab {
         let mut victim = None;
         for _ in 0..LOOKS {
             self.hand = self.after(self.hand);
-            let Some(entry) = &mut self.entries[self.hand] else {
+            let Some(entry) = self.entries.get_bucket_mut(self.hand) else {
                 continue;
             };
             victim = Some(self.hand);
@@ -121,36 +108,22 @@ impl Slab {
                 break;
             }
         }
-        if let Some(at) = victim {
-            self.take(at);
+        if let Some(Ok(entry)) = victim.map(|at| self.entries.get_bucket_entry(at)) {
+            self.bytes -= take(entry);
         }
     }
 
-    const fn after(&self, at: usize) -> usize {
-        if at + 1 < self.entries.len() {
-            at + 1
+    fn after(&self, place: usize) -> usize {
+        if place + 1 < self.entries.num_buckets() {
+            place + 1
         } else {
             0
         }
     }
+}
 
-    fn is(&self, at: u32, hash: u64, text: &str) -> bool {
-        let entry = self.entries[at as usize].as_ref();
-        entry.is_some_and(|entry| entry.hash == hash && *entry.text == *text)
-    }
-
-    /// Empties a slot.
-    fn take(&mut self, at: usize) {
-        let Some(entry) = self.entries[at].take() else {
-            return;
-        };
-        self.bytes -= usize::from(entry.size);
-        let slot = self
-            .index
-            .find_entry(entry.hash, |found| *found as usize == at);
-        if let Ok(slot) = slot {
-            self.vacant.push(*slot.get());
-            hash_table::OccupiedEntry::remove(slot);
-        }
-    }
+/// Empties a place, and says what was in it, in bytes.
+fn take(entry: OccupiedEntry<'_, Entry>) -> usize {
+    let (entry, _) = entry.remove();
+    entry.size.into()
 }

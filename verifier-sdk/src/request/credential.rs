@@ -13,22 +13,30 @@ pub const ACCESS_COOKIE: &str = "__Host-Http-access";
 /// less (RFC 6265bis, section 4.2.1).
 const MAX_COOKIES_LEN: usize = 8 * 1024;
 
-/// The token that a request is judged by, unchecked, and the way it came.
+/// The token that a request is judged by, unchecked, and the way it came. It may not even be text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Presented<'a> {
     /// `Authorization: Bearer` (RFC 6750, section 2.1). No page can make a browser send it to
     /// another origin without that origin's leave, so it needs no defence against CSRF.
-    Bearer(&'a str),
+    Bearer(&'a [u8]),
     /// The cookie [`ACCESS_COOKIE`]. A browser adds it by itself, so a call that changes something
     /// needs [`check_cookie_call`](super::check_cookie_call) too.
-    Cookie(&'a str),
+    Cookie(&'a [u8]),
 }
 
 impl<'a> Presented<'a> {
     /// The token, whichever way it came.
-    pub(crate) const fn token(self) -> &'a str {
+    pub(crate) const fn token(self) -> &'a [u8] {
         let (Self::Bearer(token) | Self::Cookie(token)) = self;
         token
+    }
+
+    /// The token as text, whichever way it came.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where it is none.
+    pub fn text(self) -> Result<&'a str, Error> {
+        text(self.token())
     }
 }
 
@@ -48,14 +56,13 @@ impl std::fmt::Debug for Presented<'_> {
 /// even where the header is bad.
 ///
 /// # Errors
-/// [`Error::Missing`] without a token or with another scheme than `Bearer`; [`Error::Ambiguous`]
-/// with two `Authorization` headers; [`Error::Invalid`] where the token is not even text; and those
-/// of [`cookie`].
+/// [`Error::Missing`] without a token or with another scheme than `Bearer`; [`Error::Ambiguous`] with
+/// two `Authorization` headers, and those of [`cookie`] but the last.
 pub fn present<'a>(headers: &'a (impl Headers + ?Sized)) -> Result<Presented<'a>, Error> {
     match count(headers, "authorization") {
         Count::Many => Err(Error::Ambiguous),
         Count::One(credentials) => bearer(credentials).map(Presented::Bearer),
-        Count::None => match cookie(headers, ACCESS_COOKIE)? {
+        Count::None => match value(headers, ACCESS_COOKIE)? {
             Some(token) => Ok(Presented::Cookie(token)),
             None => Err(Error::Missing),
         },
@@ -63,13 +70,16 @@ pub fn present<'a>(headers: &'a (impl Headers + ?Sized)) -> Result<Presented<'a>
 }
 
 /// `Bearer`, in any case (RFC 9110, section 11.1), spaces, the token.
-fn bearer(credentials: &[u8]) -> Result<&str, Error> {
-    let scheme_ends = credentials.iter().position(|byte| *byte == b' ');
-    let (scheme, token) = credentials.split_at(scheme_ends.unwrap_or(credentials.len()));
-    if !scheme.eq_ignore_ascii_case(b"bearer") {
+fn bearer(credentials: &[u8]) -> Result<&[u8], Error> {
+    let (scheme, rest) = credentials
+        .split_at_checked(b"bearer".len())
+        .ok_or(Error::Missing)?;
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    let is_longer = spaces == 0 && !rest.is_empty();
+    if is_longer || !scheme.eq_ignore_ascii_case(b"bearer") {
         return Err(Error::Missing);
     }
-    text(token).map(|token| token.trim_start_matches(' '))
+    Ok(&rest[spaces..])
 }
 
 /// The value of the cookie of that very name, the case included.
@@ -87,6 +97,11 @@ pub fn cookie<'a>(
     headers: &'a (impl Headers + ?Sized),
     name: &str,
 ) -> Result<Option<&'a str>, Error> {
+    value(headers, name)?.map(text).transpose()
+}
+
+/// As [`cookie`], whatever it consists of.
+fn value<'a>(headers: &'a (impl Headers + ?Sized), name: &str) -> Result<Option<&'a [u8]>, Error> {
     if headers.all("cookie").map(<[u8]>::len).sum::<usize>() > MAX_COOKIES_LEN {
         return Err(Error::TooManyCookies);
     }
@@ -96,7 +111,7 @@ pub fn cookie<'a>(
         .filter_map(|pair| value_of(pair, name.as_bytes()));
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        (Some(value), None) => text(value).map(Some),
+        (Some(value), None) => Ok(Some(value)),
         (Some(_), Some(_)) => Err(Error::Ambiguous),
     }
 }

@@ -15,7 +15,10 @@ fn is_stale(kit: &Kit, text: &str, millis: u64) -> bool {
 }
 
 fn is_cached(kit: &Kit, text: &str) -> bool {
-    kit.shared.cache.find(text, |_| Some(())).is_some()
+    kit.shared
+        .cache
+        .find(text.as_bytes(), |_| Some(()))
+        .is_some()
 }
 
 #[test]
@@ -77,7 +80,7 @@ fn a_hit_looks_nothing_up_until_something_was_revoked() {
     let checked_at = |generation| {
         kit.shared
             .cache
-            .find(&token, |entry| Some(entry.checked == generation))
+            .find(token.as_bytes(), |entry| Some(entry.checked == generation))
             .unwrap()
     };
     assert!(checked_at(generation));
@@ -191,7 +194,7 @@ fn a_revoked_key_kills_cached_tokens_and_the_next_key_set_decides() {
         kit.take(&page(1, 10, 11, 0, &[Target::Key(kid(2))]), at(1))
             .unwrap();
         assert!(is_stale(&kit, &token, 1), "it learns everything again");
-        let unproven = kit.shared.verify_at_any_time(&token, at(1));
+        let unproven = kit.shared.verify_at_any_time(token.as_bytes(), at(1));
         assert_eq!(unproven, Err(Error::Invalid(Reason::KeyRevoked)));
         // Where the issuer has the key after all, the revocation was a thief's.
         kit.give_keys(live, at(2));
@@ -207,7 +210,10 @@ fn accepting_while_stale_still_refuses_what_is_known_to_be_dead() {
     let mut kit = Kit::fresh();
     kit.take(&page(1, 10, 11, 0, &[Target::Session(session(1))]), at(1))
         .unwrap();
-    let accept = |text: &str| kit.shared.verify_with(text, OnStale::Accept, || at(60_000));
+    let accept = |text: &str| {
+        kit.shared
+            .verify_with(text.as_bytes(), OnStale::Accept, || at(60_000))
+    };
     assert!(accept(&token(2, 10)).is_ok());
     let dead = accept(&token(1, 10));
     assert_eq!(dead, Err(Error::Invalid(Reason::Revoked)));
@@ -227,10 +233,10 @@ fn while_stale_nobody_is_refused_by_the_clock_alone() {
         let kit = Kit::fresh();
         let text = token(2, 10);
         for policy in [OnStale::Refuse, OnStale::Accept, OnStale::Introspect] {
-            let verdict = kit.shared.verify_with(&text, policy, || now);
+            let verdict = kit.shared.verify_with(text.as_bytes(), policy, || now);
             assert_eq!(verdict, Err(STALE), "{policy:?}");
         }
-        let found = kit.shared.verify_at_any_time(&text, now).unwrap();
+        let found = kit.shared.verify_at_any_time(text.as_bytes(), now).unwrap();
         assert_eq!(found.session_id(), session(2));
         assert!(!is_cached(&kit, &text), "its times were not looked at");
     }
@@ -238,7 +244,7 @@ fn while_stale_nobody_is_refused_by_the_clock_alone() {
     let [_, late] = wrong_clocks();
     let cached = kit
         .shared
-        .verify_with(&token(1, 10), OnStale::Accept, || late);
+        .verify_with(token(1, 10).as_bytes(), OnStale::Accept, || late);
     assert_eq!(cached, Err(STALE));
 }
 
@@ -261,9 +267,11 @@ fn while_stale_what_is_wrong_at_any_time_is_refused_by_any_clock() {
             (token(2, 8), Reason::BelowFloor),
         ] {
             let refused = Err(Error::Invalid(reason));
-            let accept = kit.shared.verify_with(&text, OnStale::Accept, || now);
+            let accept = kit
+                .shared
+                .verify_with(text.as_bytes(), OnStale::Accept, || now);
             assert_eq!(accept, refused);
-            assert_eq!(kit.shared.verify_at_any_time(&text, now), refused);
+            assert_eq!(kit.shared.verify_at_any_time(text.as_bytes(), now), refused);
         }
     }
 }
@@ -275,7 +283,9 @@ fn while_fresh_the_clock_decides_whatever_the_policy() {
         .unwrap();
     for policy in [OnStale::Refuse, OnStale::Accept, OnStale::Introspect] {
         for text in [token(1, 10), token(2, 10)] {
-            let verdict = kit.shared.verify_with(&text, policy, || at(905_000));
+            let verdict = kit
+                .shared
+                .verify_with(text.as_bytes(), policy, || at(905_000));
             assert_eq!(verdict, Err(Error::Invalid(Reason::Expired)));
         }
     }
@@ -327,7 +337,7 @@ fn no_thread_accepts_a_token_that_was_revoked_before_the_proof_that_it_saw() {
                     let newest = proven();
                     // From the last that must be dead to the first that may be alive.
                     for n in newest..=(newest + 1).min(ROUNDS) {
-                        let verdict = shared.verify(&tokens[n as usize], || at(ROUNDS));
+                        let verdict = shared.verify(tokens[n as usize].as_bytes(), || at(ROUNDS));
                         dead += u64::from(verdict == Err(Error::Invalid(Reason::Revoked)));
                         live += u64::from(verdict.is_ok());
                         assert!(
