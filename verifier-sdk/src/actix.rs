@@ -31,7 +31,7 @@ use crate::error::Error;
 use crate::problem::Problem;
 use crate::protect::{Admission, NO_STORE};
 use crate::request::Headers;
-use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, HeaderMap, HeaderValue};
@@ -79,7 +79,7 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error> + 'static,
     B: MessageBody + 'static,
 {
-    type Response = ServiceResponse<EitherBody<B>>;
+    type Response = ServiceResponse;
     type Error = actix_web::Error;
     type Transform = Protected<S>;
     type InitError = ();
@@ -104,7 +104,7 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error> + 'static,
     B: MessageBody + 'static,
 {
-    type Response = ServiceResponse<EitherBody<B>>;
+    type Response = ServiceResponse;
     type Error = actix_web::Error;
     type Future = Protecting<S::Future, B>;
 
@@ -135,31 +135,32 @@ where
 /// The way of a request that was admitted at once, or was refused, or of one that the session service
 /// is asked about.
 type Protecting<F, B> =
-    Either<Served<F, B>, Either<Ready<Answer<B>>, LocalBoxFuture<'static, Answer<B>>>>;
-type Served<F, B> = MapOk<F, fn(ServiceResponse<B>) -> ServiceResponse<EitherBody<B>>>;
-type Answer<B> = Result<ServiceResponse<EitherBody<B>>, actix_web::Error>;
+    Either<Served<F, B>, Either<Ready<Answer>, LocalBoxFuture<'static, Answer>>>;
+type Served<F, B> = MapOk<F, fn(ServiceResponse<B>) -> ServiceResponse>;
+type Answer = Result<ServiceResponse, actix_web::Error>;
 
 fn serve<S, B>(inner: &S, request: ServiceRequest, session: Session) -> Served<S::Future, B>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
+    B: MessageBody + 'static,
 {
     request.extensions_mut().insert(session);
     inner.call(request).map_ok(uncached)
 }
 
 /// An answer that nobody keeps, unless its handler said something else.
-fn uncached<B>(mut response: ServiceResponse<B>) -> ServiceResponse<EitherBody<B>> {
+fn uncached<B: MessageBody + 'static>(mut response: ServiceResponse<B>) -> ServiceResponse {
     let headers = response.headers_mut();
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(NO_STORE));
     }
-    response.map_into_left_body()
+    // A handler's body that is boxed already stays as it is; within another type it would be boxed again.
+    response.map_into_boxed_body()
 }
 
 /// An answer, not an `Err`: the middleware around this one (CORS, logs) must see it.
-fn refuse<B>(request: ServiceRequest, error: &Error) -> ServiceResponse<EitherBody<B>> {
-    let response = request.into_response(error.error_response());
-    response.map_into_right_body()
+fn refuse(request: ServiceRequest, error: &Error) -> ServiceResponse {
+    request.into_response(error.error_response())
 }
 
 /// The session that [`Protect`] admitted. On a route without it every request is answered 500: the
