@@ -16,11 +16,13 @@ use std::convert::Infallible;
 use std::time::Duration;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// Pages that are read at a time: what one client can hold in memory, a megabyte at most.
-const READ: usize = 8;
+/// Pages that are read at a time. The next ones are read while these are sent, so one client can hold
+/// twice as many in memory: a megabyte at most.
+const READ: usize = 4;
 
 /// For so long an event waits for its client, after what the network holds.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,6 +37,8 @@ pub(super) struct PageStream {
     to: Position,
     /// Not yet sent.
     pages: VecDeque<LivePage>,
+    /// What follows them in a long catch-up, being read.
+    ahead: Option<JoinHandle<store::Result<Vec<LivePage>>>>,
     live: Receiver<LivePage>,
     stopping: CancellationToken,
     /// Nothing where the feed is open and nobody said who it is.
@@ -55,16 +59,19 @@ impl PageStream {
     ) -> store::Result<Self> {
         let pages: VecDeque<_> = relay.pages_after(after, latest, READ).await?.into();
         let to = pages.back().map_or(latest.to, |page| page.to);
-        Ok(Self {
+        let mut stream = Self {
             relay,
             latest,
             to,
             pages,
+            ahead: None,
             live,
             stopping,
             standing,
             _place: place,
-        })
+        };
+        stream.read_ahead();
+        Ok(stream)
     }
 
     /// The body of the answer. An event that its client has not taken after `patience` is the last.
@@ -99,8 +106,10 @@ impl PageStream {
         if self.stopping.is_cancelled() {
             return None;
         }
-        if self.pages.is_empty() && self.to < self.latest.to {
-            self.read_more().await?;
+        if self.pages.is_empty()
+            && let Some(read) = self.ahead.take()
+        {
+            self.have_read(read.await.ok()?)?;
         }
         if let Some(page) = self.pages.pop_front() {
             return Some(page);
@@ -113,20 +122,26 @@ impl PageStream {
         }
     }
 
-    /// The next pages of a long catch-up.
-    async fn read_more(&mut self) -> Option<()> {
-        let (relay, to, latest) = (self.relay.clone(), self.to, self.latest);
-        // In a task of its own, for this future is dropped when the client goes away (see
-        // `crate::store`).
-        let read = tokio::spawn(async move { relay.pages_after(Some(to), latest, READ).await });
-        let read = read.await.ok()?.inspect_err(|error| {
+    /// Begins to read the next pages of a long catch-up.
+    fn read_ahead(&mut self) {
+        if self.to < self.latest.to {
+            let (relay, to, latest) = (self.relay.clone(), self.to, self.latest);
+            // A task, also because a stream is dropped when its client goes away (see `crate::store`).
+            let read = async move { relay.pages_after(Some(to), latest, READ).await };
+            self.ahead = Some(tokio::spawn(read));
+        }
+    }
+
+    fn have_read(&mut self, pages: store::Result<Vec<LivePage>>) -> Option<()> {
+        let pages = pages.inspect_err(|error| {
             tracing::error!(
                 error = error as &dyn std::error::Error,
                 "a stream of pages broke off"
             );
         });
-        self.pages = read.ok()?.into();
+        self.pages = pages.ok()?.into();
         self.to = self.pages.back()?.to;
+        self.read_ahead();
         Some(())
     }
 }
