@@ -5,7 +5,7 @@ use crate::alone;
 use crate::effort;
 use crate::table::Table;
 use crate::tokens::{POSITION, on_processor, revocation, session, user};
-use revocation_events::Position;
+use revocation_events::{Position, SessionId, UserId};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -72,22 +72,17 @@ pub(crate) fn grow(table: &mut Table, size: u64) {
         1_000.0,
         "µs",
     );
-    let hit = look_up(&set, |n| n % size);
-    let miss = look_up(&set, |n| size + n % size);
-    table.row(
-        &name("a token's two look-ups, dead"),
-        hit,
-        "the goal",
-        250.0,
-        "ns",
-    );
-    table.row(
-        &name("a token's two look-ups, alive"),
-        miss,
-        "the goal",
-        250.0,
-        "ns",
-    );
+    let minted = Position::new(POSITION).unwrap();
+    let one = |(session, _)| set.session_lives(session, minted);
+    let two = |(session, user)| set.lives(session, user, minted);
+    for (what, ns) in [
+        ("a look-up, hit", look_up(0, size, one)),
+        ("a look-up, miss", look_up(size, size, one)),
+        ("a token's two look-ups, dead", look_up(0, size, two)),
+        ("a token's two look-ups, alive", look_up(size, size, two)),
+    ] {
+        table.row(&name(what), ns, "the goal", 250.0, "ns");
+    }
     let began = Instant::now();
     set.expire(Position::new(POSITION).unwrap());
     set.insert(&[revocation(size)]);
@@ -102,30 +97,25 @@ pub(crate) fn grow(table: &mut Table, size: u64) {
     );
 }
 
-/// Nanoseconds of one, net of the loop. No look-up begins before the one before it has ended.
-fn look_up(set: &RevokedSet, nth: impl Fn(u64) -> u64) -> f64 {
-    let minted = Position::new(POSITION).unwrap();
+/// Nanoseconds of one among `many` from `first` on, net of the loop. None begins before the one before it
+/// has ended.
+fn look_up(first: u64, many: u64, lives: impl Fn((SessionId, UserId)) -> bool) -> f64 {
     let mut random = fastrand::Rng::with_seed(2);
     let subjects: Vec<_> = (0..LOOK_UPS)
-        .map(|_| nth(random.u64(..)))
+        .map(|_| first + random.u64(..many))
         .map(|n| (session(n), user(n)))
         .collect();
-    let loop_of = |work: &dyn Fn(usize) -> usize| {
+    let loop_of = |work: &dyn Fn((SessionId, UserId)) -> bool| {
         let began = on_processor();
         let mut carry = 0;
         for at in 0..subjects.len() {
-            carry = black_box(work(at + carry) >> 1);
+            carry = black_box(usize::from(work(subjects[at + carry])) >> 1);
         }
         (on_processor() - began).as_secs_f64() * 1e9 / subjects.len() as f64
     };
-    let looked = loop_of(&|at| {
-        let (session, user) = subjects[at];
-        usize::from(set.lives(session, user, minted))
-    });
-    let touched = loop_of(&|at| {
-        let (session, user) = subjects[at];
-        usize::from(session.uuid().as_bytes()[0] ^ user.uuid().as_bytes()[0] > 127)
-    });
+    let looked = loop_of(&lives);
+    let touched =
+        loop_of(&|(session, user)| session.uuid().as_bytes()[0] ^ user.uuid().as_bytes()[0] > 127);
     looked - touched
 }
 

@@ -75,7 +75,15 @@ async fn start(
     if !others {
         return all;
     }
-    all.push(Measured::start("a middleware that does nothing", "wrapped", &[], bearers()).await);
+    all.push(
+        Measured::start(
+            "a middleware that asks for no token",
+            "wrapped",
+            &[],
+            bearers(),
+        )
+        .await,
+    );
     let key_set = format!("{}/.well-known/jwks.json", service.url());
     let key_set = reqwest::get(key_set).await.unwrap().text().await.unwrap();
     let jwt = [key_set.as_str(), service.issuer()];

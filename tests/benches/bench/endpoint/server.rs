@@ -4,15 +4,18 @@
 use actix_session::storage::RedisSessionStore;
 use actix_session::{Session, SessionExt as _, SessionMiddleware};
 use actix_web::cookie::Key;
-use actix_web::dev::{Server, Service as _, ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::http::header::AUTHORIZATION;
+use actix_web::dev::{Server, Service, ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue};
 use actix_web::web::{self, Data};
-use actix_web::{App, Error, HttpRequest, HttpResponse, HttpServer};
+use actix_web::{App, Error, HttpMessage as _, HttpRequest, HttpResponse, HttpServer};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use revocation_events::UserId;
 use serde::Deserialize;
 use std::collections::HashMap;
+use std::hint::black_box;
 use std::net::TcpListener;
+use uuid::Uuid;
 use verifier_sdk::Verifier;
 use verifier_sdk::actix::Protect;
 
@@ -43,11 +46,11 @@ async fn serve(check: &str, settings: &[String]) -> std::io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
     let address = listener.local_addr()?;
     let server = match (check, settings) {
-        ("none", []) => app(listener, || App::new().route("/", web::get().to(unchecked)))?,
-        // What any middleware costs in actix-web.
+        ("none", []) => app(listener, || {
+            App::new().service(web::resource("/").to(unchecked))
+        })?,
         ("wrapped", []) => app(listener, || {
-            let resource = web::resource("/").wrap_fn(|request, inner| inner.call(request));
-            App::new().service(resource.to(unchecked))
+            App::new().service(web::resource("/").wrap_fn(unasked).to(told))
         })?,
         ("sdk", [issuer, client, secret]) => sdk(listener, issuer, client, secret).await?,
         ("jwt", [keys, issuer]) => jwt(listener, keys, issuer)?,
@@ -77,8 +80,31 @@ where
     Ok(HttpServer::new(factory).workers(1).listen(listener)?.run())
 }
 
-async fn unchecked() -> &'static str {
-    SOMEBODY
+/// As [`whose`], of a user that nobody has asked for.
+async fn unchecked() -> String {
+    black_box(UserId::new(Uuid::nil())).to_string()
+}
+
+/// All that [`Protect`] does of a good request beside its verdict: the handler is told who it is, and the
+/// answer is not to be kept.
+fn unasked<S>(request: ServiceRequest, inner: &S) -> impl Future<Output = Answered> + use<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
+{
+    request.extensions_mut().insert(UserId::new(Uuid::nil()));
+    let answer = inner.call(request);
+    async {
+        let mut answer = answer.await?;
+        let headers = answer.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Ok(answer)
+    }
+}
+
+type Answered = Result<ServiceResponse, Error>;
+
+async fn told(user: web::ReqData<UserId>) -> String {
+    user.to_string()
 }
 
 async fn sdk(
