@@ -209,7 +209,7 @@ async fn measure(module: &str, table: &mut Table, asked: &Asked) -> bool {
         start::NAME => start::measure(table).await,
         "flood" => flood::measure(table).await,
         "login-timing" => {
-            let tries = asked.tries.unwrap_or(effort::of(1_000, 20));
+            let tries = asked.tries.unwrap_or(effort::of(1_000, 10));
             let tells_nothing = login_timing::measure(table, tries).await;
             if !tells_nothing {
                 eprintln!("login-timing: two medians differ by more than 5 %");

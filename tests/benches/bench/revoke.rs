@@ -36,7 +36,7 @@ pub(crate) async fn measure(table: &mut Table) {
     let mut floor = Floor::start(database.url(), &nats.url()).await;
 
     let mut times: [Samples; 5] = Default::default();
-    for round in 0..effort::of(300, 40) + WARM_UP {
+    for round in 0..effort::of(300, 25) + WARM_UP {
         let (revoked, answered) = caller.revokes(&verifiers).await;
         let fenced = caller.revokes_and_waits().await;
         let bare = floor.once(Delivery::Bare).await;

@@ -54,7 +54,7 @@ pub(crate) async fn measure(table: &mut Table) {
 /// the bare statements of one transaction for each would come to.
 async fn at_the_store(table: &mut Table, service: &SessionApi, pool: &sqlx::PgPool) {
     let mut rounds: [Rounds; 3] = Default::default();
-    let span = effort::of(Duration::from_secs(3), Duration::from_secs(1));
+    let span = effort::of(Duration::from_secs(3), Duration::from_millis(500));
     for _ in 0..effort::of(9, 3) {
         rounds[0].push(store(service, WRITERS, GROUP, span).await);
         rounds[1].push(store(service, POOL, 1, span).await);
@@ -90,7 +90,7 @@ async fn over_http(
     pool: &sqlx::PgPool,
     many: usize,
 ) {
-    let span = effort::of(Duration::from_secs(4), Duration::from_secs(1));
+    let span = effort::of(Duration::from_secs(4), Duration::from_millis(600));
     let mut clients = clients::log_in(service, many).await;
     let (mut ours, mut theirs) = (Rounds::default(), Rounds::default());
     let mut percentiles: [Rounds; 2] = Default::default();
