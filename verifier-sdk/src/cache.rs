@@ -30,6 +30,7 @@ use crate::session::Session;
 use revocation_events::{Position, UnixMillis};
 use slab::Slab;
 use std::cell::RefCell;
+use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::available_parallelism;
@@ -88,7 +89,13 @@ impl Entry {
     }
 
     fn is(&self, hash: u64, text: &[u8]) -> bool {
-        self.hash == hash && *self.text == *text
+        if self.hash != hash {
+            return false;
+        }
+        // Reads the session's count, which is written next: so its line of memory comes while the text is
+        // compared, and not after that.
+        black_box(self.session.holders());
+        *self.text == *text
     }
 
     /// For another table: with a counter of its own for its session.

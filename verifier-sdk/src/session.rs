@@ -10,8 +10,13 @@ use std::sync::Arc;
 pub struct Session(Arc<Handle>);
 
 /// What is counted when a session is cloned. One thread's requests count on one handle, another's on
-/// another: threads that count on the same wait for each other's memory.
-struct Handle(Arc<Verified>);
+/// another: threads that count on the same wait for each other's memory. What nearly every handler asks
+/// for lies beside the count, so that it is there when it is asked for.
+struct Handle {
+    user_id: UserId,
+    session_id: SessionId,
+    verified: Arc<Verified>,
+}
 
 /// What was verified: once, for all threads.
 struct Verified {
@@ -22,12 +27,25 @@ struct Verified {
 impl Session {
     /// `key` is what the token was signed by.
     pub(crate) fn new(token: AccessToken, key: [u8; 32]) -> Self {
-        Self(Arc::new(Handle(Arc::new(Verified { token, key }))))
+        Self::of(Arc::new(Verified { token, key }))
+    }
+
+    fn of(verified: Arc<Verified>) -> Self {
+        Self(Arc::new(Handle {
+            user_id: verified.token.user_id(),
+            session_id: verified.token.session_id(),
+            verified,
+        }))
     }
 
     /// The same session, counted apart from this one.
     pub(crate) fn apart(&self) -> Self {
-        Self(Arc::new(Handle(Arc::clone(&self.0.0))))
+        Self::of(Arc::clone(&self.0.verified))
+    }
+
+    /// How many hold this one, and count on it.
+    pub(crate) fn holders(&self) -> usize {
+        Arc::strong_count(&self.0)
     }
 
     #[cfg(test)]
@@ -51,13 +69,13 @@ impl Session {
     /// The user: `sub`.
     #[must_use]
     pub fn user_id(&self) -> UserId {
-        self.token().user_id()
+        self.0.user_id
     }
 
     /// The session: `sid`. It stays the same over refreshes.
     #[must_use]
     pub fn session_id(&self) -> SessionId {
-        self.token().session_id()
+        self.0.session_id
     }
 
     /// The roles of the user when the token was minted. A change of roles revokes the token, so
@@ -111,12 +129,12 @@ impl Session {
     }
 
     pub(crate) fn token(&self) -> &AccessToken {
-        &self.0.0.token
+        &self.0.verified.token
     }
 
     /// The key that signed the token.
     pub(crate) fn key(&self) -> &[u8; 32] {
-        &self.0.0.key
+        &self.0.verified.key
     }
 }
 
