@@ -246,6 +246,8 @@ mod tests {
             jwk("identity", "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
             jwk("zero", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
             jwk("", X),
+            format!(r#"{{"kty":"EC","crv":"Ed25519","kid":"e","x":"{X}"}}"#),
+            format!(r#"{{"kty":"OKP","crv":"X25519","kid":"e","x":"{X}"}}"#),
             format!(r#"{{"kty":"OKP","crv":"Ed25519","kid":"e","x":"{X}","use":"enc"}}"#),
             format!(r#"{{"kty":"OKP","crv":"Ed25519","kid":"e","x":"{X}","alg":"HS256"}}"#),
             with_ops("[]"),

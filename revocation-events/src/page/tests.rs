@@ -171,12 +171,30 @@ fn what_is_not_a_page_is_refused() {
     }
     let many = vec![r#"{"pos":2,"everyone":true}"#; MAX_REVOCATIONS + 1].join(",");
     assert_eq!(with_entries(&many), Err(Error::Malformed));
+    let keys = |many| {
+        let keys = vec![r#""k""#; many].join(",");
+        with_entries(&format!(r#"],"revoked_keys":[{keys}"#))
+    };
+    assert!(keys(MAX_REVOCATIONS).is_ok());
+    assert_eq!(keys(MAX_REVOCATIONS + 1), Err(Error::Malformed));
     for text in [
         "{}",
         r#"{"iss":"https://id.example.com","at":5,"from":0,"to":0,"floor":0}"#,
     ] {
         assert_eq!(raw(text), Err(Error::Malformed), "{text}");
     }
+}
+
+#[test]
+fn a_page_has_a_greatest_length() {
+    let of_length = |len: usize| {
+        let padded = |by| with_entries(&format!(r#"],"padding":["{}""#, "x".repeat(by)));
+        // Three bytes become four.
+        padded(len / 4 * 3 - 400)
+    };
+    assert!(of_length(MAX_LEN).is_ok());
+    let longer = of_length(MAX_LEN + 1_000);
+    assert_eq!(longer, Err(Error::Jws(jws::Error::TooLong)));
 }
 
 #[test]
