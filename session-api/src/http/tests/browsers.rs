@@ -230,21 +230,29 @@ async fn pages_of_an_allowed_origin_are_answered_and_no_others() {
         let refused = preflight(origin, "/sessions").await;
         assert_refused(&refused, 405, "method", origin);
         let read = browser.sent(from_there(&browser, origin)).await;
-        for answer in [&refused, &read] {
-            for name in answer.headers.keys() {
-                assert!(
-                    !name.as_str().starts_with("access-control-"),
-                    "{origin}: {name}"
-                );
-            }
-        }
+        assert_unreadable(&refused, origin);
+        assert_unreadable(&read, origin);
     }
+    // A browser sends one.
+    let two = from_there(&browser, ALLOWED_ORIGIN).header("origin", "https://evil.example");
+    assert_unreadable(&browser.sent(two).await, "two origins");
     assert_refused(
         &preflight(ALLOWED_ORIGIN, "/nowhere").await,
         404,
         "not-found",
         "no such path",
     );
+}
+
+/// Nothing in it lets a page of another origin read it.
+#[track_caller]
+fn assert_unreadable(answer: &Answer, case: &str) {
+    for name in answer.headers.keys() {
+        assert!(
+            !name.as_str().starts_with("access-control-"),
+            "{case}: {name}"
+        );
+    }
 }
 
 /// What a page may do; nothing may any other answer.
@@ -327,10 +335,7 @@ async fn no_endpoint_lets_a_strange_origin_read() {
                 .header("origin", "https://evil.example")
                 .header("access-control-request-method", "POST");
             let answer = Answer::of(strange).await;
-            for name in answer.headers.keys() {
-                let told = name.as_str().starts_with("access-control-");
-                assert!(!told, "{method} {path}: {name}");
-            }
+            assert_unreadable(&answer, &format!("{method} {path}"));
             assert_eq!(header(&answer, "vary"), "Origin, Sec-Fetch-Site");
         }
     }

@@ -206,6 +206,13 @@ async fn an_unknown_query_parameter_is_400_everywhere() {
 async fn bodies_of_the_wrong_size_type_or_shape() {
     let world = World::begins().await;
     let root = world.phone("root").await;
+    // Before any of it has come.
+    let length = MAX_LEN + 1;
+    let lines = format!(
+        "Content-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    );
+    let announced = raw_with(&world, "PUT", "/password", &root.access, &lines).await;
+    assert!(announced.starts_with("HTTP/1.1 413 "), "{announced}");
     for target in Target::all() {
         let request = || target.request(&world, &root, &target.path);
         let case = |what: &str| format!("{} {}: {what}", target.method, target.path);
