@@ -2,12 +2,14 @@
 
 use super::problem::Error;
 use actix_web::HttpRequest;
+use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::web::Payload;
 use bytes::{Bytes, BytesMut};
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use std::pin::pin;
 use std::time::Duration;
 
 /// The longest body, in bytes.
@@ -49,9 +51,7 @@ pub(super) async fn read(
     }
     // What follows a request to speak WebSocket, which nobody here does, is no body, and has no end.
     let body = if has_body(request) {
-        tokio::time::timeout(PATIENCE, collect(payload))
-            .await
-            .map_err(|_| Error::bad_request("The body did not arrive in time."))??
+        collect(payload, PATIENCE).await?
     } else {
         Bytes::new()
     };
@@ -62,9 +62,21 @@ pub(super) async fn read(
     }
 }
 
-async fn collect(mut payload: Payload) -> Result<Bytes, Error> {
+async fn collect(
+    pieces: impl Stream<Item = Result<Bytes, PayloadError>>,
+    patience: Duration,
+) -> Result<Bytes, Error> {
+    tokio::time::timeout(patience, collect_all(pieces))
+        .await
+        .map_err(|_| Error::bad_request("The body did not arrive in time."))?
+}
+
+async fn collect_all(
+    pieces: impl Stream<Item = Result<Bytes, PayloadError>>,
+) -> Result<Bytes, Error> {
+    let mut pieces = pin!(pieces);
     let mut body = BytesMut::new();
-    while let Some(piece) = payload.next().await {
+    while let Some(piece) = pieces.next().await {
         let piece =
             piece.map_err(|_| Error::bad_request("The body did not arrive as announced."))?;
         if body.len() + piece.len() > MAX_LEN {
@@ -129,4 +141,28 @@ pub(super) fn parse<T: Body>(body: &[u8]) -> Result<T, Error> {
             Error::bad_request(format!("The body is not JSON: see {place}."))
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::stream;
+
+    /// Or who sends a byte now and then would hold a connection for as long as they like.
+    #[tokio::test]
+    async fn a_body_that_does_not_end_is_given_up() {
+        let drop_by_drop = stream::unfold((), |()| async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            Some((Ok(Bytes::from_static(b" ")), ()))
+        });
+        let given_up = collect(drop_by_drop, Duration::from_millis(50));
+        let given_up = tokio::time::timeout(PATIENCE, given_up).await;
+        let given_up = given_up.expect("it does not wait for the end");
+        assert!(
+            matches!(given_up, Err(Error::BadRequest(_))),
+            "{given_up:?}"
+        );
+        let whole = stream::iter([Ok(Bytes::from_static(b"{")), Ok(Bytes::from_static(b"}"))]);
+        assert_eq!(collect(whole, PATIENCE).await.unwrap(), "{}");
+    }
 }
