@@ -340,6 +340,11 @@ mod tests {
             UserId::new(uuid::Uuid::max()),
         );
         assert_eq!(tries(another), 10, "another user's");
+
+        let devices = (0..15).map(|_| tries(Account::Device(Device::new(), "alice")));
+        assert_eq!(devices.sum::<usize>(), 100);
+        let another = Account::Device(Device::new(), "bob");
+        assert_eq!(tries(another), 10, "another owner's");
     }
 
     #[test]

@@ -25,7 +25,7 @@ impl Device {
         self.0
     }
 
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Uuid::new_v4())
     }
 }
