@@ -1,9 +1,17 @@
 //! Rotation as its clients meet it.
 
 use super::{PASSWORD, Place, add_user, login, refresh, service, takes};
+use crate::keys::ring::Signer;
 use crate::password::Hasher;
-use crate::service::{Error, Granted, Service};
-use crate::session::{Delivery, RetryKey};
+use crate::service::access::Purpose;
+use crate::service::{Error, Granted, Service, Snapshot};
+use crate::session::{Delivery, OpenSession, RetryKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, Header};
+use revocation_events::{Position, UnixMillis};
+use serde_json::Value;
+use verifier_sdk::Reason;
 
 async fn logged_in(place: &Place) -> (Service, Granted) {
     let service = service(place.store().await, Hasher::new(2)).await;
@@ -110,6 +118,81 @@ async fn an_access_token_is_no_session_token_and_the_other_way_round() {
         service
             .read_access_token(&first.session_token.token)
             .is_err()
+    );
+}
+
+/// What a token says, signed with this key and under its name.
+fn signed_with(signer: &Signer, token: &str) -> String {
+    let header = Header {
+        typ: jsonwebtoken::decode_header(token).unwrap().typ,
+        kid: Some(signer.kid.to_string()),
+        ..Header::new(Algorithm::EdDSA)
+    };
+    let payload = token.split('.').nth(1).unwrap();
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
+    jsonwebtoken::encode(&header, &claims, &signer.encoding).unwrap()
+}
+
+/// Whoever steals one key makes tokens of one kind.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_kind_of_token_has_keys_of_its_own() {
+    let place = Place::sqlite();
+    let (service, first) = logged_in(&place).await;
+    let ring = service.keys().ring();
+    let session = |signer| {
+        let text = signed_with(signer, &first.session_token.token);
+        service.read_session_token(&text).map(|token| token.session)
+    };
+    assert_eq!(session(&ring.session).unwrap(), first.session_id);
+    assert!(matches!(session(&ring.access), Err(Error::Forged)));
+    let access = |signer| {
+        let text = signed_with(signer, &first.access.token);
+        service.read_access_token(&text).err()
+    };
+    assert_eq!(access(&ring.access), None);
+    assert_eq!(access(&ring.session), Some(Reason::UnknownKey));
+}
+
+/// A token of this service's making that says something else of the session.
+fn minted(service: &Service, granted: &Granted, change: impl FnOnce(&mut OpenSession)) -> String {
+    let mut session = granted.session.clone();
+    change(&mut session);
+    let snapshot = Snapshot {
+        id: granted.session_id,
+        session: &session,
+        user_name: &granted.user_name,
+        roles: &[],
+        position: Position::ZERO,
+        now: granted.now,
+        until: None,
+    };
+    service.inner.grant(&snapshot).session_token.token
+}
+
+/// The session is alive: whose time is over may be an older token, and whose generation has not come is
+/// one of which a log has lost the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_token_counts_neither_after_its_time_nor_before_its_generation() {
+    let place = Place::sqlite();
+    let (service, first) = logged_in(&place).await;
+    let over = minted(&service, &first, |session| {
+        session.expires_at = UnixMillis::new(first.now.get() - 6_000);
+    });
+    let to_come = minted(&service, &first, |session| session.generation += 1);
+    for text in [&over, &to_come] {
+        let token = service.read_session_token(text).unwrap();
+        for purpose in [Purpose::Any, Purpose::End] {
+            let caller = service.caller_by_session_token(token, purpose).await;
+            assert!(matches!(caller, Err(Error::SessionEnded)), "{purpose:?}");
+        }
+        let refreshed = service.refresh(token, Delivery::Body, None).await;
+        assert!(matches!(refreshed, Err(Error::SessionEnded)));
+    }
+    let named = service.session_still_named_by(&over).await;
+    assert!(matches!(named, Err(Error::SessionEnded)));
+    assert!(
+        refresh(&service, &first).await.is_ok(),
+        "the attempts did no harm"
     );
 }
 
