@@ -65,3 +65,24 @@ fn a_stand_in_is_nobody_and_there_are_a_thousand() {
     assert_eq!(stand_in(Some("x")), stand_in(Some("x")));
     assert!(ids.contains(&stand_in(None)));
 }
+
+/// Whoever is answered sooner, or without a write, would know that nobody has the name.
+#[tokio::test]
+async fn a_name_that_nobody_has_costs_what_another_costs() {
+    let place = Place::sqlite();
+    let hasher = Hasher::new(1);
+    let service = service(place.store().await, hasher.clone()).await;
+    let alice = add_user(&service, "alice").await;
+    for (name, account) in [("alice", alice), ("nobody", stand_in(Some("nobody")))] {
+        let hashes = hasher.queued();
+        let refused = service.log_in(login(name, "a wrong password")).await;
+        assert!(
+            matches!(refused, Err(super::super::Error::BadCredentials)),
+            "{name}"
+        );
+        assert_eq!(hasher.queued(), hashes + 1, "{name}");
+        let mut tx = service.store().begin().await.unwrap();
+        let (tries, _) = tx.lock_tries(strangers(account)).await.unwrap();
+        assert_eq!(tries.failed, 1, "{name}");
+    }
+}
