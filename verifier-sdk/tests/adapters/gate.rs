@@ -233,6 +233,22 @@ async fn other_paths_are_problems_too() {
             assert!(body.contains(&format!("urn:portcullis:{slug}\"")), "{body}");
         }
     }
+    // What stands in the gate's lines is a word; whatever else a stranger calls the request is dropped.
+    let long = "x".repeat(65);
+    for (id, kept) in [
+        ("a-1_B", true),
+        ("a b", false),
+        ("a\"b", false),
+        (&*long, false),
+    ] {
+        let request = client.get(&server.url).header("x-request-id", id);
+        let answer = request.send().await.unwrap();
+        let said = answer
+            .headers()
+            .get("x-request-id")
+            .map(|said| said.as_bytes());
+        assert_eq!(said, kept.then_some(id.as_bytes()), "{id}");
+    }
 }
 
 #[tokio::test]
