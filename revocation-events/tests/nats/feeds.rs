@@ -182,11 +182,20 @@ async fn every_verifiers_status_is_heard_and_nonsense_is_not() {
 
     let stranger = async_nats::connect(server.url()).await.unwrap();
     let text = serde_json::to_vec(&status("i9")).unwrap();
+    let no_name = Status {
+        service: "two words".to_owned(),
+        ..status("i9")
+    };
+    let no_name = serde_json::to_vec(&no_name).unwrap();
     for (subject, payload) in [
+        ("sessions.v1.status.orders.i9", no_name),
         ("sessions.v1.status.orders.i1", b"{}".to_vec()),
         ("sessions.v1.status.orders.i1", text.clone()),
         ("sessions.v1.status.a+b.i9", text.clone()),
-        ("sessions.v1.status.orders.i9", vec![b' '; 5_000]),
+        (
+            "sessions.v1.status.orders.i9",
+            [text.clone(), vec![b' '; 5_000]].concat(),
+        ),
     ] {
         stranger.publish(subject, payload.into()).await.unwrap();
     }
@@ -195,7 +204,7 @@ async fn every_verifiers_status_is_heard_and_nonsense_is_not() {
         .await
         .unwrap();
     stranger.flush().await.unwrap();
-    for _ in 0..4 {
+    for _ in 0..5 {
         assert_eq!(soon(statuses.next()).await, Some(Err(NoReport)));
     }
     let heard = soon(statuses.next()).await.unwrap().unwrap();
