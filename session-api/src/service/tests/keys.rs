@@ -252,6 +252,18 @@ async fn a_retired_key_is_forgotten_when_its_last_token_has_ended() {
         assert!(!states_after(counts_for - 1).await, "{purpose:?}");
         assert!(states_after(counts_for + 1).await, "{purpose:?}");
     }
+    let rows = service.store().keys().await.unwrap();
+    let published = service.published_keys().await.unwrap();
+    let published = serde_json::to_string(&published).unwrap();
+    for row in rows.iter().filter(|row| row.purpose == KeyPurpose::Access) {
+        let forgotten = row.state == KeyState::Forgotten;
+        assert_ne!(
+            published.contains(row.kid.as_str()),
+            forgotten,
+            "{}",
+            row.kid
+        );
+    }
 }
 
 /// A database whose keys were made before there was a standby of every purpose.
