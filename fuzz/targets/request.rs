@@ -34,9 +34,7 @@ fuzz_target!(|input: &[u8]| {
             let [value] = all("authorization")[..] else {
                 panic!("one header")
             };
-            assert!(
-                value.ends_with(token) && value[..6].eq_ignore_ascii_case(b"bearer")
-            );
+            assert!(value.ends_with(token) && value[..6].eq_ignore_ascii_case(b"bearer"));
         }
         Ok(Presented::Cookie(token)) => {
             assert!(all("authorization").is_empty());
@@ -50,7 +48,9 @@ fuzz_target!(|input: &[u8]| {
                 let windows = joined.windows(bytes.len());
                 windows.filter(|window| *window == bytes).count()
             };
-            assert!(count(ACCESS_COOKIE.as_bytes()) >= 1 && (token.is_empty() || count(token) >= 1));
+            assert!(
+                count(ACCESS_COOKIE.as_bytes()) >= 1 && (token.is_empty() || count(token) >= 1)
+            );
         }
         Err(_) => {}
     }
