@@ -36,9 +36,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::available_parallelism;
 use thread_local::ThreadLocal;
 
-/// What an entry takes beside its text and its session: its place, in a table of which a third is vacant,
-/// and what the allocator adds.
-const OVERHEAD: usize = 2 * size_of::<Entry>();
+/// What an entry takes at most beside its text and its session: its place, in a table of which more than
+/// half may be vacant where entries come and go, and what the allocator adds.
+const OVERHEAD: usize = 3 * size_of::<Entry>();
 
 /// Of the shared table. Threads meet there only for tokens that one of them does not know.
 const SHARDS: usize = 16;
