@@ -23,17 +23,30 @@ impl Events {
     /// Takes the next bytes, however they were cut, and gives the events that end in them.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<Vec<String>, TooLong> {
         let mut events = Vec::new();
-        for &byte in bytes {
-            match byte {
+        let mut rest = bytes;
+        while let Some(&first) = rest.first() {
+            let after_cr = std::mem::take(&mut self.after_cr);
+            if after_cr && first == b'\n' {
                 // The second half of a line end that was seen already.
-                b'\n' if self.after_cr => {}
-                b'\n' | b'\r' => events.extend(self.end_line()?),
-                _ if self.line.len() == MAX_LEN => return Err(TooLong),
-                _ => self.line.push(byte),
+                rest = &rest[1..];
+                continue;
             }
-            self.after_cr = byte == b'\r';
+            let end = memchr::memchr2(b'\n', b'\r', rest);
+            self.add_to_line(&rest[..end.unwrap_or(rest.len())])?;
+            let Some(end) = end else { break };
+            events.extend(self.end_line()?);
+            self.after_cr = rest[end] == b'\r';
+            rest = &rest[end + 1..];
         }
         Ok(events)
+    }
+
+    fn add_to_line(&mut self, piece: &[u8]) -> Result<(), TooLong> {
+        if piece.len() > MAX_LEN - self.line.len() {
+            return Err(TooLong);
+        }
+        self.line.extend_from_slice(piece);
+        Ok(())
     }
 
     fn end_line(&mut self) -> Result<Option<String>, TooLong> {
