@@ -120,25 +120,6 @@ macro_rules! statements {
             Ok(columns.into_iter().map(stored).collect())
         }
 
-        pub(super) async fn revocations(
-            db: impl Executor<'_, Database = $database>,
-            after: Position,
-            to: Position,
-            limit: u32,
-        ) -> Result<Excerpt> {
-            const SQL: &str = "select h.position as head, h.pruned, r.position, r.kind, r.subject \
-                               from log_head h left join \
-                               (select position, kind, subject from revocation \
-                                where position > $1 and position <= $2 \
-                                order by position limit $3) r on true \
-                               order by r.position";
-            let query = sqlx::query_as::<_, ExcerptColumns>(SQL)
-                .bind(i64::from(after))
-                .bind(i64::from(to))
-                .bind(i64::from(limit));
-            ExcerptColumns::excerpt(query.fetch_all(db).await?)
-        }
-
         pub(super) async fn stream_version(
             db: impl Executor<'_, Database = $database>,
             stream: Uuid,

@@ -1,10 +1,10 @@
 //! What pages are made of.
 
+use super::excerpt::{RevocationArrays, revocation_arrays};
 use super::identity::{micros, other_database, raised, this_database};
 use super::sql::now;
 use super::{Cut, Replica, Result, rows};
 use crate::store::Error;
-use crate::store::rows::JoinedRevocationColumns;
 use crate::store::statements::floor;
 use revocation_events::Position;
 use sqlx::{FromRow, Postgres, Transaction};
@@ -29,20 +29,19 @@ const BEAT: &str = concat!(
     ")"
 );
 
-/// Head, floor and rows from one snapshot. The row of the head comes also where there are no others.
+/// Head, floor and revocations from one snapshot.
 const READ: &str = concat!(
     "select ",
     now!(),
-    " as at, p.head, p.floor, p.start, r.position, r.kind, r.subject \
+    " as at, p.head, p.floor, p.start, r.* \
      from (select h.position as head, ",
     floor!("greatest", now!()),
     " as floor, \
                   greatest($1, h.pruned) as start \
            from log_head h) p \
-     left join lateral (select v.position, v.kind, v.subject from revocation v \
-                        where v.position > p.start and v.position <= p.head \
-                        order by v.position limit $2) r on true \
-     order by r.position"
+     cross join lateral ",
+    revocation_arrays!("p.start", "p.head", "$2"),
+    " r"
 );
 
 #[derive(FromRow)]
@@ -52,7 +51,7 @@ struct CutColumns {
     floor: i64,
     start: i64,
     #[sqlx(flatten)]
-    revocation: JoinedRevocationColumns,
+    revoked: RevocationArrays,
 }
 
 /// `tx` was begun just now: its clock was read before the snapshot of the second statement.
@@ -74,20 +73,16 @@ pub(super) async fn cut(
     let read = sqlx::query_as::<_, CutColumns>(READ)
         .bind(i64::from(from))
         .bind(i64::from(limit) + 1);
-    let columns = read.fetch_all(&mut *tx).await?;
-    let missing = || Error::Corrupt("no head".to_owned());
-    let first = columns.first().ok_or_else(missing)?;
-    let at = rows::millis(first.at)?;
-    let (start, head) = (rows::position(first.start)?, rows::position(first.head)?);
+    let columns = read.fetch_one(&mut *tx).await?;
+    let at = rows::millis(columns.at)?;
+    let start = rows::position(columns.start)?;
+    let head = rows::position(columns.head)?;
     if head < known {
         tx.rollback().await?;
         return Err(Error::Behind);
     }
     tx.commit().await?;
-    let floor = rows::position(first.floor)?;
-    let revoked = columns
-        .into_iter()
-        .filter_map(|columns| columns.revocation.revocation())
-        .collect::<Result<_>>()?;
+    let floor = rows::position(columns.floor)?;
+    let revoked = columns.revoked.revocations()?;
     Ok(Cut::new(at, (start, head), floor, revoked, limit))
 }

@@ -8,6 +8,7 @@
 //! | `tx` | transactions that write |
 //! | `write` | events and rows, in a transaction or as one |
 //! | `cut` | what pages are made of |
+//! | `excerpt` | revocations as they lie in the log |
 //! | `outbox` | events on their way to other programs |
 //! | `identity` | whether the database is the one that the head was written by |
 //! | `listen` | hearing of other replicas' commits |
@@ -19,6 +20,7 @@
 //! transaction is taken; a lone statement is a transaction.
 
 mod cut;
+mod excerpt;
 mod identity;
 mod link;
 mod listen;
@@ -280,7 +282,7 @@ impl Store for PostgresStore {
 
     async fn revocations(&self, after: Position, to: Position, limit: u32) -> Result<Excerpt> {
         self.link
-            .answers(plain::revocations(&self.link.pool(), after, to, limit))
+            .answers(excerpt::read(&self.link.pool(), after, to, limit))
             .await
     }
 

@@ -2,7 +2,7 @@
 
 use super::{corrupt, millis, position};
 use crate::session::{Event, Fact, Stream};
-use crate::store::{Error, Excerpt, Result, StoredEvent, TimedPlace};
+use crate::store::{Error, Result, StoredEvent, TimedPlace};
 use revocation_events::{Revocation, SessionId, Target, UserId};
 use serde_json::Value;
 use sqlx::FromRow;
@@ -68,55 +68,10 @@ impl TryFrom<EventColumns> for Event {
     }
 }
 
-#[derive(FromRow)]
 pub(in crate::store) struct RevocationColumns {
     pub(in crate::store) position: i64,
     pub(in crate::store) kind: String,
     pub(in crate::store) subject: String,
-}
-
-/// Of a left join: the other columns come also where there is no revocation.
-#[derive(FromRow)]
-pub(in crate::store) struct JoinedRevocationColumns {
-    position: Option<i64>,
-    kind: Option<String>,
-    subject: Option<String>,
-}
-
-impl JoinedRevocationColumns {
-    pub(in crate::store) fn revocation(self) -> Option<Result<Revocation>> {
-        let columns = RevocationColumns {
-            position: self.position?,
-            kind: self.kind?,
-            subject: self.subject?,
-        };
-        Some(columns.try_into())
-    }
-}
-
-/// Revocations, and the mark of the last prune beside each.
-#[derive(FromRow)]
-pub(in crate::store) struct ExcerptColumns {
-    head: i64,
-    pruned: i64,
-    #[sqlx(flatten)]
-    revocation: JoinedRevocationColumns,
-}
-
-impl ExcerptColumns {
-    pub(in crate::store) fn excerpt(columns: Vec<Self>) -> Result<Excerpt> {
-        let first = columns.first().ok_or_else(|| corrupt("no head"))?;
-        let (head, pruned) = (position(first.head)?, position(first.pruned)?);
-        let revoked = columns
-            .into_iter()
-            .filter_map(|columns| columns.revocation.revocation())
-            .collect::<Result<_>>()?;
-        Ok(Excerpt {
-            head,
-            pruned,
-            revoked,
-        })
-    }
 }
 
 impl From<&Revocation> for RevocationColumns {

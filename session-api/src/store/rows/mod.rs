@@ -7,7 +7,7 @@ mod session;
 mod tries;
 
 pub(super) use admin::{ClientColumns, KeyColumns, StatusColumns};
-pub(super) use log::{EventColumns, ExcerptColumns, JoinedRevocationColumns, RevocationColumns};
+pub(super) use log::{EventColumns, RevocationColumns};
 pub(super) use outbox::{KnownColumns, LeaseColumns, RefillColumns, SizeColumns, WaitingColumns};
 pub(super) use session::{FoundSessionColumns, ListedSessionColumns, SessionColumns};
 pub(super) use tries::TriesColumns;

@@ -9,6 +9,7 @@
 //! page, and no wait makes it old.
 
 mod connect;
+mod excerpt;
 mod migrations;
 mod outbox;
 mod tx;
@@ -276,7 +277,7 @@ impl Store for SqliteStore {
     }
 
     async fn revocations(&self, after: Position, to: Position, limit: u32) -> Result<Excerpt> {
-        plain::revocations(&self.readers, after, to, limit).await
+        excerpt::read(&self.readers, after, to, limit).await
     }
 
     /// No file fails over by itself: here the restore command alone raises the head.
@@ -310,7 +311,7 @@ impl Store for SqliteStore {
             return Err(Error::Behind);
         }
         let from = from.max(rows::position(pruned)?);
-        let read = plain::revocations(&mut *tx, from, head, limit.saturating_add(1)).await?;
+        let read = excerpt::read(&mut *tx, from, head, limit.saturating_add(1)).await?;
         tx.commit().await?;
         Ok(Cut::new(at, (from, head), floor, read.revoked, limit))
     }
