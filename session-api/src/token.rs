@@ -7,7 +7,6 @@ use crate::keys::ring::Signer;
 use crate::session::OpenSession;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, Header};
 use revocation_events::id::is_name;
 use revocation_events::jws::Unverified;
 use revocation_events::strict_json::{self, Int53, Members, Text};
@@ -163,13 +162,9 @@ fn whole_seconds(time: UnixMillis) -> UnixMillis {
 }
 
 fn sign(typ: &str, claims: &impl Serialize, signer: &Signer) -> String {
-    let header = Header {
-        typ: Some(typ.to_owned()),
-        kid: Some(signer.kid.to_string()),
-        ..Header::new(Algorithm::EdDSA)
-    };
-    jsonwebtoken::encode(&header, claims, &signer.encoding)
-        .unwrap_or_else(|_| unreachable!("the key was parsed when the ring was opened"))
+    let claims = serde_json::to_vec(claims)
+        .unwrap_or_else(|_| unreachable!("strings, integers and a list of strings serialise"));
+    signer.token(typ, &claims)
 }
 
 /// Why a text is no session token. Whoever showed it is not told: it would help a forger.

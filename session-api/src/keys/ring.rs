@@ -5,9 +5,8 @@ use crate::store::{KeyPurpose, KeyRow, KeyState};
 use aws_lc_rs::signature::Ed25519KeyPair;
 use ed25519_dalek::VerifyingKey;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use jsonwebtoken::EncodingKey;
 use revocation_events::jwk::{Jwk, JwkSet};
-use revocation_events::{KeyId, Page, SessionId, UnixMillis};
+use revocation_events::{KeyId, Page, SessionId, UnixMillis, jws};
 use sha2::Sha256;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -19,11 +18,9 @@ use zeroize::Zeroizing;
 /// A key that signs.
 pub(crate) struct Signer {
     pub(crate) kid: KeyId,
-    /// For pages: of the library that signs in half the time of the one that verifies. It is parsed
-    /// once, for that takes as long as a signature.
+    /// Of the library that signs in half the time of the one that verifies. It is parsed once, for that
+    /// takes as long as a signature: `jsonwebtoken` does it for each.
     pair: Ed25519KeyPair,
-    /// For tokens.
-    pub(crate) encoding: EncodingKey,
 }
 
 /// All the keys of one moment.
@@ -47,11 +44,6 @@ pub(crate) struct KeyRing {
 /// sends believes its key set for a day; twice that, because clocks may be wrong.
 const NAMED_AGAIN_FOR: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 
-/// RFC 8410, section 7: an Ed25519 private key in PKCS #8 is this, then its 32 bytes.
-const PKCS8_PREFIX: [u8; 16] = [
-    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
-];
-
 impl Signer {
     fn new(row: &KeyRow, sealer: &Sealer) -> Result<Self, Error> {
         let damaged = || Error::Damaged {
@@ -60,21 +52,26 @@ impl Signer {
         let secret = sealer.open(&row.kid, &row.sealed)?;
         // Refused where the public key is another one's.
         let pair = Ed25519KeyPair::from_seed_and_public_key(&secret, &row.public);
-        let der = Zeroizing::new([PKCS8_PREFIX.as_slice(), &secret].concat());
         Ok(Self {
             kid: row.kid.clone(),
             pair: pair.map_err(|_| damaged())?,
-            encoding: EncodingKey::from_ed_der(&der),
         })
     }
 
     /// The page, signed.
     pub(crate) fn page(&self, page: &Page) -> String {
-        page.sign_by(&self.kid, |text| {
-            let signature = self.pair.sign(text);
-            let bytes = signature.as_ref().try_into();
-            bytes.unwrap_or_else(|_| unreachable!("a signature of Ed25519 has 64 bytes"))
-        })
+        page.sign_by(&self.kid, |text| self.sign(text))
+    }
+
+    /// A token of the type `typ` that says `claims`, which is JSON.
+    pub(crate) fn token(&self, typ: &str, claims: &[u8]) -> String {
+        jws::sign_by(typ, &self.kid, claims, |text| self.sign(text))
+    }
+
+    fn sign(&self, text: &[u8]) -> [u8; 64] {
+        let signature = self.pair.sign(text);
+        let bytes = signature.as_ref().try_into();
+        bytes.unwrap_or_else(|_| unreachable!("a signature of Ed25519 has 64 bytes"))
     }
 }
 
@@ -303,6 +300,21 @@ mod tests {
         let signer = signer(&[1; 32], public.as_bytes()).unwrap();
         let read = Page::verify(&signer.page(&page), "issuer", |_| Some(public)).unwrap();
         assert_eq!((read.kid, read.page), (signer.kid, page));
+    }
+
+    /// What most of those read who do not use the SDK.
+    #[test]
+    fn the_usual_library_reads_a_token() {
+        let public = SigningKey::from_bytes(&[1; 32]).verifying_key();
+        let signer = signer(&[1; 32], public.as_bytes()).unwrap();
+        let token = signer.token("at+jwt", br#"{"sub":"me","exp":4000000000}"#);
+        let header = jsonwebtoken::decode_header(&token).unwrap();
+        assert_eq!(header.typ.as_deref(), Some("at+jwt"));
+        assert_eq!(header.kid.as_deref(), Some("k"));
+        let key = jsonwebtoken::DecodingKey::from_ed_der(public.as_bytes());
+        let rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::EdDSA);
+        let read = jsonwebtoken::decode::<serde_json::Value>(&token, &key, &rules).unwrap();
+        assert_eq!(read.claims["sub"], "me");
     }
 
     #[test]
