@@ -4,6 +4,7 @@ use crate::alone;
 use crate::effort;
 use crate::table::Table;
 use crate::tokens::{ISSUER, Issuer, POSITION, revocation};
+use revocation_events::subject::REVOCATIONS_STREAM;
 use revocation_events::{Page, Position, UnixMillis};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -31,6 +32,7 @@ pub(crate) async fn measure(table: &mut Table) {
     has_revocations(database.url()).await;
     let service = SessionApi::start(&settings).await;
     let credential = service.has_client("bench").await;
+    stream_is_filled(&nats).await;
     let with = |nats: &str| {
         let settings = [
             service.issuer(),
@@ -62,6 +64,19 @@ async fn has_revocations(url: &str) {
     raw.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)))
         .await
         .unwrap();
+}
+
+/// A service that starts beside an empty stream fills it with the very pages, which is no part of a
+/// verifier's start.
+async fn stream_is_filled(nats: &Nats) {
+    let client = async_nats::connect(nats.url()).await.unwrap();
+    let context = async_nats::jetstream::new(client);
+    let pages = revocations() / 1_000;
+    tests::eventually("the stream is filled", PATIENCE, async || {
+        let stream = context.get_stream(REVOCATIONS_STREAM).await;
+        stream.is_ok_and(|stream| stream.cached_info().state.messages >= pages)
+    })
+    .await;
 }
 
 /// One of the measures, in a process of its own.
