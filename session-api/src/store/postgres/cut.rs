@@ -1,6 +1,6 @@
 //! What pages are made of.
 
-use super::excerpt::{RevocationArrays, revocation_arrays};
+use super::excerpt::{RevocationArrays, no_head, revocation_arrays};
 use super::identity::{micros, other_database, raised, this_database};
 use super::sql::now;
 use super::{Cut, Replica, Result, rows};
@@ -73,7 +73,7 @@ pub(super) async fn cut(
     let read = sqlx::query_as::<_, CutColumns>(READ)
         .bind(i64::from(from))
         .bind(i64::from(limit) + 1);
-    let columns = read.fetch_one(&mut *tx).await?;
+    let columns = read.fetch_optional(&mut *tx).await?.ok_or_else(no_head)?;
     let at = rows::millis(columns.at)?;
     let start = rows::position(columns.start)?;
     let head = rows::position(columns.head)?;

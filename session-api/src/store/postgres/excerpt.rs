@@ -8,7 +8,8 @@ use revocation_events::{Position, Revocation};
 use sqlx::{FromRow, PgExecutor};
 
 /// One row, as [`RevocationArrays`] reads it: of the revocations in `($after, $to]` the first `$limit`.
-/// Each is SQL. The arrays are filled from a subquery in its order (PostgreSQL, section 9.21).
+/// Each is SQL. An aggregate takes a sorted subquery in its order as long as nothing is joined with it
+/// (PostgreSQL, section 9.21), and that it did is looked at afterwards.
 macro_rules! revocation_arrays {
     ($after:literal, $to:literal, $limit:literal) => {
         concat!(
@@ -38,9 +39,13 @@ pub(super) struct RevocationArrays {
 
 impl RevocationArrays {
     pub(super) fn revocations(self) -> Result<Vec<Revocation>> {
-        let columns = self.positions.unwrap_or_default().into_iter();
-        let columns = columns.zip(self.kinds.unwrap_or_default());
-        let columns = columns.zip(self.subjects.unwrap_or_default());
+        let positions = self.positions.unwrap_or_default();
+        let kinds = self.kinds.unwrap_or_default();
+        let subjects = self.subjects.unwrap_or_default();
+        if [kinds.len(), subjects.len()] != [positions.len(); 2] {
+            return Err(Error::Corrupt("half of a revocation".to_owned()));
+        }
+        let columns = positions.into_iter().zip(kinds).zip(subjects);
         let revoked: Vec<Revocation> = columns
             .map(|((position, kind), subject)| {
                 let columns = RevocationColumns {
@@ -58,6 +63,10 @@ impl RevocationArrays {
             Err(Error::Corrupt("revocations out of order".to_owned()))
         }
     }
+}
+
+pub(super) fn no_head() -> Error {
+    Error::Corrupt("no head".to_owned())
 }
 
 const READ: &str = concat!(
@@ -84,7 +93,7 @@ pub(super) async fn read(
         .bind(i64::from(after))
         .bind(i64::from(to))
         .bind(i64::from(limit));
-    let columns = read.fetch_one(db).await?;
+    let columns = read.fetch_optional(db).await?.ok_or_else(no_head)?;
     Ok(Excerpt {
         head: rows::position(columns.head)?,
         pruned: rows::position(columns.pruned)?,
@@ -111,6 +120,19 @@ mod tests {
         for positions in [[1, 3, 2], [2, 2, 3]] {
             let read = arrays(&positions).revocations();
             assert!(matches!(read, Err(Error::Corrupt(_))), "{positions:?}");
+        }
+    }
+
+    #[test]
+    fn no_revocation_goes_missing_for_half_of_it_is() {
+        for cut in [
+            |arrays: &mut RevocationArrays| arrays.kinds = None,
+            |arrays: &mut RevocationArrays| arrays.subjects.as_mut().unwrap().truncate(1),
+        ] {
+            let mut arrays = arrays(&[1, 2]);
+            cut(&mut arrays);
+            let read = arrays.revocations();
+            assert!(matches!(read, Err(Error::Corrupt(_))));
         }
     }
 }
