@@ -131,6 +131,14 @@ mod tests {
         assert!(events.push(&vec![b'x'; MAX_LEN]).is_ok());
         assert_eq!(events.push(b"x"), Err(TooLong));
 
+        for end in ["", "\n"] {
+            let long = format!("{}{end}", "x".repeat(MAX_LEN + 1));
+            assert_eq!(Events::default().push(long.as_bytes()), Err(TooLong));
+        }
+        let mut events = Events::default();
+        assert!(events.push(&vec![b'x'; MAX_LEN - 1]).is_ok());
+        assert_eq!(events.push(b"xx\n"), Err(TooLong));
+
         let mut events = Events::default();
         let line = format!("data:{}\n", "x".repeat(MAX_LEN / 2));
         assert!(events.push(line.as_bytes()).is_ok());
