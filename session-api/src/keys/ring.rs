@@ -302,21 +302,6 @@ mod tests {
         assert_eq!((read.kid, read.page), (signer.kid, page));
     }
 
-    /// What most of those read who do not use the SDK.
-    #[test]
-    fn the_usual_library_reads_a_token() {
-        let public = SigningKey::from_bytes(&[1; 32]).verifying_key();
-        let signer = signer(&[1; 32], public.as_bytes()).unwrap();
-        let token = signer.token("at+jwt", br#"{"sub":"me","exp":4000000000}"#);
-        let header = jsonwebtoken::decode_header(&token).unwrap();
-        assert_eq!(header.typ.as_deref(), Some("at+jwt"));
-        assert_eq!(header.kid.as_deref(), Some("k"));
-        let key = jsonwebtoken::DecodingKey::from_ed_der(public.as_bytes());
-        let rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::EdDSA);
-        let read = jsonwebtoken::decode::<serde_json::Value>(&token, &key, &rules).unwrap();
-        assert_eq!(read.claims["sub"], "me");
-    }
-
     #[test]
     fn a_key_whose_halves_do_not_belong_together_is_damaged() {
         let public = SigningKey::from_bytes(&[1; 32]).verifying_key();

@@ -8,6 +8,7 @@ use crate::service::{Error, Granted, Service, Snapshot};
 use crate::session::{Delivery, OpenSession, RetryKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use revocation_events::{Position, UnixMillis};
 use serde_json::Value;
 use verifier_sdk::Reason;
@@ -118,6 +119,27 @@ async fn an_access_token_is_no_session_token_and_the_other_way_round() {
             .read_access_token(&first.session_token.token)
             .is_err()
     );
+}
+
+/// What most of those read who do not use the SDK.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_usual_library_reads_an_access_token() {
+    let place = Place::sqlite();
+    let (service, first) = logged_in(&place).await;
+    let header = jsonwebtoken::decode_header(&first.access.token).unwrap();
+    assert_eq!(header.typ.as_deref(), Some("at+jwt"));
+    let key = service
+        .keys()
+        .ring()
+        .access_key(&header.kid.unwrap().parse().unwrap());
+    let key = DecodingKey::from_ed_der(key.unwrap().as_bytes());
+    let issuer = &service.settings().issuer;
+    let mut rules = Validation::new(Algorithm::EdDSA);
+    rules.set_issuer(&[&issuer.issuer]);
+    rules.set_audience(&[&issuer.audience]);
+    let read = jsonwebtoken::decode::<Value>(&first.access.token, &key, &rules).unwrap();
+    assert_eq!(read.claims["sid"], first.session_id.to_string());
+    assert_eq!(read.claims["sub"], first.session.user.to_string());
 }
 
 /// What a token says, signed with this key and under its name.
