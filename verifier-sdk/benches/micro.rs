@@ -12,8 +12,8 @@ use divan::{Bencher, black_box};
 use made::{ISSUER, expected, judge, key, keys, now, position, revocation, session, token, user};
 use revocation_events::jwk::thumbprint;
 use revocation_events::jws::Unverified;
-use revocation_events::{Page, page};
-use verifier_sdk::bench::RevokedSet;
+use revocation_events::{Page, Revocation, page};
+use verifier_sdk::bench::{EventStream, RevokedSet};
 use verifier_sdk::token::{AccessToken, MAX_LEN, TYP};
 
 fn main() {
@@ -141,10 +141,40 @@ fn insert_into_a_hundred_thousand(bencher: Bencher<'_, '_>) {
 
 /// A thousand revocations.
 fn full_page() -> String {
-    let revoked: Vec<_> = (0..1_000).map(revocation).collect();
+    cut_and_signed(&revoked())
+}
+
+fn revoked() -> Vec<Revocation> {
+    (0..1_000).map(revocation).collect()
+}
+
+fn cut_and_signed(revoked: &[Revocation]) -> String {
     let ends = (position(0), position(1_000));
-    let pages = Page::cut(ISSUER, now(), ends, position(0), &revoked);
+    let pages = Page::cut(ISSUER, now(), ends, position(0), revoked);
     pages[0].sign(&thumbprint(&key().verifying_key()), &key())
+}
+
+/// What the service does for each page, by this library's signatures.
+#[divan::bench]
+fn full_page_made(bencher: Bencher<'_, '_>) {
+    let revoked = revoked();
+    bencher
+        .counter(ItemsCount::new(1_000_usize))
+        .bench_local(|| cut_and_signed(black_box(&revoked)));
+}
+
+/// As it comes over HTTP, in pieces of 16 KiB.
+#[divan::bench]
+fn full_page_out_of_an_event_stream(bencher: Bencher<'_, '_>) {
+    let event = format!("id: 1\ndata: {}\n\n", full_page());
+    bencher
+        .counter(ItemsCount::new(1_000_usize))
+        .bench_local(|| {
+            let mut stream = EventStream::default();
+            let pieces = event.as_bytes().chunks(16 << 10);
+            let pages: usize = pieces.map(|piece| stream.push(piece).len()).sum();
+            assert_eq!(pages, 1);
+        });
 }
 
 /// Signature, JSON, positions.

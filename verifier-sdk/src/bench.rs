@@ -9,6 +9,7 @@ use crate::cutoffs::Cutoffs;
 use crate::error::Error;
 use crate::feed::Progress;
 use crate::feed::follower::Follower;
+use crate::feed::sse::Events;
 use crate::keys::Keys;
 use crate::published::Published;
 use crate::session::Session;
@@ -105,6 +106,21 @@ impl Pages {
     /// Whether the page was one.
     pub fn take(&mut self, page: &str) -> bool {
         self.0.page(page, self.1.now()).is_ok()
+    }
+}
+
+/// A stream of server-sent events, as it is taken apart.
+#[derive(Default)]
+pub struct EventStream(Events);
+
+impl EventStream {
+    /// The events that end in these bytes.
+    ///
+    /// # Panics
+    /// Where an event is too long.
+    pub fn push(&mut self, bytes: &[u8]) -> Vec<String> {
+        let events = self.0.push(bytes);
+        events.unwrap_or_else(|_| panic!("an event is too long"))
     }
 }
 

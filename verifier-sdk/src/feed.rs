@@ -26,7 +26,7 @@ pub(crate) mod http;
 pub(crate) mod key_reads;
 pub(crate) mod nats;
 pub(crate) mod run;
-mod sse;
+pub(crate) mod sse;
 pub(crate) mod ways;
 
 use crate::clock::Clock;
