@@ -37,6 +37,16 @@ pub(crate) fn measure(table: &mut Table, name: &str, argument: &str) {
     table.take(&output.stdout);
 }
 
+/// The same for who makes rows of many rounds: the figures of the two rows.
+pub(crate) fn two_figures(name: &str, argument: &str) -> (f64, f64) {
+    let mut rows = Table::default();
+    measure(&mut rows, name, argument);
+    let [one, other] = rows.rows() else {
+        panic!("{name} {argument}: not two rows")
+    };
+    (one.median, other.median)
+}
+
 /// What this process has in memory, in bytes.
 pub(crate) fn memory() -> u64 {
     machine::memory(&[std::process::id()])

@@ -2,59 +2,90 @@
 
 use crate::alone;
 use crate::effort;
+use crate::rounds::Rounds;
 use crate::table::Table;
 use crate::tokens::{ISSUER, Issuer, POSITION, revocation};
 use revocation_events::subject::REVOCATIONS_STREAM;
 use revocation_events::{Page, Position, UnixMillis};
 use sqlx::{Connection as _, Executor as _, PgConnection};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tests::folder::Folder;
 use tests::session_api::{SessionApi, Settings};
 use tests::{Nats, Postgres};
 use verifier_sdk::Verifier;
 use verifier_sdk::bench::RevokedSet;
 
 pub(crate) const NAME: &str = "catch-up";
-const GOAL: f64 = 3_000.0;
+/// What the others are held beside.
+pub(crate) const SET: &str = "the set alone";
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How many are alive.
-fn revocations() -> u64 {
-    effort::of(1_000_000, 100_000)
-}
+/// Time in milliseconds, and bytes a revocation.
+type Figures = [Rounds; 2];
 
 pub(crate) async fn measure(table: &mut Table) {
-    alone::measure(table, NAME, "the set alone");
-    alone::measure(table, NAME, "pages at hand");
-    let (postgres, nats) = (Postgres::start().await, Nats::start().await);
-    let database = postgres.database().await;
-    let settings = Settings::new(database.url()).nats(&nats.url());
-    settings.must_run(&["migrate"], "").await;
-    has_revocations(database.url()).await;
-    let service = SessionApi::start(&settings).await;
-    let credential = service.has_client("bench").await;
-    stream_is_filled(&nats).await;
-    let with = |nats: &str| {
-        let settings = [
-            service.issuer(),
-            &credential.client,
-            &credential.secret,
-            nats,
+    let (postgres, folder) = (Postgres::start().await, Folder::new("pages-"));
+    for many in effort::of(vec![10_000, 100_000, 1_000_000], vec![100_000]) {
+        let nats = Nats::start().await;
+        let database = postgres.database().await;
+        let settings = Settings::new(database.url()).nats(&nats.url());
+        settings.must_run(&["migrate"], "").await;
+        has_revocations(database.url(), many).await;
+        let service = SessionApi::start(&settings).await;
+        let credential = service.has_client("bench").await;
+        stream_is_filled(&nats, many).await;
+        let file = folder.path().join(many.to_string());
+        write_pages(&file, many);
+        let from = |client: &str, secret: &str, nats: &str| {
+            format!("{many} {} {client} {secret} {nats}", service.issuer())
+        };
+        let ways = [
+            (SET, format!("{many} set")),
+            ("pages at hand", format!("{many} pages {}", file.display())),
+            (
+                "over HTTP",
+                from(&credential.client, &credential.secret, ""),
+            ),
+            // With a credential that the service does not know: what it may not read over HTTP, it
+            // reads from the stored stream.
+            ("from the stream", from("bench", "wrong", &nats.url())),
         ];
-        settings.join(" ")
-    };
-    alone::measure(table, NAME, &with(""));
-    // A credential that the service does not know: what it may not read over HTTP, it reads from the
-    // stored stream.
-    let stream = [service.issuer(), "bench", "wrong", &nats.url()].join(" ");
-    alone::measure(table, NAME, &stream);
+        let mut figures: [Figures; 4] = Default::default();
+        for _ in 0..effort::of(5, 1) {
+            for ((_, way), rounds) in ways.iter().zip(&mut figures) {
+                let [time, memory] = rounds;
+                let (millis, bytes) = alone::two_figures(NAME, way);
+                time.push(millis);
+                memory.push(bytes);
+            }
+        }
+        tell(table, many, &ways.map(|(way, _)| way), &figures);
+    }
 }
 
-/// As if a million sessions had been revoked one after another, in the last minutes.
-async fn has_revocations(url: &str) {
+fn tell(table: &mut Table, many: u64, ways: &[&str], figures: &[Figures]) {
+    let units = [("time", "ms"), ("memory a revocation, at most", "B")];
+    for (number, (of, unit)) in units.into_iter().enumerate() {
+        let set = &figures[0][number];
+        for (way, rounds) in ways.iter().zip(figures) {
+            let name = format!("catch-up of {many} revocations, {way}: {of}");
+            if *way == SET {
+                table.alone(&name, unit, set);
+            } else {
+                table.compare(&name, unit, &rounds[number], (SET, set));
+            }
+        }
+    }
+}
+
+/// As if so many sessions had been revoked one after another, in the last minutes.
+async fn has_revocations(url: &str, many: u64) {
     let mut raw = PgConnection::connect(url).await.unwrap();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let (millis, first) = (now.as_millis(), now.as_micros() - 60_000_000);
-    let many = revocations();
     let sql = format!(
         "insert into revocation (position, at, kind, subject) \
          select {first} + n, {millis}, 'session', gen_random_uuid()::text \
@@ -68,10 +99,10 @@ async fn has_revocations(url: &str) {
 
 /// A service that starts beside an empty stream fills it with the very pages, which is no part of a
 /// verifier's start.
-async fn stream_is_filled(nats: &Nats) {
+async fn stream_is_filled(nats: &Nats, many: u64) {
     let client = async_nats::connect(nats.url()).await.unwrap();
     let context = async_nats::jetstream::new(client);
-    let pages = revocations() / 1_000;
+    let pages = many / 1_000;
     tests::eventually("the stream is filled", PATIENCE, async || {
         let stream = context.get_stream(REVOCATIONS_STREAM).await;
         stream.is_ok_and(|stream| stream.cached_info().state.messages >= pages)
@@ -79,96 +110,79 @@ async fn stream_is_filled(nats: &Nats) {
     .await;
 }
 
-/// One of the measures, in a process of its own.
-pub(crate) async fn alone(table: &mut Table, what: &str) {
-    match what {
-        "the set alone" => set_alone(table),
-        "pages at hand" => pages_at_hand(table),
-        service => from_a_service(table, service).await,
-    }
-}
-
-fn set_alone(table: &mut Table) {
-    let before = alone::memory();
-    let set = RevokedSet::default();
-    let began = Instant::now();
-    for n in 0..revocations() {
-        set.insert(&[revocation(n)]);
-    }
-    rows(
-        table,
-        "the set alone",
-        began.elapsed(),
-        before,
-        alone::memory(),
-    );
-}
-
-/// Signatures, JSON and inserts, without a transport.
-fn pages_at_hand(table: &mut Table) {
+/// Signed, one a line: made in another process than takes them, which would else take them into memory
+/// that the making has left.
+fn write_pages(file: &Path, many: u64) {
     let issuer = Issuer::new(7);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let at = UnixMillis::default().plus(now);
     let position = |n| Position::new(POSITION + n).unwrap();
-    let revoked: Vec<_> = (0..revocations()).map(revocation).collect();
-    let ends = (position(0), position(revocations()));
-    let pages: Vec<_> = Page::cut(ISSUER, at, ends, position(0), &revoked)
-        .iter()
-        .map(|page| page.sign(issuer.kid(), issuer.key()))
-        .collect();
-    drop(revoked);
-    let mut follower = issuer.judge(0).follower();
-    let before = alone::memory();
-    let began = Instant::now();
-    for page in &pages {
-        assert!(follower.take(page));
+    let revoked: Vec<_> = (0..many).map(revocation).collect();
+    let ends = (position(0), position(many));
+    let mut file = BufWriter::new(File::create(file).unwrap());
+    for page in Page::cut(ISSUER, at, ends, position(0), &revoked) {
+        writeln!(file, "{}", page.sign(issuer.kid(), issuer.key())).unwrap();
     }
-    rows(
-        table,
-        "pages at hand",
-        began.elapsed(),
-        before,
-        alone::memory(),
-    );
+    file.flush().unwrap();
 }
 
-async fn from_a_service(table: &mut Table, service: &str) {
-    let mut words = service.split(' ');
-    let mut word = || words.next().unwrap();
-    let (issuer, client, secret, nats) = (word(), word(), word(), word());
+/// One of the ways, in a process of its own.
+pub(crate) async fn alone(table: &mut Table, argument: &str) {
+    let words: Vec<_> = argument.split(' ').collect();
+    let many: u64 = words[0].parse().unwrap();
+    let before = alone::memory();
+    let (took, most) = match words[1..] {
+        ["set"] => set_alone(many),
+        ["pages", file] => pages_at_hand(Path::new(file)),
+        [issuer, client, secret, nats] => {
+            from_a_service(many, [issuer, client, secret, nats]).await
+        }
+        _ => unreachable!("{argument}"),
+    };
+    let bytes = most.saturating_sub(before) as f64 / many as f64;
+    table.alone("time", "ms", &Rounds::once(took.as_secs_f64() * 1e3));
+    table.alone("memory", "B", &Rounds::once(bytes));
+}
+
+fn set_alone(many: u64) -> (Duration, u64) {
+    let set = RevokedSet::default();
+    let began = Instant::now();
+    for n in 0..many {
+        set.insert(&[revocation(n)]);
+    }
+    (began.elapsed(), alone::memory())
+}
+
+/// Signatures, JSON and inserts, without a transport.
+fn pages_at_hand(file: &Path) -> (Duration, u64) {
+    let mut follower = Issuer::new(7).judge(0).follower();
+    let mut took = Duration::ZERO;
+    for page in BufReader::new(File::open(file).unwrap()).lines() {
+        let page = page.unwrap();
+        let began = Instant::now();
+        assert!(follower.take(&page));
+        took += began.elapsed();
+    }
+    (took, alone::memory())
+}
+
+async fn from_a_service(many: u64, [issuer, client, secret, nats]: [&str; 4]) -> (Duration, u64) {
     let builder = Verifier::builder(issuer, "api")
         .client(client, secret)
         .cache_bytes(0)
         .max_staleness(PATIENCE)
         .start_timeout(PATIENCE);
-    let (builder, how) = if nats.is_empty() {
-        (builder, "over HTTP")
+    let builder = if nats.is_empty() {
+        builder
     } else {
-        (builder.nats(nats), "from the stream")
+        builder.nats(nats)
     };
-    let before = alone::memory();
     let began = Instant::now();
     let verifier = builder.start().await.unwrap();
-    let took = began.elapsed();
-    let most = peak();
-    assert_eq!(verifier.status().cutoffs as u64, revocations());
-    rows(table, how, took, before, most);
+    let figures = (began.elapsed(), peak());
+    assert_eq!(verifier.status().cutoffs as u64, many);
     verifier.shutdown().await;
-}
-
-fn rows(table: &mut Table, how: &str, took: Duration, before: u64, after: u64) {
-    let many = revocations();
-    let name = |what: &str| format!("catch-up of {many} revocations, {how}: {what}");
-    let millis = took.as_secs_f64() * 1e3;
-    table.row(&name("time"), millis, "the goal", GOAL, "ms");
-    let bytes = after.saturating_sub(before) as f64 / many as f64;
-    table.row(
-        &name("memory a revocation, at most"),
-        bytes,
-        "twice the goal of the set",
-        60.0,
-        "B",
-    );
+    figures
 }
 
 /// The most that this process ever had in memory, in bytes.

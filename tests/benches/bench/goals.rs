@@ -1,6 +1,7 @@
 //! What is to be reached: one list, beside which every row is held. A goal belongs to the rows of that
 //! measure, or of those that begin so where it ends with a star, and of that alternative.
 
+use crate::catch_up;
 use crate::table::{Row, number};
 
 /// What a row must keep to.
@@ -15,6 +16,7 @@ pub(crate) enum Goal {
 use Goal::{AtLeast, AtMost, RatioAtLeast, RatioAtMost};
 
 const PAPAYA: Option<&str> = Some("a bare hit in papaya");
+const SET: Option<&str> = Some(catch_up::SET);
 
 /// The module that makes the rows, their measure, their alternative, the goal.
 const GOALS: &[(&str, &str, Option<&str>, Goal)] = &[
@@ -71,6 +73,30 @@ const GOALS: &[(&str, &str, Option<&str>, Goal)] = &[
         "revoked set of 10000000: memory a subject",
         Some("the goal at 10 million"),
         AtMost(30.0),
+    ),
+    (
+        "catch-up",
+        "catch-up of 1000000 revocations, over HTTP: time",
+        SET,
+        AtMost(3_000.0),
+    ),
+    (
+        "catch-up",
+        "catch-up of 1000000 revocations, from the stream: time",
+        SET,
+        AtMost(3_000.0),
+    ),
+    (
+        "catch-up",
+        "catch-up of 1000000 revocations, over HTTP: memory*",
+        SET,
+        RatioAtMost(2.0),
+    ),
+    (
+        "catch-up",
+        "catch-up of 1000000 revocations, from the stream: memory*",
+        SET,
+        RatioAtMost(2.0),
     ),
     (
         "revoke",

@@ -23,6 +23,14 @@ pub(crate) struct Growth {
 /// Where a measure bends, and why: what was found where the code was read, and by the splits.
 const REASONS: &[(&str, &str)] = &[
     (
+        "catch-up of N revocations",
+        "so many more of them to read, to check and to insert",
+    ),
+    (
+        "N live sessions: kinds of statements",
+        "a table of few pages is quicker read as a whole, and Postgres knows it",
+    ),
+    (
         "cached verification",
         "the tokens and their entries no longer fit the processor's caches",
     ),
