@@ -3,14 +3,21 @@
 
 use crate::alone;
 use crate::effort;
+use crate::rounds::Rounds;
 use crate::table::Table;
 use crate::tokens::{Issuer, revocation};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::hint::black_box;
 use std::time::Instant;
 use verifier_sdk::bench::Judge;
 
-/// As a service has it that left the setting alone.
-const CACHE: usize = 64 << 20;
+pub(crate) const NAME: &str = "bad-tokens";
+
+/// As a service has it that left the setting alone; smaller than the flood in any case.
+fn cache() -> usize {
+    effort::of(64 << 20, 8 << 20)
+}
 
 /// How many a flood is made of.
 fn flood_size() -> u64 {
@@ -20,40 +27,41 @@ fn flood_size() -> u64 {
 /// Those who come again and again, between any two strangers.
 const REGULARS: u64 = 100;
 
+const VALID: &str = "valid tokens of others";
+const FORGED: &str = "tokens with a made-up signature";
+const NO_TOKENS: &str = "texts that are no tokens";
+const UNKNOWN: &str = "tokens of unknown keys, each of another";
+const REVOCATIONS: &str = "revocations of sessions that do not exist";
+
 pub(crate) fn measure(table: &mut Table) {
+    for flood in [VALID, FORGED, NO_TOKENS, UNKNOWN, REVOCATIONS] {
+        alone::measure(table, NAME, flood);
+    }
+}
+
+/// One of the floods, in a process of its own.
+pub(crate) fn alone(table: &mut Table, what: &str) {
     let issuer = Issuer::new(7);
     let regulars = issuer.tokens(REGULARS);
-    let stranger = Issuer::new(8);
-    let junk = |n: u64| {
-        let token = &regulars[(n % REGULARS) as usize];
-        let (signed, _) = token.rsplit_once('.').unwrap();
+    let any = |n: u64| regulars[(n % REGULARS) as usize].as_str();
+    match what {
+        VALID => flood(table, &issuer, &regulars, what, &|n| {
+            issuer.token(1_000_000 + n)
+        }),
         // A signature of the right length, another one for each.
-        format!("{signed}.{:0>86}", n)
-    };
-    flood(table, &issuer, &regulars, "valid tokens of others", &|n| {
-        issuer.token(1_000_000 + n)
-    });
-    flood(
-        table,
-        &issuer,
-        &regulars,
-        "tokens with a made-up signature",
-        &junk,
-    );
-    flood(
-        table,
-        &issuer,
-        &regulars,
-        "texts that are no tokens",
-        &|n| format!("{n:0>600}"),
-    );
-    flood(table, &issuer, &regulars, "tokens of unknown keys", &|n| {
-        if n % 1_000 == 0 {
-            return Issuer::new((n / 1_000 % 200 + 9) as u8).token(n);
-        }
-        stranger.token(n)
-    });
-    revocations(table, &issuer, &regulars);
+        FORGED => flood(table, &issuer, &regulars, what, &|n| {
+            let (signed, _) = any(n).rsplit_once('.').unwrap();
+            format!("{signed}.{n:0>86}")
+        }),
+        NO_TOKENS => flood(table, &issuer, &regulars, what, &|n| format!("{n:0>600}")),
+        UNKNOWN => flood(table, &issuer, &regulars, what, &|n| {
+            let header = format!(r#"{{"alg":"EdDSA","kid":"{n:0>43}","typ":"at+jwt"}}"#);
+            let (_, rest) = any(n).split_once('.').unwrap();
+            format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header))
+        }),
+        REVOCATIONS => revocations(table, &issuer, &regulars),
+        _ => unreachable!("{what}"),
+    }
 }
 
 fn flood(
@@ -63,7 +71,7 @@ fn flood(
     what: &str,
     nth: &dyn Fn(u64) -> String,
 ) {
-    let judge = issuer.judge(CACHE);
+    let judge = issuer.judge(cache());
     let alone = served(&judge, regulars);
     let before = alone::memory();
     let (mut spent, mut worst) = (0.0, 0.0_f64);
@@ -87,7 +95,7 @@ fn flood(
         &name("left in memory"),
         left as f64 / f64::from(1 << 20),
         "the cache's budget",
-        CACHE as f64 / f64::from(1 << 20),
+        cache() as f64 / f64::from(1 << 20),
         "MiB",
     );
     table.row(
@@ -119,7 +127,7 @@ fn served(judge: &Judge, regulars: &[String]) -> f64 {
 
 /// Of sessions that there never were, by somebody who may sign pages.
 fn revocations(table: &mut Table, issuer: &Issuer, regulars: &[String]) {
-    let judge = issuer.judge(CACHE);
+    let judge = issuer.judge(cache());
     let alone = served(&judge, regulars);
     let before = alone::memory();
     let mut worst = 0.0_f64;
@@ -132,15 +140,10 @@ fn revocations(table: &mut Table, issuer: &Issuer, regulars: &[String]) {
     }
     let each = began.elapsed().as_secs_f64() * 1e6 / many as f64;
     let left = alone::memory().saturating_sub(before);
-    let name = |of: &str| format!("{many} revocations of sessions that do not exist: {of}");
+    let name = |of: &str| format!("{many} {REVOCATIONS}: {of}");
     table.row(&name("each"), each, "the worst", worst, "µs");
-    table.row(
-        &name("memory each"),
-        left as f64 / many as f64,
-        "the goal",
-        30.0,
-        "B",
-    );
+    let each = Rounds::once(left as f64 / many as f64);
+    table.alone(&name("memory each"), "B", &each);
     table.row(
         &name("a regular's token afterwards"),
         served(&judge, regulars),
