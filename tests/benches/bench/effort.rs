@@ -1,4 +1,4 @@
-//! How long is measured: as long as good figures take, or two minutes for all of them.
+//! How long is measured: as long as good figures take, or two minutes for nearly all of them.
 
 use std::sync::OnceLock;
 

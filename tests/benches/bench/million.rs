@@ -19,6 +19,8 @@ use tests::session_api::{SessionApi, Settings};
 
 pub(crate) const NAME: &str = "million";
 const CLIENTS: usize = 256;
+/// Where two minutes must do for all.
+const FEW_CLIENTS: usize = 64;
 /// Of one user.
 const MANY: usize = 10_000;
 const MIB: f64 = 1_048_576.0;
@@ -82,9 +84,10 @@ impl At<'_> {
         let idle = Rounds::once(machine::memory(&process) as f64 / MIB);
         self.tell("memory of the service, idle", "MiB", &idle);
 
-        let mut clients = clients::log_in(&self.service, CLIENTS).await;
+        let many = effort::of(CLIENTS, FEW_CLIENTS);
+        let mut clients = clients::log_in(&self.service, "refreshing", many).await;
         let over = AtomicBool::new(false);
-        let span = effort::of(Duration::from_secs(20), Duration::from_secs(4));
+        let span = effort::of(Duration::from_secs(20), Duration::from_secs(2));
         let (most, done) = std::thread::scope(|threads| {
             let watching = threads.spawn(|| {
                 let mut most = 0;
@@ -142,7 +145,7 @@ impl At<'_> {
         let lines_before = postgres.server().running().log().lines().len();
         // Its connections are new ones then.
         self.service.restart().await;
-        let mut clients = clients::log_in(&self.service, 64).await;
+        let mut clients = clients::log_in(&self.service, "explained", 64).await;
         Client::refresh(&mut clients, &self.service, Duration::from_millis(200));
         let operator = Operator::log_in(&self.service).await;
         let mut connection = operator.connect().await;

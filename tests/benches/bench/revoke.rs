@@ -20,7 +20,6 @@ use tokio::sync::mpsc;
 use verifier_sdk::Verifier;
 
 const VERIFIERS: usize = 10;
-const WARM_UP: usize = 20;
 const PASSWORD: &str = "correct horse battery staple";
 
 pub(crate) async fn measure(table: &mut Table) {
@@ -35,13 +34,14 @@ pub(crate) async fn measure(table: &mut Table) {
     let mut caller = Caller::open(&service).await;
     let mut floor = Floor::start(database.url(), &nats.url()).await;
 
+    let warm_up = effort::of(20, 5);
     let mut times: [Samples; 5] = Default::default();
-    for round in 0..effort::of(300, 25) + WARM_UP {
+    for round in 0..warm_up + effort::of(300, 25) {
         let (revoked, answered) = caller.revokes(&verifiers).await;
         let fenced = caller.revokes_and_waits().await;
         let bare = floor.once(Delivery::Bare).await;
         let signed = floor.once(Delivery::Signed).await;
-        if round >= WARM_UP {
+        if round >= warm_up {
             let round = [revoked, bare, signed, answered, fenced];
             for (samples, time) in times.iter_mut().zip(round) {
                 samples.push(time);

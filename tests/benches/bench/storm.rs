@@ -45,7 +45,7 @@ pub(crate) async fn measure(table: &mut Table) {
             .await
             .unwrap();
     let verifiers = verifiers::start(&service, &nats, VERIFIERS).await;
-    let mut clients = clients::log_in(&service, CLIENTS).await;
+    let mut clients = clients::log_in(&service, "refreshing", CLIENTS).await;
     let parts = [
         ("the service", vec![machine::id(service.program().server())]),
         (

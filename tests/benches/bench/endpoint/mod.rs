@@ -176,7 +176,7 @@ fn compare(table: &mut Table, mut services: Vec<Measured>, many: usize) {
             }
         });
     }
-    for _ in 0..effort::of(15, 5) {
+    for _ in 0..effort::of(15, 4) {
         for service in asked(&mut services) {
             service.round(span);
         }

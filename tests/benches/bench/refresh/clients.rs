@@ -16,11 +16,11 @@ pub(crate) struct Client {
 /// who would wait for long.
 const AT_ONCE: usize = 16;
 
-/// So many sessions, of a user for every sixteen of them.
-pub(crate) async fn log_in(service: &SessionApi, many: usize) -> Vec<Client> {
+/// So many sessions, of a user for every sixteen of them, whose names begin so.
+pub(crate) async fn log_in(service: &SessionApi, names: &str, many: usize) -> Vec<Client> {
     let mut clients = Vec::new();
     for first in (0..many).step_by(AT_ONCE) {
-        let name = format!("clients-{many}-{first}");
+        let name = format!("{names}-{first}");
         service.has_user(&name, PASSWORD, None).await;
         let logging_in = (first..many.min(first + AT_ONCE)).map(|_| async {
             let mut user = User::on_phone(service, &name, PASSWORD);
