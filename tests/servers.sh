@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What tests/run, tests/bench and tests/instructions have in common: servers to test with. To be sourced
 # in the folder of the repository.
 
