@@ -20,7 +20,7 @@ use verifier_sdk::bench::RevokedSet;
 
 pub(crate) const NAME: &str = "catch-up";
 /// What the others are held beside.
-pub(crate) const SET: &str = "the set alone";
+const SET: &str = "the set alone";
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Time in milliseconds, and bytes a revocation.
