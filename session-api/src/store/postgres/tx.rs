@@ -191,10 +191,12 @@ impl Tx for PostgresTx {
     }
 
     async fn forget_tries(&mut self, account: UserId) -> Result<bool> {
-        // Two that forget the same rows lock them in one order.
-        const SQL: &str = "delete from login_tries where (account, source) in \
-                           (select account, source from login_tries where account = $1 \
-                            order by source for update)";
+        // Two that forget the same rows lock them in one order. They are found by the account again,
+        // for a join may be planned as a reading of the whole table, which is large under attack.
+        const SQL: &str = "with locked as (select 1 from login_tries where account = $1 \
+                                           order by source for update) \
+                           delete from login_tries where account = $1 \
+                               and (select count(*) from locked) > 0";
         let query = sqlx::query(SQL).bind(account.uuid());
         let done = self.link.answers(query.execute(&mut *self.tx)).await?;
         Ok(done.rows_affected() > 0)
