@@ -54,6 +54,8 @@ pub(crate) type Both = [u64; 2];
 
 pub(crate) struct RevokedSet {
     shards: Box<[ArcSwap<Shard>]>,
+    /// Of all shards, in both halves: they are too many to be asked each time.
+    len: AtomicUsize,
     writer: Mutex<()>,
 }
 
@@ -82,6 +84,7 @@ impl Default for RevokedSet {
         let shards = (0..SHARDS).map(|_| ArcSwap::new(Arc::clone(&shard)));
         Self {
             shards: shards.collect(),
+            len: AtomicUsize::new(0),
             writer: Mutex::default(),
         }
     }
@@ -96,56 +99,57 @@ impl RevokedSet {
     /// For the one writer. Whoever else wants to write waits.
     pub(crate) fn writing(&self) -> Writing<'_> {
         Writing {
-            shards: &self.shards,
+            set: self,
             _only: self.writer.lock().unwrap_or_else(PoisonError::into_inner),
         }
     }
 
     /// How many subjects there are; those in both halves count twice.
     pub(crate) fn len(&self) -> usize {
-        let shards = self.shards.iter().map(ArcSwap::load);
-        shards
-            .map(|shard| shard.young.len() + shard.old.len())
-            .sum()
+        self.len.load(Ordering::Relaxed)
     }
 }
 
 /// The right to write.
 pub(crate) struct Writing<'a> {
-    shards: &'a [ArcSwap<Shard>],
+    set: &'a RevokedSet,
     _only: MutexGuard<'a, ()>,
 }
 
 impl Writing<'_> {
     /// What is kept of a subject.
     pub(crate) fn get(&self, subject: Fingerprint) -> Both {
-        self.shards[subject.shard()].load().get(subject)
+        self.set.get(subject)
     }
 
     /// The subject's number in the young half, or zero.
     pub(crate) fn young(&self, subject: Fingerprint) -> u64 {
-        self.shards[subject.shard()].load().young.get(subject)
+        self.set.shards[subject.shard()].load().young.get(subject)
     }
 
     /// Sets the subject's number in the young half; not to zero.
     pub(crate) fn put(&mut self, subject: Fingerprint, number: u64) {
-        let shard = &self.shards[subject.shard()];
+        let shard = &self.set.shards[subject.shard()];
         let now = shard.load();
-        if now.young.has_room() {
+        let before = now.young.len();
+        let after = if now.young.has_room() {
             now.young.put(subject, number);
-            return;
-        }
-        let young = Arc::new(now.young.with_more_room());
-        young.put(subject, number);
-        let old = Arc::clone(&now.old);
-        shard.store(Arc::new(Shard { young, old }));
+            now.young.len()
+        } else {
+            let young = Arc::new(now.young.with_more_room());
+            young.put(subject, number);
+            let (after, old) = (young.len(), Arc::clone(&now.old));
+            shard.store(Arc::new(Shard { young, old }));
+            after
+        };
+        self.set.len.fetch_add(after - before, Ordering::Relaxed);
     }
 
     /// Drops what is old, and calls old what was young.
     pub(crate) fn expire(&mut self) -> Expired {
         let nothing = Arc::new(Lines::default());
         let mut expired = Vec::with_capacity(SHARDS);
-        for shard in self.shards {
+        for shard in &self.set.shards {
             let now = shard.load();
             expired.push(Arc::clone(&now.old));
             shard.store(Arc::new(Shard {
@@ -153,7 +157,9 @@ impl Writing<'_> {
                 old: Arc::clone(&now.young),
             }));
         }
-        Expired(expired)
+        let expired = Expired(expired);
+        self.set.len.fetch_sub(expired.len(), Ordering::Relaxed);
+        expired
     }
 }
 
