@@ -98,9 +98,11 @@ impl RevokedSet {
 
     /// For the one writer. Whoever else wants to write waits.
     pub(crate) fn writing(&self) -> Writing<'_> {
+        let only = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         Writing {
             set: self,
-            _only: self.writer.lock().unwrap_or_else(PoisonError::into_inner),
+            len: self.len(),
+            _only: only,
         }
     }
 
@@ -113,6 +115,8 @@ impl RevokedSet {
 /// The right to write.
 pub(crate) struct Writing<'a> {
     set: &'a RevokedSet,
+    /// The set's from now on. It lies beside what readers look at, so it is written once, at the end.
+    len: usize,
     _only: MutexGuard<'a, ()>,
 }
 
@@ -142,7 +146,7 @@ impl Writing<'_> {
             shard.store(Arc::new(Shard { young, old }));
             after
         };
-        self.set.len.fetch_add(after - before, Ordering::Relaxed);
+        self.len += after - before;
     }
 
     /// Drops what is old, and calls old what was young.
@@ -158,8 +162,14 @@ impl Writing<'_> {
             }));
         }
         let expired = Expired(expired);
-        self.set.len.fetch_sub(expired.len(), Ordering::Relaxed);
+        self.len -= expired.len();
         expired
+    }
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        self.set.len.store(self.len, Ordering::Relaxed);
     }
 }
 
