@@ -6,15 +6,15 @@ use std::time::Duration;
 
 /// Of work on each event of the log.
 pub(super) fn events(total: u64) -> ProgressBar {
-    bar(total, "{bar:40} {pos}/{len} events  {per_sec}  {eta}")
+    let template = "{bar:40} {pos}/{len} events  {per_sec}  {eta}";
+    bar(total, ProgressDrawTarget::stderr(), template)
 }
 
 /// Of migrations, whose length nobody knows: [`show_step`] tells how many there are, and which is under way.
 /// Before the first there is nothing to see, and perhaps there is none.
 pub(super) fn migrations() -> ProgressBar {
-    let bar = bar(0, "{bar:40} {pos}/{len} migrations  {msg}  {elapsed}");
-    bar.set_draw_target(ProgressDrawTarget::hidden());
-    bar
+    let template = "{bar:40} {pos}/{len} migrations  {msg}  {elapsed}";
+    bar(0, ProgressDrawTarget::hidden(), template)
 }
 
 /// Shows on [`migrations`] what begins now.
@@ -27,8 +27,9 @@ pub(super) fn show_step(bar: &ProgressBar, step: MigrationStep) {
     bar.set_message(step.name);
 }
 
-fn bar(total: u64, template: &str) -> ProgressBar {
-    let bar = ProgressBar::new(total);
+/// From the beginning where `target` says, for it draws as soon as it ticks.
+fn bar(total: u64, target: ProgressDrawTarget, template: &str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(total), target);
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
