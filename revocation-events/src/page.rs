@@ -207,7 +207,7 @@ impl Page {
         let kid = unverified.kid().clone();
         let key = key(&kid).ok_or(Error::UnknownKey)?;
         let payload = unverified.verify(&key)?;
-        let page: Incoming = strict_json::object(&payload).map_err(|_| Error::Malformed)?;
+        let page: Incoming = strict_json::object(payload).map_err(|_| Error::Malformed)?;
         let page = page.finish().ok_or(Error::Malformed)?;
         if page.issuer != issuer {
             return Err(Error::Issuer);

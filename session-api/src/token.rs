@@ -152,7 +152,7 @@ impl Issuer {
         let key = ring.session_key(unverified.kid()).ok_or(Invalid::Forged)?;
         let payload = unverified.verify(&key).map_err(|_| Invalid::Forged)?;
         let claims: IncomingSession<'_> =
-            strict_json::object(&payload).map_err(|_| Invalid::Forged)?;
+            strict_json::object(payload).map_err(|_| Invalid::Forged)?;
         claims.accept(&self.issuer).ok_or(Invalid::Over)
     }
 }

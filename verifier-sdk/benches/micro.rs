@@ -68,7 +68,7 @@ fn signature_alone(bencher: Bencher<'_, '_>) {
     let key = key().verifying_key();
     bencher
         .with_inputs(|| Unverified::parse(&token, TYP, MAX_LEN).unwrap())
-        .bench_local_values(|unverified| unverified.verify(&key).unwrap());
+        .bench_local_refs(|unverified| unverified.verify(&key).map(<[u8]>::len).unwrap());
 }
 
 #[divan::bench]

@@ -265,24 +265,22 @@ impl Shared {
         text: &[u8],
         at: Option<UnixMillis>,
     ) -> Result<(AccessToken, [u8; 32]), NotFound> {
-        let mut asked = None;
+        let (mut live, mut without) = (None, None);
         let key = |kid: &KeyId| {
-            let state = self.keys.look_up(kid);
-            asked = Some((kid.clone(), state));
-            match state {
-                KeyState::Live(key) => Some(key),
-                KeyState::Revoked | KeyState::Unknown => None,
+            match self.keys.look_up(kid) {
+                KeyState::Live(key) => live = Some(key),
+                KeyState::Revoked => without = Some(NotFound::Refused(Reason::KeyRevoked)),
+                KeyState::Unknown => without = Some(NotFound::UnknownKey(kid.clone())),
             }
+            live
         };
         let text = std::str::from_utf8(text).map_err(|_| NotFound::Refused(Reason::Malformed))?;
-        let decoded = AccessToken::read(text, &self.expected, at, key);
-        match (decoded, asked) {
-            (Ok(token), Some((_, KeyState::Live(key)))) => Ok((token, key.to_bytes())),
-            (_, Some((_, KeyState::Revoked))) => Err(NotFound::Refused(Reason::KeyRevoked)),
-            (_, Some((kid, KeyState::Unknown))) => Err(NotFound::UnknownKey(kid)),
-            (decoded, _) => Err(NotFound::Refused(
-                decoded.err().unwrap_or(Reason::UnknownKey),
-            )),
+        match (AccessToken::read(text, &self.expected, at, key), live) {
+            (Ok(token), Some(key)) => Ok((token, key.to_bytes())),
+            (decoded, _) => {
+                let reason = decoded.err().unwrap_or(Reason::UnknownKey);
+                Err(without.unwrap_or(NotFound::Refused(reason)))
+            }
         }
     }
 }
