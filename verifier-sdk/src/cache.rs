@@ -36,8 +36,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::available_parallelism;
 use thread_local::ThreadLocal;
 
-/// What an entry takes at most beside its text and its session: its place, in a table of which more than
-/// half may be vacant where entries come and go, and what the allocator adds.
+/// What an entry takes at most beside its text and its session: its place, in a table of which five
+/// eighths may be vacant, and what the allocator adds.
 const OVERHEAD: usize = 3 * size_of::<Entry>();
 
 /// Of the shared table. Threads meet there only for tokens that one of them does not know.

@@ -307,6 +307,7 @@ proptest! {
             }
             let most = cache.own_bytes;
             prop_assert!(held(&mut cache).iter().all(|bytes| *bytes <= most));
+            prop_assert_eq!(cache.own().unwrap().borrow().lost(), 0);
         }
     }
 }
