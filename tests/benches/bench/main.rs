@@ -16,6 +16,7 @@
 //! | `fanout` | the same at the last of thousands, and what each of those costs; only where asked for |
 //! | `floor` | what a message costs whoever does not trust the bus |
 //! | `tokens`, `alone` | what is measured with: tokens without a service, a process of its own |
+//! | `peers` | other Rust crates that verify tokens, in a program of their own |
 //! | `machine` | memory and time that a process takes, and how many files it may have open |
 //! | `load`, `crowd` | clients that take little of the machine; sessions that nobody logged in |
 //! | `verifiers` | verifiers that follow a service over NATS |
@@ -24,8 +25,9 @@
 //! | `rounds`, `samples`, `table`, `growth`, `report`, `plot` | figures, and how they are told |
 //! | `login_timing` | whether the time of a refused login tells why it was refused |
 //!
-//! Clients and servers share the cores of one machine, so ratios count and absolutes do not. Not among
-//! the alternatives is jwt-simple: it would bring in the crate `rsa`, which is banned here.
+//! Clients and servers share the cores of one machine, so ratios count and absolutes do not. Some of the
+//! alternatives bring in what is banned here: they are in `tests/peers`, a workspace of its own, and are
+//! measured where that builds.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails says where")]
 
@@ -44,6 +46,7 @@ mod load;
 mod login_timing;
 mod machine;
 mod million;
+mod peers;
 mod plot;
 mod refresh;
 mod report;

@@ -3,6 +3,7 @@
 //! that its thread is on a processor, so that it does not count what others have of the machine.
 
 use crate::effort;
+use crate::peers::Peers;
 use crate::rounds::Rounds;
 use crate::table::Table;
 use crate::tokens::{AUDIENCE, ISSUER, Issuer, on_processor, revocation};
@@ -31,6 +32,8 @@ pub(crate) fn measure(table: &mut Table) {
 }
 
 fn first(table: &mut Table, issuer: &Issuer) {
+    // Before there are tokens, which its build may outlast.
+    let peers = Peers::start();
     let tokens = issuer.tokens(500);
     let expected = Expected::new(ISSUER, AUDIENCE);
     let keys: KeySet = [issuer.key().verifying_key()].into_iter().collect();
@@ -54,41 +57,56 @@ fn first(table: &mut Table, issuer: &Issuer) {
         (0..tokens.len()).for_each(work);
         nanos(on_processor() - began) / tokens.len() as f64
     };
-    let [decode, verify, bare, decoded_by_jwt] = in_turns([
-        &|| {
-            each(&|n| {
-                let key = |kid: &_| keys.get(kid).copied();
-                black_box(AccessToken::decode(&tokens[n], &expected, now, key)).unwrap();
-            })
-        },
-        &|| {
-            each(&|n| {
-                black_box(uncached.verify(&tokens[n])).unwrap();
-            })
-        },
-        &|| {
-            each(&|n| {
-                let (signed, signature) = &signed[n];
-                black_box(&key)
-                    .verify_strict(signed.as_bytes(), signature)
-                    .unwrap();
-            })
-        },
-        &|| {
-            each(&|n| {
-                let claims = jsonwebtoken::decode::<serde_json::Value>(&tokens[n], &jwt_key, &jwt);
-                black_box(claims).unwrap();
-            })
-        },
-    ]);
+    let decode = || {
+        each(&|n| {
+            let key = |kid: &_| keys.get(kid).copied();
+            black_box(AccessToken::decode(&tokens[n], &expected, now, key)).unwrap();
+        })
+    };
+    let verify = || {
+        each(&|n| {
+            black_box(uncached.verify(&tokens[n])).unwrap();
+        })
+    };
+    let bare = || {
+        each(&|n| {
+            let (signed, signature) = &signed[n];
+            black_box(&key)
+                .verify_strict(signed.as_bytes(), signature)
+                .unwrap();
+        })
+    };
+    let decoded_by_jwt = || {
+        each(&|n| {
+            let claims = jsonwebtoken::decode::<serde_json::Value>(&tokens[n], &jwt_key, &jwt);
+            black_box(claims).unwrap();
+        })
+    };
+    let ours = [&verify as &dyn Fn() -> f64, &bare, &decoded_by_jwt, &decode];
+    beside_peers(table, ours, peers.as_ref());
+}
+
+/// A first verification, beside its signature alone, jsonwebtoken and all peers that there are; and a
+/// strict decoding.
+fn beside_peers(table: &mut Table, ours: [&dyn Fn() -> f64; 4], peers: Option<&Peers>) {
+    let names = peers.map_or(&[][..], Peers::names);
+    let walk = |name| move || peers.unwrap().walk(name);
+    let walks: Vec<_> = names.iter().map(|name| walk(name)).collect();
+    let mut works = ours.to_vec();
+    works.extend(walks.iter().map(|walk| walk as &dyn Fn() -> f64));
+    let mut rounds = turns(&works).into_iter();
+    let [verify, bare, decoded_by_jwt, decode] = std::array::from_fn(|_| rounds.next().unwrap());
     let first = "first verification of a token, with revocations and clocks";
-    table.compare(first, "ns", &verify, ("bare verify_strict", &bare));
-    table.compare(
-        first,
-        "ns",
-        &verify,
+    let known = [
+        ("bare verify_strict", &bare),
         ("jsonwebtoken's decode", &decoded_by_jwt),
-    );
+    ];
+    for alternative in known {
+        table.compare(first, "ns", &verify, alternative);
+    }
+    for (name, rounds) in names.iter().zip(rounds) {
+        table.compare(first, "ns", &verify, (name, &rounds));
+    }
     let decoded = "a token decoded strictly, signature included";
     table.compare(decoded, "ns", &decode, ("bare verify_strict", &bare));
 }
@@ -205,7 +223,12 @@ fn touched(token: &str) -> usize {
 
 /// The figures of each.
 fn in_turns<const N: usize>(works: [&dyn Fn() -> f64; N]) -> [Rounds; N] {
-    let mut rounds: [Rounds; N] = std::array::from_fn(|_| Rounds::default());
+    turns(&works).try_into().unwrap()
+}
+
+/// The same for however many.
+fn turns(works: &[&dyn Fn() -> f64]) -> Vec<Rounds> {
+    let mut rounds = vec![Rounds::default(); works.len()];
     for _ in 0..effort::of(41, 5) {
         for (rounds, work) in rounds.iter_mut().zip(works) {
             rounds.push(work());
