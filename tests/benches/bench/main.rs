@@ -13,6 +13,7 @@
 //! | `million` | a million live sessions: memory, lists, revocations, the plans of Postgres |
 //! | `start` | from the start to ready |
 //! | `flood` | what a flood of logins does to all others |
+//! | `large` | ten times as much of all that; only where asked for |
 //! | `fanout` | the same at the last of thousands, and what each of those costs; only where asked for |
 //! | `floor` | what a message costs whoever does not trust the bus |
 //! | `tokens`, `alone` | what is measured with: tokens without a service, a process of its own |
@@ -42,6 +43,7 @@ mod flood;
 mod floor;
 mod goals;
 mod growth;
+mod large;
 mod load;
 mod login_timing;
 mod machine;
@@ -63,9 +65,9 @@ mod verify;
 
 use table::Table;
 
-/// All that is measured, in this order; the last takes every core that there is for some minutes, and
-/// is measured only where it is asked for.
-const MODULES: [&str; 13] = [
+/// All that is measured, in this order; the last two take every core that there is for some minutes, and
+/// are measured only where they are asked for.
+const MODULES: [&str; 14] = [
     "verify",
     revoked_set::NAME,
     catch_up::NAME,
@@ -78,6 +80,7 @@ const MODULES: [&str; 13] = [
     start::NAME,
     "flood",
     LOGIN_TIMING,
+    large::NAME,
     FANOUT,
 ];
 const LOGIN_TIMING: &str = "login-timing";
@@ -97,7 +100,8 @@ struct Asked {
     tries: Option<usize>,
     /// For `fanout`.
     fleet: fanout::Fleet,
-    /// Where it is empty, all modules but `fanout`, and but `login-timing` where it is to be quick.
+    /// Where it is empty, all modules but `large` and `fanout`, and but `login-timing` where it is to be
+    /// quick.
     modules: Vec<String>,
 }
 
@@ -131,7 +135,8 @@ impl Asked {
 
     fn wants(&self, module: &str) -> bool {
         // Of few tries medians tell nothing.
-        let left_out = module == FANOUT || self.quick && module == LOGIN_TIMING;
+        let left_out =
+            [large::NAME, FANOUT].contains(&module) || self.quick && module == LOGIN_TIMING;
         let chosen = self.modules.iter().any(|asked| asked == module);
         chosen || self.modules.is_empty() && !left_out
     }
@@ -233,6 +238,7 @@ async fn measure(module: &str, table: &mut Table, asked: &Asked) -> bool {
             }
             return tells_nothing || asked.quick;
         }
+        large::NAME => large::measure(table).await,
         FANOUT => fanout::measure(table, asked.fleet).await,
         _ => unreachable!("{module} is not on the list"),
     }

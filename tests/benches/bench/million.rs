@@ -33,27 +33,22 @@ pub(crate) async fn measure(table: &mut Table) {
     let postgres = Postgres::start_with(&["shared_preload_libraries=auto_explain"]).await;
     for many in effort::of(vec![10_000, 100_000, 1_000_000], vec![20_000]) {
         let database = postgres.database().await;
-        let service = SessionApi::start(&Settings::new(database.url())).await;
-        Operator::exists(&service).await;
-        let owner = crowd::add_user(&service, database.url(), "owner").await;
-        let operator = Operator::log_in(&service).await;
-        let mut connection = operator.connect().await;
-        operator
-            .calls(&mut connection, "DELETE", "/admin/sessions")
-            .await;
-        crowd::fill(database.url(), many, &owner, MANY).await;
-        let mut at = At {
-            table,
-            many,
-            service,
-            url: database.url(),
-            owner,
-        };
+        let mut at = At::start(table, database.url(), many).await;
         at.memory().await;
         at.lists().await;
         at.plans(&postgres).await;
         at.revocations().await;
     }
+}
+
+/// Ten times as many as are measured else; to make them takes minutes, and ten gigabytes on disk.
+pub(crate) async fn measure_large(table: &mut Table) {
+    let postgres = Postgres::start().await;
+    let database = postgres.database().await;
+    let mut at = At::start(table, database.url(), 10_000_000).await;
+    at.memory().await;
+    at.lists().await;
+    at.revocations().await;
 }
 
 /// At one number of sessions.
@@ -65,7 +60,26 @@ struct At<'a> {
     owner: String,
 }
 
-impl At<'_> {
+impl<'a> At<'a> {
+    async fn start(table: &'a mut Table, url: &'a str, many: usize) -> Self {
+        let service = SessionApi::start(&Settings::new(url)).await;
+        Operator::exists(&service).await;
+        let owner = crowd::add_user(&service, url, "owner").await;
+        let operator = Operator::log_in(&service).await;
+        let mut connection = operator.connect().await;
+        operator
+            .calls(&mut connection, "DELETE", "/admin/sessions")
+            .await;
+        crowd::fill(url, many, &owner, MANY).await;
+        Self {
+            table,
+            many,
+            service,
+            url,
+            owner,
+        }
+    }
+
     fn tell(&mut self, what: &str, unit: &'static str, rounds: &Rounds) {
         let name = format!("{} live sessions: {what}", self.many);
         self.table.alone(&name, unit, rounds);

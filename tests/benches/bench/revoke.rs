@@ -1,9 +1,9 @@
-//! From the revoking call to the refusal at the last of ten verifiers, beside what any design with a
-//! database and a bus pays: one commit on Postgres and one hop over NATS to ten subscribers. Whoever
+//! From the revoking call to the refusal at the last of some verifiers, beside what any design with a
+//! database and a bus pays: one commit on Postgres and one hop over NATS to as many subscribers. Whoever
 //! does not trust the bus pays for a signature at each of them, too.
 //!
-//! And how long a caller waits who asks to be told that all ten have applied it (`Prefer: wait=5`),
-//! beside one who does not ask.
+//! And how long a caller waits who asks to be told that all have applied it (`Prefer: wait=5`), beside
+//! one who does not ask.
 
 use crate::effort;
 use crate::floor::SignedMessage;
@@ -19,26 +19,31 @@ use tests::{Nats, Postgres};
 use tokio::sync::mpsc;
 use verifier_sdk::Verifier;
 
-const VERIFIERS: usize = 10;
 const PASSWORD: &str = "correct horse battery staple";
 
 pub(crate) async fn measure(table: &mut Table) {
     let postgres = Postgres::start().await;
+    for (verifiers, rounds) in effort::of(vec![(1, 100), (10, 300), (100, 100)], vec![(10, 25)]) {
+        with(table, &postgres, verifiers, rounds).await;
+    }
+}
+
+async fn with(table: &mut Table, postgres: &Postgres, many: usize, rounds: usize) {
     let database = postgres.database().await;
     let nats = Nats::start().await;
     let settings = Settings::new(database.url()).nats(&nats.url());
     let service = SessionApi::start(&settings).await;
     service.has_user("alice", PASSWORD, None).await;
-    let verifiers = verifiers::start(&service, &nats, VERIFIERS).await;
-    until_all_are_known(&service).await;
+    let verifiers = verifiers::start(&service, &nats, many).await;
+    until_all_are_known(&service, many).await;
     let mut caller = Caller::open(&service).await;
-    let mut floor = Floor::start(database.url(), &nats.url()).await;
+    let mut floor = Floor::start(database.url(), &nats.url(), many).await;
 
     let warm_up = effort::of(20, 5);
     let mut times: [Samples; 5] = Default::default();
-    for round in 0..warm_up + effort::of(300, 25) {
+    for round in 0..warm_up + rounds {
         let (revoked, answered) = caller.revokes(&verifiers).await;
-        let fenced = caller.revokes_and_waits().await;
+        let fenced = caller.revokes_and_waits(many).await;
         let bare = floor.once(Delivery::Bare).await;
         let signed = floor.once(Delivery::Signed).await;
         if round >= warm_up {
@@ -48,9 +53,16 @@ pub(crate) async fn measure(table: &mut Table) {
             }
         }
     }
-    let [ours, bare, signed, answered, fenced] = &mut times;
+    tell(table, many, &mut times);
+    for verifier in verifiers {
+        verifier.shutdown().await;
+    }
+}
+
+fn tell(table: &mut Table, many: usize, times: &mut [Samples; 5]) {
+    let [ours, bare, signed, answered, fenced] = times;
     for percent in [50, 99] {
-        let what = format!("revoke call to refusal at the last of {VERIFIERS}, p{percent}");
+        let what = format!("revoke call to refusal at the last of {many}, p{percent}");
         let revoked = ours.percentile(percent);
         for (beside, floor) in [
             ("one commit and one NATS hop", &mut *bare),
@@ -61,14 +73,11 @@ pub(crate) async fn measure(table: &mut Table) {
     }
     for percent in [50, 99] {
         table.micros(
-            &format!("revoke call answered when {VERIFIERS} have applied it, p{percent}"),
+            &format!("revoke call answered when {many} have applied it, p{percent}"),
             fenced.percentile(percent),
             "the call without `Prefer: wait`",
             answered.percentile(percent),
         );
-    }
-    for verifier in verifiers {
-        verifier.shutdown().await;
     }
 }
 
@@ -125,30 +134,30 @@ impl Caller {
     }
 
     /// One revocation: from the call to the answer that says that all have applied it.
-    async fn revokes_and_waits(&mut self) -> Duration {
+    async fn revokes_and_waits(&mut self, verifiers: usize) -> Duration {
         let token = self.logs_in().await;
         let began = Instant::now();
         let reply = self.logs_out(&token, &[("Prefer", "wait=5")]).await;
         let took = began.elapsed();
-        assert!(is_applied(&reply), "{}", reply.body);
+        assert!(is_applied(&reply, verifiers), "{}", reply.body);
         took
     }
 }
 
 /// Whether all have applied it, by the answer. It says nothing of them before it knows who is there.
-fn is_applied(reply: &Reply<'_>) -> bool {
+fn is_applied(reply: &Reply<'_>, verifiers: usize) -> bool {
     let answer: serde_json::Value = serde_json::from_str(reply.body).unwrap();
-    answer["verifiers"]["applied"] == VERIFIERS
+    answer["verifiers"]["applied"] == verifiers
 }
 
 /// After a start the service does not know at once who else is there, and fences wait.
-async fn until_all_are_known(service: &SessionApi) {
+async fn until_all_are_known(service: &SessionApi, verifiers: usize) {
     let bound = Duration::from_secs(60);
     tests::eventually("all verifiers are known", bound, async || {
         let mut caller = Caller::open(service).await;
         let token = caller.logs_in().await;
         let reply = caller.logs_out(&token, &[("Prefer", "wait=1")]).await;
-        is_applied(&reply)
+        is_applied(&reply, verifiers)
     })
     .await;
 }
@@ -160,23 +169,24 @@ enum Delivery {
     Signed,
 }
 
-/// One row committed, then one message to ten subscribers, all in this process.
+/// One row committed, then one message to as many subscribers, all in this process.
 struct Floor {
     pool: sqlx::PgPool,
     publisher: async_nats::Client,
     message: SignedMessage,
+    subscribers: usize,
     delivered: mpsc::UnboundedReceiver<()>,
 }
 
 impl Floor {
-    async fn start(database: &str, nats: &str) -> Self {
+    async fn start(database: &str, nats: &str, subscribers: usize) -> Self {
         let pool = sqlx::PgPool::connect(database).await.unwrap();
         sqlx::query("create table floor (n bigint)")
             .execute(&pool)
             .await
             .unwrap();
         let (done, delivered) = mpsc::unbounded_channel();
-        for _ in 0..VERIFIERS {
+        for _ in 0..subscribers {
             let client = async_nats::connect(nats).await.unwrap();
             let messages = client.subscribe("floor.*").await.unwrap();
             client.flush().await.unwrap();
@@ -186,6 +196,7 @@ impl Floor {
             pool,
             publisher: async_nats::connect(nats).await.unwrap(),
             message: SignedMessage::new(),
+            subscribers,
             delivered,
         }
     }
@@ -202,7 +213,7 @@ impl Floor {
             .unwrap();
         let published = self.publisher.publish(subject, self.message.bytes());
         published.await.unwrap();
-        for _ in 0..VERIFIERS {
+        for _ in 0..self.subscribers {
             self.delivered.recv().await.unwrap();
         }
         began.elapsed()

@@ -3,6 +3,9 @@
 use crate::effort;
 use crate::rounds::Rounds;
 use crate::table::Table;
+use rustix::process::Signal;
+use sqlx::{Connection as _, Executor as _, SqliteConnection};
+use std::path::Path;
 use std::time::{Duration, Instant};
 use tests::folder::Folder;
 use tests::server::Server;
@@ -20,16 +23,16 @@ pub(crate) async fn measure(table: &mut Table) {
     let (mut first, mut again) = (Rounds::default(), Rounds::default());
     for _ in 0..rounds {
         let folder = Folder::new("dev-");
-        let spec = Program::spec("session-api")
-            .args(["dev", "--listen", "127.0.0.1:0", "--data"])
-            .arg(folder.path().join("data"));
         let began = Instant::now();
-        let mut server = Server::start(spec, READY, BOUND).await;
+        let mut server = dev(&folder).await;
         first.push(millis(began));
-        server.end(rustix::process::Signal::TERM).await;
+        server.end(Signal::TERM).await;
         let began = Instant::now();
         server.restart().await;
         again.push(millis(began));
+    }
+    for sessions in effort::of(vec![1_000, 10_000, 100_000], vec![1_000]) {
+        dev_with(table, sessions).await;
     }
     let postgres = Postgres::start().await;
     let nats = Nats::start().await;
@@ -52,6 +55,57 @@ pub(crate) async fn measure(table: &mut Table) {
         &first,
     );
     table.alone("start to ready: `serve` on Postgres and NATS", "ms", &serve);
+}
+
+/// `dev` with so many live sessions in its log.
+async fn dev_with(table: &mut Table, sessions: u32) {
+    let folder = Folder::new("dev-");
+    let mut server = dev(&folder).await;
+    let mut rounds = Rounds::default();
+    server.end(Signal::TERM).await;
+    fill(&folder.path().join("data/portcullis.db"), sessions).await;
+    for _ in 0..effort::of(7, 3) {
+        let began = Instant::now();
+        server.restart().await;
+        rounds.push(millis(began));
+        server.end(Signal::TERM).await;
+    }
+    let what = format!("start to ready with {sessions} live sessions: `dev`");
+    table.alone(&what, "ms", &rounds);
+}
+
+async fn dev(folder: &Folder) -> Server {
+    let spec = Program::spec("session-api")
+        .args(["dev", "--listen", "127.0.0.1:0", "--data"])
+        .arg(folder.path().join("data"));
+    Server::start(spec, READY, BOUND).await
+}
+
+/// `$1` sessions, and a revocation for each ten of them.
+const FILL: &str = "
+    create temporary table n as
+        with recursive n(n) as (select 1 union all select n + 1 from n where n < $1)
+        select n, randomblob(16) as id, unixepoch() * 1000 as ms from n;
+    insert into event (stream, version, kind, format, at, data)
+        select id, 1, 'session.opened', 1, ms, '{}' from n order by id;
+    delete from event_outbox;
+    insert into revocation (position, at, kind, subject)
+        select (select position from log_head) + n, ms, 'session', lower(hex(randomblob(16)))
+        from n where n <= $1 / 10;
+    update log_head set position = position + $1 / 10;
+    insert into session (id, version, user_id, delivery, since, opened_at, generation, rotated_at,
+                         expires_at, ends_at)
+        select id, 1, randomblob(16), 'body', (select position from log_head), ms, 1, ms,
+               ms + 7 * 86400000, ms + 30 * 86400000
+        from n order by id";
+
+async fn fill(database: &Path, sessions: u32) {
+    let url = format!("sqlite:{}", database.display());
+    let mut database = SqliteConnection::connect(&url).await.unwrap();
+    let sql = FILL.replace("$1", &sessions.to_string());
+    let filled = database.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)));
+    filled.await.unwrap();
+    database.close().await.unwrap();
 }
 
 /// Of a service that was stopped, in milliseconds. It is asked every 5 ms.

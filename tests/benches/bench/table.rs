@@ -52,7 +52,7 @@ impl Table {
         self.row(what, micros(figure), beside, micros(alternative), "µs");
     }
 
-    /// A figure of one round. Beside `the goal` the other figure is what must not be exceeded.
+    /// A figure of one round.
     pub(crate) fn row(
         &mut self,
         what: &str,
@@ -61,13 +61,8 @@ impl Table {
         alternative: f64,
         unit: &'static str,
     ) {
-        let figures = Rounds::once(figure);
-        if beside == "the goal" {
-            let goal = goals::Goal::AtMost(alternative);
-            self.push(what, unit, &figures, None, &[goal]);
-        } else {
-            self.compare(what, unit, &figures, (beside, &Rounds::once(alternative)));
-        }
+        let other = (beside, &Rounds::once(alternative));
+        self.compare(what, unit, &Rounds::once(figure), other);
     }
 
     /// Figures that nothing stands beside.
@@ -140,7 +135,7 @@ impl Table {
             println!("{}", line(row));
         }
         let mut beside = self.0.iter().filter_map(|row| {
-            let first = row.measure.starts_with("first verification of a token");
+            let first = row.measure.starts_with("first verification");
             row.alternative.as_ref().filter(|_| first)
         });
         let measured = beside

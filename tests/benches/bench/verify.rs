@@ -13,6 +13,7 @@ use ed25519_dalek::Signature;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use revocation_events::UnixMillis;
 use revocation_events::jwk::KeySet;
+use std::cell::RefCell;
 use std::hint::black_box;
 use std::sync::Barrier;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -21,20 +22,35 @@ use verifier_sdk::token::{AccessToken, Expected};
 /// More than 100,000 tokens ever fill, on however many processors.
 const CACHE: usize = 1 << 36;
 
-pub(crate) fn measure(table: &mut Table) {
-    let issuer = Issuer::new(7);
-    first(table, &issuer);
-    let tokens = issuer.tokens(100_000);
-    again(table, &issuer, &tokens[..1_000], 20_000);
-    again(table, &issuer, &tokens, 100_000);
-    after_a_revocation(table, &issuer, &tokens[..1_000]);
-    on_two_threads(table, &issuer, &tokens[0]);
-}
+/// How many are verified for the first time in one walk.
+const FIRST: usize = 500;
 
-fn first(table: &mut Table, issuer: &Issuer) {
+pub(crate) fn measure(table: &mut Table) {
     // Before there are tokens, which its build may outlast.
     let peers = Peers::start();
-    let tokens = issuer.tokens(500);
+    let issuer = Issuer::new(7);
+    let tokens = issuer.tokens(100_000);
+    first(table, &issuer, &tokens[..FIRST], peers.as_ref());
+    for many in effort::of(vec![10 * FIRST, 100 * FIRST], vec![]) {
+        first(table, &issuer, &tokens[..many], None);
+    }
+    for many in effort::of(vec![1_000, 10_000, 100_000], vec![1_000, 100_000]) {
+        again(table, &issuer, &tokens[..many]);
+    }
+    after_a_revocation(table, &issuer, &tokens[..1_000]);
+    for threads in effort::of(vec![2, 20, 200], vec![2]) {
+        on_threads(table, &issuer, &tokens[0], threads);
+    }
+}
+
+/// Ten times as many tokens as are measured else: these take a minute to make, and two gigabytes.
+pub(crate) fn measure_large(table: &mut Table) {
+    let issuer = Issuer::new(7);
+    again(table, &issuer, &issuer.tokens(1_000_000));
+}
+
+/// Other tokens in each walk, in a random order.
+fn first(table: &mut Table, issuer: &Issuer, tokens: &[String], peers: Option<&Peers>) {
     let expected = Expected::new(ISSUER, AUDIENCE);
     let keys: KeySet = [issuer.key().verifying_key()].into_iter().collect();
     let key = issuer.key().verifying_key();
@@ -52,10 +68,15 @@ fn first(table: &mut Table, issuer: &Issuer) {
             (signed, Signature::from_slice(&signature).unwrap())
         })
         .collect();
+    let random = RefCell::new(fastrand::Rng::with_seed(3));
     let each = |work: &dyn Fn(usize)| {
+        let chosen: Vec<_> = {
+            let mut random = random.borrow_mut();
+            (0..FIRST).map(|_| random.usize(..tokens.len())).collect()
+        };
         let began = on_processor();
-        (0..tokens.len()).for_each(work);
-        nanos(on_processor() - began) / tokens.len() as f64
+        chosen.into_iter().for_each(work);
+        nanos(on_processor() - began) / FIRST as f64
     };
     let decode = || {
         each(&|n| {
@@ -83,12 +104,17 @@ fn first(table: &mut Table, issuer: &Issuer) {
         })
     };
     let ours = [&verify as &dyn Fn() -> f64, &bare, &decoded_by_jwt, &decode];
-    beside_peers(table, ours, peers.as_ref());
+    beside_peers(table, tokens.len(), ours, peers);
 }
 
 /// A first verification, beside its signature alone, jsonwebtoken and all peers that there are; and a
 /// strict decoding.
-fn beside_peers(table: &mut Table, ours: [&dyn Fn() -> f64; 4], peers: Option<&Peers>) {
+fn beside_peers(
+    table: &mut Table,
+    tokens: usize,
+    ours: [&dyn Fn() -> f64; 4],
+    peers: Option<&Peers>,
+) {
     let names = peers.map_or(&[][..], Peers::names);
     let walk = |name| move || peers.unwrap().walk(name);
     let walks: Vec<_> = names.iter().map(|name| walk(name)).collect();
@@ -96,23 +122,23 @@ fn beside_peers(table: &mut Table, ours: [&dyn Fn() -> f64; 4], peers: Option<&P
     works.extend(walks.iter().map(|walk| walk as &dyn Fn() -> f64));
     let mut rounds = turns(&works).into_iter();
     let [verify, bare, decoded_by_jwt, decode] = std::array::from_fn(|_| rounds.next().unwrap());
-    let first = "first verification of a token, with revocations and clocks";
+    let first = format!("first verification of {tokens} tokens, with revocations and clocks");
     let known = [
         ("bare verify_strict", &bare),
         ("jsonwebtoken's decode", &decoded_by_jwt),
     ];
     for alternative in known {
-        table.compare(first, "ns", &verify, alternative);
+        table.compare(&first, "ns", &verify, alternative);
     }
     for (name, rounds) in names.iter().zip(rounds) {
-        table.compare(first, "ns", &verify, (name, &rounds));
+        table.compare(&first, "ns", &verify, (name, &rounds));
     }
-    let decoded = "a token decoded strictly, signature included";
-    table.compare(decoded, "ns", &decode, ("bare verify_strict", &bare));
+    let decoded = format!("{tokens} tokens decoded strictly, signatures included");
+    table.compare(&decoded, "ns", &decode, ("bare verify_strict", &bare));
 }
 
 /// Tokens that were verified before, beside a map that only finds them.
-fn again(table: &mut Table, issuer: &Issuer, tokens: &[String], steps: usize) {
+fn again(table: &mut Table, issuer: &Issuer, tokens: &[String]) {
     let judge = issuer.judge(CACHE);
     let map = papaya::HashMap::<&str, u64, foldhash::fast::RandomState>::default();
     for (n, token) in tokens.iter().enumerate() {
@@ -121,7 +147,7 @@ fn again(table: &mut Table, issuer: &Issuer, tokens: &[String], steps: usize) {
     }
     // Copies, as requests bring them.
     let tokens: Vec<_> = tokens.to_vec();
-    let order = order(tokens.len(), steps);
+    let order = order(tokens.len(), tokens.len().max(20_000));
     let [touch, verify, find] = in_turns([
         &|| walk(&tokens, &order, touched),
         &|| {
@@ -165,34 +191,33 @@ fn after_a_revocation(table: &mut Table, issuer: &Issuer, tokens: &[String]) {
     table.compare(what, "ns", &changed, ("cached verification", &unchanged));
 }
 
-fn on_two_threads(table: &mut Table, issuer: &Issuer, token: &str) {
-    const CALLS: usize = 200_000;
+/// Each thread by its own clock: more of them than there are processors take turns on these.
+fn on_threads(table: &mut Table, issuer: &Issuer, token: &str, threads: usize) {
+    let calls = 400_000 / threads;
     let judge = issuer.judge(CACHE);
-    let start = Barrier::new(2);
+    let start = Barrier::new(threads);
     let call = || {
         let began = on_processor();
-        let carry = (0..CALLS).fold(0, |carry, _| {
+        let carry = (0..calls).fold(0, |carry, _| {
             black_box(usize::from(judge.verify(&token[carry..]).is_err()))
         });
         assert_eq!(carry, 0);
-        nanos(on_processor() - began) / CALLS as f64
+        nanos(on_processor() - began) / calls as f64
     };
-    let [alone, both] = in_turns([&call, &|| {
-        std::thread::scope(|threads| {
-            let two = [(); 2].map(|()| {
-                threads.spawn(|| {
-                    judge.verify(token).unwrap();
-                    start.wait();
-                    call()
-                })
-            });
-            two.map(|thread| thread.join().unwrap())
-                .into_iter()
-                .fold(0.0, f64::max)
+    let one_of_many = || {
+        judge.verify(token).unwrap();
+        start.wait();
+        call()
+    };
+    let [alone, slowest] = in_turns([&call, &|| {
+        std::thread::scope(|scope| {
+            let all: Vec<_> = (0..threads).map(|_| scope.spawn(one_of_many)).collect();
+            let each = all.into_iter().map(|thread| thread.join().unwrap());
+            each.fold(0.0, f64::max)
         })
     }]);
-    let what = "one hot token on two threads, the slower of them";
-    table.compare(what, "ns", &both, ("on one thread", &alone));
+    let what = format!("one hot token on {threads} threads, the slowest of them");
+    table.compare(&what, "ns", &slowest, ("on one thread", &alone));
 }
 
 fn nanos(span: Duration) -> f64 {

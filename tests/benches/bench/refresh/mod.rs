@@ -40,16 +40,24 @@ pub(crate) async fn measure(table: &mut Table) {
     let postgres = Postgres::start().await;
     let database = postgres.database().await;
     let service = SessionApi::start(&Settings::new(database.url())).await;
-    let pool = sqlx::postgres::PgPoolOptions::new()
-        .max_connections(16)
-        .connect(database.url())
-        .await
-        .unwrap();
-    prepare(&pool).await;
+    let pool = prepare(database.url()).await;
     at_the_store(table, &service, &pool).await;
+    for group in effort::of(vec![1, 4, 16, 256], vec![]) {
+        in_groups_of(table, &service, group).await;
+    }
     for many in effort::of(vec![1, 4, 16, 64, 256], vec![256]) {
         over_http(table, &service, &postgres, &pool, many).await;
     }
+}
+
+/// Ten times as many clients as are measured else, who need a minute to log in.
+pub(crate) async fn measure_large(table: &mut Table) {
+    let many = machine::allows(10 * CLIENTS);
+    let postgres = Postgres::start().await;
+    let database = postgres.database().await;
+    let service = SessionApi::start(&Settings::new(database.url())).await;
+    let pool = prepare(database.url()).await;
+    over_http(table, &service, &postgres, &pool, many).await;
 }
 
 /// The same loop with the same store, in groups as the writers take them and in groups of one; and what
@@ -66,6 +74,16 @@ async fn at_the_store(table: &mut Table, service: &SessionApi, pool: &sqlx::PgPo
     let what = format!("refreshes/s at the store, {WRITERS} writers that take {GROUP}");
     table.compare(&what, "/s", grouped, ("one transaction for each", alone));
     table.compare(&what, "/s", grouped, (BARE, bare));
+}
+
+/// The same with groups of another size.
+async fn in_groups_of(table: &mut Table, service: &SessionApi, group: usize) {
+    let mut rounds = Rounds::default();
+    for _ in 0..5 {
+        rounds.push(store(service, WRITERS, group, Duration::from_secs(1)).await);
+    }
+    let what = format!("refreshes/s at the store, {WRITERS} writers that take {group}");
+    table.alone(&what, "/s", &rounds);
 }
 
 async fn store(service: &SessionApi, writers: usize, group: usize, span: Duration) -> f64 {
@@ -226,14 +244,17 @@ async fn transactions(pool: &sqlx::PgPool, many: usize, span: Duration) -> f64 {
     f64::from(done) / began.elapsed().as_secs_f64()
 }
 
-async fn prepare(pool: &sqlx::PgPool) {
+async fn prepare(database: &str) -> sqlx::PgPool {
+    let options = sqlx::postgres::PgPoolOptions::new().max_connections(16);
+    let pool = options.connect(database).await.unwrap();
     for statement in [
         "create table bench_session (id bigint primary key, generation bigint not null)",
         "create table bench_event (id bigint, version bigint, data jsonb, primary key (id, version))",
-        "insert into bench_session select n, 1 from generate_series(0, 255) n",
+        "insert into bench_session select n, 1 from generate_series(0, 9999) n",
     ] {
-        sqlx::query(statement).execute(pool).await.unwrap();
+        sqlx::query(statement).execute(&pool).await.unwrap();
     }
+    pool
 }
 
 async fn one_transaction(pool: &sqlx::PgPool, id: i64) {
