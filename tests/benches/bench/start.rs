@@ -85,12 +85,14 @@ async fn dev(folder: &Folder) -> Server {
 const FILL: &str = "
     create temporary table n as
         with recursive n(n) as (select 1 union all select n + 1 from n where n < $1)
-        select n, randomblob(16) as id, unixepoch() * 1000 as ms from n;
+        select n, randomblob(16) as id, lower(hex(randomblob(16))) as hex, unixepoch() * 1000 as ms from n;
     insert into event (stream, version, kind, format, at, data)
         select id, 1, 'session.opened', 1, ms, '{}' from n order by id;
     delete from event_outbox;
     insert into revocation (position, at, kind, subject)
-        select (select position from log_head) + n, ms, 'session', lower(hex(randomblob(16)))
+        select (select position from log_head) + n, ms, 'session',
+               substr(hex, 1, 8) || '-' || substr(hex, 9, 4) || '-' || substr(hex, 13, 4) || '-'
+               || substr(hex, 17, 4) || '-' || substr(hex, 21)
         from n where n <= $1 / 10;
     update log_head set position = position + $1 / 10;
     insert into session (id, version, user_id, delivery, since, opened_at, generation, rotated_at,
