@@ -134,6 +134,8 @@ fn readers_miss_nothing_while_the_set_grows_and_expires() {
     let (put_below, kept_from) = (AtomicU64::new(0), AtomicU64::new(0));
     let done = AtomicBool::new(false);
     std::thread::scope(|threads| {
+        // Where the writer panics, too: the readers would go on for ever.
+        let over = SetOnDrop(&done);
         let readers = [1, 2].map(|seed| {
             let (set, done, put_below, kept_from) = (&set, &done, &put_below, &kept_from);
             threads.spawn(move || {
@@ -166,9 +168,17 @@ fn readers_miss_nothing_while_the_set_grows_and_expires() {
                 drop(set.writing().expire());
             }
         }
-        done.store(true, Ordering::Relaxed);
+        drop(over);
         for reader in readers {
             assert!(reader.join().unwrap() > 0);
         }
     });
+}
+
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
