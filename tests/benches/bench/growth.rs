@@ -35,12 +35,33 @@ const REASONS: &[(&str, &str)] = &[
         "the tokens and their entries no longer fit the processor's caches",
     ),
     (
+        "one hot token",
+        "threads past twice the processors have no table of their own, and share one under a lock",
+    ),
+    (
+        "revoke call to refusal",
+        "each verifier needs its turn on one of two processors",
+    ),
+    (
+        "revoke call answered",
+        "a verifier that has just reported does so again after 50 ms",
+    ),
+    ("refreshes/s at the store", "a commit carries more of them"),
+    (
+        "start to ready with N live sessions: `dev`",
+        "a tenth as many were revoked, and its verifier catches up with all of these",
+    ),
+    (
         "revoked set of N: memory a subject",
         "what an empty set takes is shared among more",
     ),
     (
         "revoked set of N: the end of a bucket",
         "so much memory goes back to the system",
+    ),
+    (
+        "revoked set of N: the worst 64 inserts",
+        "each of 1,024 shards is so much larger, and is copied as a whole when it grows",
     ),
     (
         "revoked set",
@@ -150,12 +171,18 @@ fn bend(points: &[(f64, f64)]) -> Option<(f64, f64)> {
 }
 
 pub(crate) fn print(all: &[Growth]) {
-    if all.is_empty() {
-        return;
+    if !all.is_empty() {
+        println!("\n{}", lines(all).join("\n"));
     }
-    println!("\n| how it grows with N | N: median | bends at | why |");
-    println!("| --- | --- | ---: | --- |");
-    for growth in all {
+}
+
+/// A table.
+pub(crate) fn lines(all: &[Growth]) -> Vec<String> {
+    let head = [
+        "| how it grows with N | N: median | bends at | why |",
+        "| --- | --- | ---: | --- |",
+    ];
+    let rows = all.iter().map(|growth| {
         let points: Vec<_> = growth
             .points
             .iter()
@@ -165,12 +192,13 @@ pub(crate) fn print(all: &[Growth]) {
             || "–".to_owned(),
             |(size, times)| format!("{size} (× {})", number(times)),
         );
-        println!(
+        format!(
             "| {} | {} {} | {bend} | {} |",
             growth.measure,
             points.join(", "),
             growth.unit,
             growth.why.unwrap_or_default()
-        );
-    }
+        )
+    });
+    head.map(str::to_owned).into_iter().chain(rows).collect()
 }

@@ -23,7 +23,7 @@
 //! | `verifiers` | verifiers that follow a service over NATS |
 //! | `effort` | how long is measured |
 //! | `goals` | what is to be reached |
-//! | `rounds`, `samples`, `table`, `growth`, `report`, `plot` | figures, and how they are told |
+//! | `rounds`, `samples`, `table`, `growth`, `report`, `plot`, `docs` | figures, and how they are told |
 //! | `login_timing` | whether the time of a refused login tells why it was refused |
 //!
 //! Clients and servers share the cores of one machine, so ratios count and absolutes do not. Some of the
@@ -36,6 +36,7 @@ mod alone;
 mod bad_tokens;
 mod catch_up;
 mod crowd;
+mod docs;
 mod effort;
 mod endpoint;
 mod fanout;
@@ -94,6 +95,8 @@ struct Asked {
     quick: bool,
     json: Option<String>,
     plot: Option<String>,
+    /// Whether to write the tables of the documents.
+    docs: bool,
     /// A report to tell of, instead of measuring.
     from: Option<String>,
     /// Of each kind, for `login-timing`.
@@ -111,6 +114,7 @@ impl Asked {
             quick: false,
             json: None,
             plot: None,
+            docs: false,
             from: None,
             tries: None,
             fleet: fanout::Fleet::default(),
@@ -123,6 +127,7 @@ impl Asked {
                 "--subscribers" => asked.fleet.subscribers = number()?,
                 "--verifiers" => asked.fleet.verifiers = number()?,
                 "--quick" => asked.quick = true,
+                "--docs" => asked.docs = true,
                 "--json" => asked.json = Some(args.next()?),
                 "--plot" => asked.plot = Some(args.next()?),
                 "--from" => asked.from = Some(args.next()?),
@@ -171,15 +176,14 @@ async fn run() -> bool {
     let args = std::env::args().skip(1).filter(|arg| arg != "--bench");
     let Some(asked) = Asked::parse(args) else {
         eprintln!(
-            "usage: tests/bench [--quick] [--json FILE] [--plot FILE] [--from FILE] [--tries N] \
+            "usage: tests/bench [--quick] [--json FILE] [--plot FILE] [--docs] [--from FILE] [--tries N] \
              [--subscribers N] [--verifiers N] [{}]",
             MODULES.join("] [")
         );
         std::process::exit(2);
     };
     if let Some(from) = &asked.from {
-        tell(&report::read(from), &asked);
-        return true;
+        return tell(&report::read(from), &asked);
     }
     effort::set(asked.quick);
     if MODULES
@@ -195,7 +199,7 @@ async fn run() -> bool {
         whole &= measure(module, &mut table, &asked).await;
         eprintln!("--- {module}: {:.0} s", began.elapsed().as_secs_f64());
     }
-    tell(&table, &asked);
+    whole &= tell(&table, &asked);
     if let Some(file) = &asked.json {
         std::fs::write(file, report::json(&table, asked.quick)).unwrap();
     }
@@ -207,13 +211,20 @@ async fn run() -> bool {
     whole
 }
 
-/// As a table, and as a picture where one is asked for.
-fn tell(table: &Table, asked: &Asked) {
+/// As a table, as a picture and in the documents where those are asked for; whether that could be done.
+fn tell(table: &Table, asked: &Asked) -> bool {
     table.print();
     growth::print(&growth::of(table.rows()));
     if let Some(file) = &asked.plot {
         plot::draw(table, file);
     }
+    if asked.docs
+        && let Err(why) = docs::write(table)
+    {
+        eprintln!("the documents are as before: {why}");
+        return false;
+    }
+    true
 }
 
 /// Whether it is as it has to be.

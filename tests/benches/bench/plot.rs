@@ -63,7 +63,10 @@ pub(crate) fn draw(table: &Table, file: &str) {
 /// Names and figures: the measures', and those of their alternatives.
 fn bars(rows: &[Row], begins: &str) -> Vec<(String, f64)> {
     let mut bars: Vec<(String, f64)> = Vec::new();
-    let of_chart = |row: &&Row| row.measure.starts_with(begins) && row.unit == "/s";
+    // Other sizes of what is drawn stand beside nothing.
+    let of_chart = |row: &&Row| {
+        row.measure.starts_with(begins) && row.unit == "/s" && row.alternative.is_some()
+    };
     for row in rows.iter().filter(of_chart) {
         let name = row.measure.strip_prefix(begins).unwrap();
         let name = name.trim_start_matches([':', ' ']).to_owned();

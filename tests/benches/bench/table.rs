@@ -129,8 +129,7 @@ impl Table {
     }
 
     pub(crate) fn print(&self) {
-        println!("| measure | median (half of all) | alternative | ratio | goal | reached |");
-        println!("| --- | ---: | --- | ---: | ---: | --- |");
+        println!("{}", head().join("\n"));
         for row in &self.0 {
             println!("{}", line(row));
         }
@@ -160,7 +159,16 @@ impl Table {
     }
 }
 
-fn line(row: &Row) -> String {
+/// Of a table of rows.
+pub(crate) fn head() -> [String; 2] {
+    [
+        "| measure | median (half of all) | alternative | ratio | goal | reached |",
+        "| --- | ---: | --- | ---: | ---: | --- |",
+    ]
+    .map(str::to_owned)
+}
+
+pub(crate) fn line(row: &Row) -> String {
     let unit = &row.unit;
     let figure = format!("{} {unit}{}", number(row.median), range(row.spread));
     let alternative = row.alternative.as_ref().map_or_else(String::new, |other| {

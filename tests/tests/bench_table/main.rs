@@ -3,6 +3,8 @@
 #![expect(dead_code, reason = "the benchmark itself uses all of it")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails says where")]
 
+#[path = "../../benches/bench/docs.rs"]
+mod docs;
 #[path = "../../benches/bench/goals.rs"]
 mod goals;
 #[path = "../../benches/bench/growth.rs"]
@@ -78,6 +80,24 @@ fn a_goal_whose_row_is_missing_is_named() {
     assert_eq!(missed(&table), [ENDPOINT]);
     table.row(ENDPOINT, 1.0, "no check", 1.0, "/s");
     assert!(missed(&table).is_empty());
+}
+
+#[test]
+fn the_documents_change_between_their_marks_alone() {
+    let text = "a\n<!-- bench: goals -->\nold\n<!-- bench: end -->\nb\n";
+    let lines = ["x", "y"].map(str::to_owned);
+    assert_eq!(
+        docs::with(text, "goals", &lines),
+        "a\n<!-- bench: goals -->\n\nx\ny\n\n<!-- bench: end -->\nb\n"
+    );
+    assert_eq!(docs::with(text, "growth", &lines), text);
+}
+
+/// Without a whole run there is nothing to tell, and what stands there stays.
+#[test]
+fn the_documents_are_not_written_of_half_a_run() {
+    let why = docs::write(&Table::default()).unwrap_err();
+    assert!(why.contains("protected endpoint"), "{why}");
 }
 
 #[test]
