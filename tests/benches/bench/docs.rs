@@ -4,6 +4,8 @@ use crate::growth;
 use crate::table::{Row, Table, head, line, number};
 use std::path::Path;
 
+const FIRST: &str = "first verification of 500 tokens, with revocations and clocks";
+
 /// What README.md tells of, by the measure and in its own words.
 const SUMMARY: &[(&str, &str)] = &[
     (
@@ -30,10 +32,7 @@ const SUMMARY: &[(&str, &str)] = &[
         "protected endpoint, 1000 tokens: jsonwebtoken's decode",
         "– `jsonwebtoken`",
     ),
-    (
-        "first verification of 500 tokens, with revocations and clocks",
-        "a token, verified for the first time",
-    ),
+    (FIRST, "a token, verified for the first time"),
     (
         "cached verification of 1000 tokens, net of the loop",
         "and again, one of 1,000",
@@ -67,8 +66,8 @@ const SUMMARY: &[(&str, &str)] = &[
 /// What is missing, and nothing is written then.
 pub(crate) fn write(table: &Table) -> Result<(), String> {
     let summary = summary(table.rows())?;
-    let goals = table.rows().iter().filter(|row| row.goal.is_some());
-    let goals: Vec<_> = head().into_iter().chain(goals.map(line)).collect();
+    let goals = lines(table, |row| row.goal.is_some());
+    let peers = lines(table, |row| row.measure == FIRST);
     let growth = growth::lines(&growth::of(table.rows()));
     for file in ["README.md", "docs/figures.md"] {
         let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(file);
@@ -77,6 +76,7 @@ pub(crate) fn write(table: &Table) -> Result<(), String> {
         for (section, lines) in [
             ("summary", &summary),
             ("goals", &goals),
+            ("peers", &peers),
             ("growth", &growth),
         ] {
             text = with(&text, section, lines);
@@ -84,6 +84,11 @@ pub(crate) fn write(table: &Table) -> Result<(), String> {
         std::fs::write(&path, text).map_err(|error| format!("{file}: {error}"))?;
     }
     Ok(())
+}
+
+fn lines(table: &Table, wanted: impl Fn(&Row) -> bool) -> Vec<String> {
+    let rows = table.rows().iter().filter(|row| wanted(row));
+    head().into_iter().chain(rows.map(line)).collect()
 }
 
 /// `text` with other lines between the marks of a section, or as it is where it has none.

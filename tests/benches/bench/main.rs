@@ -97,8 +97,8 @@ struct Asked {
     plot: Option<String>,
     /// Whether to write the tables of the documents.
     docs: bool,
-    /// A report to tell of, instead of measuring.
-    from: Option<String>,
+    /// Reports to tell of together, instead of measuring.
+    from: Vec<String>,
     /// Of each kind, for `login-timing`.
     tries: Option<usize>,
     /// For `fanout`.
@@ -115,7 +115,7 @@ impl Asked {
             json: None,
             plot: None,
             docs: false,
-            from: None,
+            from: Vec::new(),
             tries: None,
             fleet: fanout::Fleet::default(),
             modules: Vec::new(),
@@ -130,7 +130,7 @@ impl Asked {
                 "--docs" => asked.docs = true,
                 "--json" => asked.json = Some(args.next()?),
                 "--plot" => asked.plot = Some(args.next()?),
-                "--from" => asked.from = Some(args.next()?),
+                "--from" => asked.from.push(args.next()?),
                 module if MODULES.contains(&module) => asked.modules.push(arg),
                 _ => return None,
             }
@@ -176,14 +176,14 @@ async fn run() -> bool {
     let args = std::env::args().skip(1).filter(|arg| arg != "--bench");
     let Some(asked) = Asked::parse(args) else {
         eprintln!(
-            "usage: tests/bench [--quick] [--json FILE] [--plot FILE] [--docs] [--from FILE] [--tries N] \
+            "usage: tests/bench [--quick] [--json FILE] [--plot FILE] [--docs] [--from FILE]... [--tries N] \
              [--subscribers N] [--verifiers N] [{}]",
             MODULES.join("] [")
         );
         std::process::exit(2);
     };
-    if let Some(from) = &asked.from {
-        return tell(&report::read(from), &asked);
+    if !asked.from.is_empty() {
+        return tell(&report::read(&asked.from), &asked);
     }
     effort::set(asked.quick);
     if MODULES

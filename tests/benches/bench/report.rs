@@ -54,11 +54,13 @@ pub(crate) fn json(table: &Table, quick: bool) -> String {
     serde_json::to_string_pretty(&report).unwrap() + "\n"
 }
 
-/// The rows of a report that was kept.
-pub(crate) fn read(file: &str) -> Table {
-    let text = std::fs::read_to_string(file).unwrap();
-    let report: Value = serde_json::from_str(&text).unwrap();
+/// The rows of reports that were kept.
+pub(crate) fn read(files: &[String]) -> Table {
     let mut table = Table::default();
-    table.take(report["rows"].to_string().as_bytes());
+    for file in files {
+        let text = std::fs::read_to_string(file).unwrap();
+        let report: Value = serde_json::from_str(&text).unwrap();
+        table.take(report["rows"].to_string().as_bytes());
+    }
     table
 }

@@ -143,7 +143,7 @@ impl Table {
         if beside.next().is_some() && !measured {
             println!(
                 "\nNot beside the first verification are jwt-simple and the other crates of \
-                 tests/peers: they did not build."
+                 tests/peers: they are left out by --quick, and where they do not build."
             );
         }
     }
