@@ -78,8 +78,8 @@ impl<'a> Unverified<'a> {
         &self.kid
     }
 
-    /// The payload, before anything is known about it. Use it only to decide what *not* to do,
-    /// such as fetching keys for a token that is refused anyway.
+    /// The payload, of which nothing is known, whatever [`verify`](Self::verify) has said. Use it only to
+    /// decide what *not* to do, such as fetching keys for a token that is refused anyway.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         &self.payload
@@ -101,8 +101,8 @@ impl<'a> Unverified<'a> {
 /// thumbprint has 86 bytes.
 const SHORT_HEADER: usize = 256;
 
-/// Longer payloads need a block of memory. That of a token has some 350 bytes and a hundred more for
-/// its roles; a page is longer, unless it is a heartbeat.
+/// Longer payloads need a block of memory. That of a token has some 350 bytes and a hundred more for its
+/// roles; that of a page with one revocation is no longer.
 const SHORT_PAYLOAD: usize = 512;
 type Payload = SmallVec<[u8; SHORT_PAYLOAD]>;
 

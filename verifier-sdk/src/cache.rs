@@ -36,8 +36,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::available_parallelism;
 use thread_local::ThreadLocal;
 
-/// What an entry takes at most beside its text and its session: its place, in a table of which five
-/// eighths may be vacant, and what the allocator adds.
+/// What an entry takes beside its text and its session: its place, in a table of which five eighths may
+/// be vacant, and what the allocator adds. A table does not shrink: one that was full of short tokens, and
+/// is now of long ones, takes up to a tenth more than its bound.
 const OVERHEAD: usize = 3 * size_of::<Entry>();
 
 /// Of the shared table. Threads meet there only for tokens that one of them does not know.

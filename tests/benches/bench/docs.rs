@@ -1,10 +1,11 @@
 //! The tables of README.md and docs/figures.md, each between the marks that stand there for it.
 
-use crate::growth;
 use crate::table::{Row, Table, head, line, number};
+use crate::{goals, growth};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-const FIRST: &str = "first verification of 500 tokens, with revocations and clocks";
+const FIRST: &str = "first verification of one of 500 tokens, with revocations and clocks";
 
 /// What README.md tells of, by the measure and in its own words.
 const SUMMARY: &[(&str, &str)] = &[
@@ -60,28 +61,65 @@ const SUMMARY: &[(&str, &str)] = &[
     ),
 ];
 
-/// Writes them, below the folder of the workspace.
+/// Writes them, in the folder of the workspace.
 ///
 /// # Errors
-/// What is missing, and nothing is written then.
-pub(crate) fn write(table: &Table) -> Result<(), String> {
-    let summary = summary(table.rows())?;
-    let goals = lines(table, |row| row.goal.is_some());
-    let peers = lines(table, |row| row.measure == FIRST);
-    let growth = growth::lines(&growth::of(table.rows()));
-    for file in ["README.md", "docs/figures.md"] {
-        let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(file);
-        let mut text =
-            std::fs::read_to_string(&path).map_err(|error| format!("{file}: {error}"))?;
-        for (section, lines) in [
-            ("summary", &summary),
-            ("goals", &goals),
-            ("peers", &peers),
-            ("growth", &growth),
-        ] {
-            text = with(&text, section, lines);
+/// What is missing of a whole run, or of the marks. Nothing is written then.
+pub(crate) fn write(table: &Table, root: &Path) -> Result<(), String> {
+    is_whole(table.rows())?;
+    let sections = [
+        ("README.md", "summary", summary(table.rows())?),
+        (
+            "docs/figures.md",
+            "goals",
+            lines(table, |row| row.goal.is_some()),
+        ),
+        (
+            "docs/figures.md",
+            "peers",
+            lines(table, |row| row.measure == FIRST),
+        ),
+        (
+            "docs/figures.md",
+            "growth",
+            growth::lines(&growth::of(table.rows())),
+        ),
+    ];
+    let mut texts = BTreeMap::new();
+    for (file, section, lines) in sections {
+        let text = match texts.remove(file) {
+            Some(text) => text,
+            None => std::fs::read_to_string(root.join(file))
+                .map_err(|error| format!("{file}: {error}"))?,
+        };
+        let text =
+            with(&text, section, &lines).ok_or(format!("{file} has no marks for \"{section}\""))?;
+        texts.insert(file, text);
+    }
+    for (file, text) in texts {
+        std::fs::write(root.join(file), text).map_err(|error| format!("{file}: {error}"))?;
+    }
+    Ok(())
+}
+
+/// Whether nothing is missing, and nothing there twice.
+fn is_whole(rows: &[Row]) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    for row in rows {
+        let other = row.alternative.as_ref().map(|other| &other.name);
+        if !seen.insert((&row.measure, other)) {
+            return Err(format!("two rows of \"{}\"", row.measure));
         }
-        std::fs::write(&path, text).map_err(|error| format!("{file}: {error}"))?;
+    }
+    if let Some(goal) = goals::missed(|_| true, rows).next() {
+        return Err(format!("no row for the goal of \"{goal}\""));
+    }
+    let of_peers = |row: &Row| {
+        let other = row.alternative.as_ref();
+        other.is_some_and(|other| other.name.starts_with("jwt-simple"))
+    };
+    if !rows.iter().any(of_peers) {
+        return Err("no row beside the crates of tests/peers".to_owned());
     }
     Ok(())
 }
@@ -91,20 +129,16 @@ fn lines(table: &Table, wanted: impl Fn(&Row) -> bool) -> Vec<String> {
     head().into_iter().chain(rows.map(line)).collect()
 }
 
-/// `text` with other lines between the marks of a section, or as it is where it has none.
-pub(crate) fn with(text: &str, section: &str, lines: &[String]) -> String {
+/// `text` with other lines between the marks of a section. `None` where it has no such marks.
+pub(crate) fn with(text: &str, section: &str, lines: &[String]) -> Option<String> {
     let (begin, end) = (
         format!("<!-- bench: {section} -->\n"),
-        "<!-- bench: end -->",
+        format!("<!-- bench: end of {section} -->"),
     );
-    let replaced = text.split_once(&begin).and_then(|(before, rest)| {
-        let (_old, after) = rest.split_once(end)?;
-        Some(format!(
-            "{before}{begin}\n{}\n\n{end}{after}",
-            lines.join("\n")
-        ))
-    });
-    replaced.unwrap_or_else(|| text.to_owned())
+    let (before, rest) = text.split_once(&begin)?;
+    let (_old, after) = rest.split_once(&end)?;
+    let lines = lines.join("\n");
+    Some(format!("{before}{begin}\n{lines}\n\n{end}{after}"))
 }
 
 fn summary(rows: &[Row]) -> Result<Vec<String>, String> {

@@ -95,27 +95,21 @@ const REASONS: &[(&str, &str)] = &[
 
 /// All measures of which there are two sizes or more.
 pub(crate) fn of(rows: &[Row]) -> Vec<Growth> {
-    let mut series: BTreeMap<(String, String, String), Vec<(f64, f64)>> = BTreeMap::new();
+    let mut series: BTreeMap<(String, String), Vec<(f64, f64)>> = BTreeMap::new();
     for row in rows {
-        let beside = row
-            .alternative
-            .as_ref()
-            .map_or("", |other| other.name.as_str());
         for (measure, size) in templates(&row.measure) {
-            let key = (measure, beside.to_owned(), row.unit.clone().into_owned());
+            let key = (measure, row.unit.clone().into_owned());
             series.entry(key).or_default().push((size, row.median));
         }
     }
-    let mut seen = Vec::new();
     let mut all = Vec::new();
-    for ((measure, _, unit), mut points) in series {
+    for ((measure, unit), mut points) in series {
         points.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
-        points.dedup();
         // Beside two alternatives a figure is the same.
-        if points.len() < 2 || seen.contains(&(measure.clone(), points.clone())) {
+        points.dedup();
+        if points.len() < 2 {
             continue;
         }
-        seen.push((measure.clone(), points.clone()));
         let bend = bend(&points);
         let why = REASONS
             .iter()

@@ -64,6 +64,7 @@ mod tokens;
 mod verifiers;
 mod verify;
 
+use std::path::Path;
 use table::Table;
 
 /// All that is measured, in this order; the last two take every core that there is for some minutes, and
@@ -219,7 +220,7 @@ fn tell(table: &Table, asked: &Asked) -> bool {
         plot::draw(table, file);
     }
     if asked.docs
-        && let Err(why) = docs::write(table)
+        && let Err(why) = docs::write(table, Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")))
     {
         eprintln!("the documents are as before: {why}");
         return false;

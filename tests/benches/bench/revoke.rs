@@ -23,12 +23,12 @@ const PASSWORD: &str = "correct horse battery staple";
 
 pub(crate) async fn measure(table: &mut Table) {
     let postgres = Postgres::start().await;
-    for (verifiers, rounds) in effort::of(vec![(1, 100), (10, 300), (100, 100)], vec![(10, 25)]) {
-        with(table, &postgres, verifiers, rounds).await;
+    for verifiers in effort::of(vec![1, 10, 100], vec![10]) {
+        with(table, &postgres, verifiers).await;
     }
 }
 
-async fn with(table: &mut Table, postgres: &Postgres, many: usize, rounds: usize) {
+async fn with(table: &mut Table, postgres: &Postgres, many: usize) {
     let database = postgres.database().await;
     let nats = Nats::start().await;
     let settings = Settings::new(database.url()).nats(&nats.url());
@@ -41,7 +41,7 @@ async fn with(table: &mut Table, postgres: &Postgres, many: usize, rounds: usize
 
     let warm_up = effort::of(20, 5);
     let mut times: [Samples; 5] = Default::default();
-    for round in 0..warm_up + rounds {
+    for round in 0..warm_up + effort::of(300, 25) {
         let (revoked, answered) = caller.revokes(&verifiers).await;
         let fenced = caller.revokes_and_waits(many).await;
         let bare = floor.once(Delivery::Bare).await;

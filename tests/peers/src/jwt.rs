@@ -7,7 +7,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use jwt_compact::alg::Ed25519;
 use jwt_compact::{AlgorithmExt as _, TimeOptions, UntrustedToken};
-use jwt_simple::prelude::{Ed25519PublicKey, EdDSAPublicKeyLike as _, VerificationOptions};
+use jwt_simple::prelude::{
+    Duration, Ed25519PublicKey, EdDSAPublicKeyLike as _, VerificationOptions,
+};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -52,6 +54,8 @@ impl JwtSimple {
             options: VerificationOptions {
                 allowed_issuers: Some([ISSUER.to_owned()].into()),
                 allowed_audiences: Some([AUDIENCE.to_owned()].into()),
+                // Else a quarter of an hour.
+                time_tolerance: Some(Duration::from_secs(5)),
                 ..VerificationOptions::default()
             },
         }

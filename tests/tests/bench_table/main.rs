@@ -16,6 +16,7 @@ mod table;
 
 use rounds::Rounds;
 use table::{Table, number};
+use tests::folder::Folder;
 
 const ENDPOINT: &str = "protected endpoint, 1000 tokens: the SDK";
 
@@ -84,20 +85,34 @@ fn a_goal_whose_row_is_missing_is_named() {
 
 #[test]
 fn the_documents_change_between_their_marks_alone() {
-    let text = "a\n<!-- bench: goals -->\nold\n<!-- bench: end -->\nb\n";
+    let text = "a\n<!-- bench: goals -->\nold\n<!-- bench: end of goals -->\nb\n";
     let lines = ["x", "y"].map(str::to_owned);
     assert_eq!(
-        docs::with(text, "goals", &lines),
-        "a\n<!-- bench: goals -->\n\nx\ny\n\n<!-- bench: end -->\nb\n"
+        docs::with(text, "goals", &lines).unwrap(),
+        "a\n<!-- bench: goals -->\n\nx\ny\n\n<!-- bench: end of goals -->\nb\n"
     );
-    assert_eq!(docs::with(text, "growth", &lines), text);
+    assert_eq!(docs::with(text, "growth", &lines), None);
+    let without_an_end = text.replace("end of goals", "end");
+    assert_eq!(docs::with(&without_an_end, "goals", &lines), None);
 }
 
-/// Without a whole run there is nothing to tell, and what stands there stays.
 #[test]
-fn the_documents_are_not_written_of_half_a_run() {
-    let why = docs::write(&Table::default()).unwrap_err();
-    assert!(why.contains("protected endpoint"), "{why}");
+fn the_documents_are_not_written_of_half_a_run_or_of_two() {
+    let folder = Folder::new("docs-");
+    let file = folder.path().join("README.md");
+    let before = "<!-- bench: summary -->\nold\n<!-- bench: end of summary -->\n";
+    std::fs::write(&file, before).unwrap();
+    let mut table = Table::default();
+    for why in [
+        "no row for the goal of",
+        "no row for the goal of",
+        "two rows of",
+    ] {
+        let said = docs::write(&table, folder.path()).unwrap_err();
+        assert!(said.starts_with(why), "{said}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
+        table.row(ENDPOINT, 1.0, "no check", 1.0, "/s");
+    }
 }
 
 #[test]

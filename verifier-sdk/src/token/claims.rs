@@ -118,12 +118,10 @@ fn jti(text: &str) -> Option<String> {
 }
 
 fn csrf(text: &str) -> Option<[u8; 32]> {
-    /// What 43 characters come to before it is known what the last of them is.
-    const ROOM: usize = 33;
-    let mut bytes = [0; ROOM];
-    // The engine refuses padding, other alphabets and non-zero trailing bits.
-    let len = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
-    bytes[..len].try_into().ok()
+    let mut hash = [0; 32];
+    // The engine refuses padding, other alphabets, non-zero trailing bits and what has no room.
+    let len = URL_SAFE_NO_PAD.decode_slice(text, &mut hash).ok()?;
+    (len == hash.len()).then_some(hash)
 }
 
 fn role(text: &str) -> Option<String> {
