@@ -20,76 +20,103 @@ pub(crate) struct Growth {
     pub(crate) why: Option<&'static str>,
 }
 
-/// Where a measure bends, and why: what was found where the code was read, and by the splits.
-const REASONS: &[(&str, &str)] = &[
+/// How the name of a measure begins, what else is in it, and why such a one bends: what was found where
+/// the code was read, and by the splits. The first that fits counts.
+const REASONS: &[(&str, &str, &str)] = &[
     (
         "catch-up of N revocations",
+        "memory",
+        "what a verifier takes without any is shared among more",
+    ),
+    (
+        "catch-up of N revocations",
+        "time",
         "so many more of them to read, to check and to insert",
     ),
     (
         "N live sessions: kinds of statements",
+        "",
         "a table of few pages is quicker read as a whole, and Postgres knows it",
     ),
     (
+        "N live sessions",
+        "",
+        "of ten million, pages of the database come from the disk",
+    ),
+    (
         "cached verification",
+        "",
         "the tokens and their entries no longer fit the processor's caches",
     ),
     (
         "one hot token",
+        "",
         "threads past twice the processors have no table of their own, and share one under a lock",
     ),
     (
         "revoke call to refusal",
+        "",
         "each verifier needs its turn on one of two processors",
     ),
     (
         "revoke call answered",
+        "",
         "a verifier that has just reported does so again after 50 ms",
     ),
-    ("refreshes/s at the store", "a commit carries more of them"),
+    (
+        "refreshes/s at the store",
+        "",
+        "a commit carries more of them",
+    ),
     (
         "start to ready with N live sessions: `dev`",
+        "",
         "a tenth as many were revoked, and its verifier catches up with all of these",
     ),
     (
-        "revoked set of N: memory a subject",
+        "revoked set of N",
+        "memory a subject",
         "what an empty set takes is shared among more",
     ),
     (
-        "revoked set of N: the end of a bucket",
+        "revoked set of N",
+        "the end of a bucket",
         "so much memory goes back to the system",
     ),
     (
-        "revoked set of N: the worst 64 inserts",
+        "revoked set of N",
+        "the worst 64 inserts",
         "each of 1,024 shards is so much larger, and is copied as a whole when it grows",
     ),
     (
-        "revoked set",
+        "revoked set of N",
+        "look-up",
         "the table no longer fits the processor's caches: each look-up waits for memory",
     ),
     (
         "protected endpoint",
+        "",
         "its cache of 64 MiB holds some 30,000 tokens, of which a thread has 6,000 to itself: the others' signatures are checked anew",
     ),
     (
         "refreshes/s over HTTP",
+        "",
         "groups fill up, until both cores are busy",
     ),
     (
         "a refresh over HTTP",
+        "",
         "once the cores are busy, more clients wait for each other",
     ),
     (
         "processor a refresh over HTTP",
+        "",
         "a commit carries more refreshes where more are queued",
     ),
     (
         "N revocations/s",
+        "",
         "past what two cores carry, revocations queue",
-    ),
-    (
-        "N live sessions: refreshes/s",
-        "the rows no longer fit the database's buffers",
     ),
 ];
 
@@ -113,8 +140,8 @@ pub(crate) fn of(rows: &[Row]) -> Vec<Growth> {
         let bend = bend(&points);
         let why = REASONS
             .iter()
-            .find(|(begins, _)| measure.starts_with(begins))
-            .map(|(_, why)| *why)
+            .find(|(begins, part, _)| measure.starts_with(begins) && measure.contains(part))
+            .map(|(.., why)| *why)
             .filter(|_| bend.is_some());
         all.push(Growth {
             measure,
